@@ -1,0 +1,1 @@
+"""Points and runs to text: one file for each format, `EMITTERS` names them."""
