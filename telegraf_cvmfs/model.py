@@ -67,6 +67,7 @@ class Limit:
 
 FINDINGS: Mapping[str, Limit] = {
     "server_down": Limit(critical=True),
+    "list_unread": Limit(),
     "geoapi_wrong": Limit(warning=True),
     "geoapi_down": Limit(critical=True),
     "geodb_old": Limit(warning=timedelta(days=30)),
@@ -82,7 +83,7 @@ FINDINGS: Mapping[str, Limit] = {
 }
 """Every finding with its default limits; where cvmfs-servermon has a limit, it is the same."""
 
-SERVER_FINDINGS = ("server_down", "geoapi_wrong", "geoapi_down", "geodb_old")
+SERVER_FINDINGS = ("server_down", "list_unread", "geoapi_wrong", "geoapi_down", "geodb_old")
 """Those that are about a server as a whole; the others are about one repository on it."""
 
 
@@ -134,7 +135,10 @@ class GeoAPI:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Everything one run is asked to do."""
+    """Everything one run is asked to do.
+
+    `only` and `ignore_repos` are globs, `repos` are names. `proxy` is the URL of a proxy, "environment", or empty.
+    """
 
     servers: tuple[Server, ...]
     name: str = "cvmfs"
@@ -147,6 +151,7 @@ class Fleet:
     deadline: timedelta = timedelta(seconds=45)
     connections_per_server: int = 8
     proxy: str = ""
+    state_dir: str = ""
     publish_window: timedelta = timedelta(hours=24)
 
 
@@ -399,6 +404,13 @@ class Stratum:
     def up(self) -> bool:
         """Was its list, or any manifest on it, read?"""
         return self.listing.result is Result.OK or any(replica.up for replica in self.replicas)
+
+    @property
+    def answer(self) -> Reading[Any]:
+        """What tells whether the server answers: its list; on S3, which has none, its best manifest."""
+        if self.backend is not Backend.S3 or not self.replicas:
+            return self.listing
+        return min((replica.manifest for replica in self.replicas), key=lambda reading: reading.result.code)
 
 
 @dataclass(frozen=True)

@@ -104,9 +104,9 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     ),
     SERVER: (
         Field("up", int, "", "1 if its list or any manifest was read"),
-        Field("result", str, "", "how reading its list ended"),
+        Field("result", str, "", "how reading its list ended; on S3, which has none, the best of its manifests"),
         Field("result_code", int, "", "the same as a number"),
-        Field("http_status", int, "", "of its list, where an answer came"),
+        Field("http_status", int, "", "of that, where an answer came"),
         Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown"),
         Field("finding", str, "", "slug of the most serious finding"),
         Field("problem", str, "", "the same in a sentence"),
@@ -201,9 +201,9 @@ def _server_fields(verdict: ServerVerdict, now: datetime) -> _Fields:
 
 def _reading_fields(stratum: Stratum) -> dict[str, Value | None]:
     return {
-        "result": stratum.listing.result.slug,
-        "result_code": stratum.listing.result.code,
-        "http_status": stratum.listing.http_status,
+        "result": stratum.answer.result.slug,
+        "result_code": stratum.answer.result.code,
+        "http_status": stratum.answer.http_status,
     } | _geoapi_fields(stratum)
 
 

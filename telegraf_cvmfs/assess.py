@@ -1,0 +1,477 @@
+"""What was read, judged: a `Scrape` and its limits to a `Run` with its findings. Pure.
+
+The rules are those that operators know from cvmfs-servermon where it has one. Two are kept everywhere. A
+404 is an answer, and every other failure is not: what is not known is unknown, never red. And a replica that
+is a revision behind for a while is how replication works.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+
+from telegraf_cvmfs.model import (
+    FINDINGS,
+    SEVERITY,
+    Backend,
+    Finding,
+    Fleet,
+    GeoAPIStatus,
+    Health,
+    Limit,
+    Listed,
+    Manifest,
+    Replica,
+    ReplicaVerdict,
+    Result,
+    Role,
+    Run,
+    Scrape,
+    ServerVerdict,
+    Stratum,
+    worst,
+)
+
+FIRST_SNAPSHOT_FACTOR = 9
+"""How much longer a first snapshot may take than any other (cvmfs-servermon)."""
+
+
+def assess(scrape: Scrape, duration: timedelta) -> Run:
+    """Judge everything that one run saw, as of the moment it began."""
+    comparisons = _compare(scrape)
+    servers = tuple(_server_verdict(scrape, stratum, comparisons) for stratum in scrape.strata)
+    return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit)
+
+
+# --- comparing replicas with each other -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """One replica beside the reference of its repository, and beside all that have its revision."""
+
+    reference: Replica | None = None
+    is_reference: bool = False
+    diverged: bool | None = None
+
+
+def _compare(scrape: Scrape) -> Mapping[int, _Comparison]:
+    """A comparison for each replica that was read; by identity, for a replica is not its own key."""
+    by_repo: dict[str, list[Replica]] = defaultdict(list)
+    for stratum in scrape.strata:
+        for replica in stratum.replicas:
+            if replica.up and not replica.pass_through:
+                by_repo[replica.repo].append(replica)
+    return {
+        id(replica): comparison
+        for replicas in by_repo.values()
+        for replica, comparison in _compare_all(replicas)
+    }
+
+
+def _compare_all(replicas: list[Replica]) -> Iterator[tuple[Replica, _Comparison]]:
+    reference = max(replicas, key=_authority)
+    for replica in replicas:
+        diverged = _diverged(replica, reference, replicas)
+        yield replica, _Comparison(reference, replica is reference, diverged)
+
+
+def _authority(replica: Replica) -> tuple[int, int]:
+    """The reference is where it is published; else a sync server; else whoever is newest."""
+    rank = 2 if replica.source else 1 if replica.server.role is Role.SYNC else 0
+    return rank, _manifest(replica).revision
+
+
+def _diverged(replica: Replica, reference: Replica, replicas: Iterable[Replica]) -> bool | None:
+    """Same revision, other root catalog? None where no other server has this revision.
+
+    A reference that has authority is right, and others differ from it. Otherwise nobody can say which of
+    them is wrong, and all are told.
+    """
+    mine = _manifest(replica)
+    same = [other for other in replicas if _manifest(other).revision == mine.revision]
+    if reference in same and _authority(reference)[0] > 0:
+        if replica is reference:
+            return None
+        return mine.root_catalog != _manifest(reference).root_catalog
+    if len(same) == 1:
+        return None
+    return len({_manifest(other).root_catalog for other in same}) > 1
+
+
+def _manifest(replica: Replica) -> Manifest:
+    manifest = replica.manifest.value
+    if manifest is None:
+        raise ValueError(f"{replica.repo} on {replica.server.name} has no manifest to compare")
+    return manifest
+
+
+# --- one replica ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Case:
+    """All that the judgement of one replica rests on."""
+
+    replica: Replica
+    stratum: Stratum
+    server_down: bool
+    comparison: _Comparison
+    limits: Mapping[str, Limit]
+    factor: float
+    now: datetime
+    revisions_behind: int | None
+    published_behind: timedelta | None
+    lag: timedelta | None
+
+    @property
+    def first_snapshot(self) -> bool:
+        """Is the very first snapshot of this replica running?"""
+        running = self.replica.snapshotting.value is not None
+        status = self.replica.status
+        return running and status.answered and (status.value is None or status.value.last_snapshot is None)
+
+
+def _replica_verdict(
+    scrape: Scrape, stratum: Stratum, replica: Replica, comparison: _Comparison, *, server_down: bool
+) -> ReplicaVerdict:
+    if replica.pass_through:
+        return ReplicaVerdict(replica, health=None)
+    case = _case(scrape, stratum, replica, comparison, server_down=server_down)
+    findings = _worst_first(finding for check in _checks(case) for finding in check(case))
+    return ReplicaVerdict(
+        replica=replica,
+        health=worst(finding.health for finding in findings),
+        findings=findings,
+        is_reference=comparison.is_reference,
+        reference=comparison.reference,
+        revisions_behind=case.revisions_behind,
+        published_behind=case.published_behind,
+        lag=case.lag,
+        diverged=comparison.diverged,
+    )
+
+
+def _case(
+    scrape: Scrape, stratum: Stratum, replica: Replica, comparison: _Comparison, *, server_down: bool
+) -> _Case:
+    behind, published_behind, lag = _distance(replica, comparison, scrape.started)
+    return _Case(
+        replica=replica,
+        stratum=stratum,
+        server_down=server_down,
+        comparison=comparison,
+        limits=replica.server.limits,
+        factor=_snapshot_factor(scrape.fleet, replica.repo),
+        now=scrape.started,
+        revisions_behind=behind,
+        published_behind=published_behind,
+        lag=lag,
+    )
+
+
+def _distance(
+    replica: Replica, comparison: _Comparison, now: datetime
+) -> tuple[int | None, timedelta | None, timedelta | None]:
+    """Revisions behind the reference, time of publication behind it, and how long that has been so.
+
+    Without memory of earlier publications the last is a lower bound: since the newest one.
+    """
+    if comparison.reference is None:
+        return None, None, None
+    if comparison.is_reference:
+        return None, None, timedelta(0)
+    newest, mine = _manifest(comparison.reference), _manifest(replica)
+    behind = newest.revision - mine.revision
+    times = newest.published and mine.published and newest.published - mine.published
+    if behind <= 0:
+        return behind, times, timedelta(0)
+    return behind, times, newest.published and max(timedelta(0), now - newest.published)
+
+
+def _snapshot_factor(fleet: Fleet, repo: str) -> float:
+    """The factor of the last rule that matches: later rules are the more special ones."""
+    factors = [rule.snapshot_factor for rule in fleet.rules if fnmatchcase(repo, rule.name)]
+    return factors[-1] if factors else 1.0
+
+
+Check = Callable[[_Case], Iterator[Finding]]
+
+
+def _checks(case: _Case) -> tuple[Check, ...]:
+    if case.server_down:
+        return (_check_down,)
+    if case.replica.manifest.result in (Result.NOT_FOUND, Result.UNLISTED):
+        return (_check_manifest, _check_snapshot) if case.first_snapshot else (_check_manifest,)
+    if case.replica.source:
+        return _CHECKS_OF_ANY
+    return _CHECKS_OF_ANY + _CHECKS_OF_REPLICA
+
+
+def _check_down(case: _Case) -> Iterator[Finding]:
+    name, why = case.replica.server.name, case.replica.manifest.why
+    yield Finding("manifest", Health.UNKNOWN, f"server {name} is down: {why}")
+
+
+def _check_manifest(case: _Case) -> Iterator[Finding]:
+    manifest = case.replica.manifest
+    if manifest.result is Result.OK:
+        return
+    health = _manifest_health(case)
+    limit = case.limits["manifest"]
+    if health is Health.WARNING and not limit.warning:
+        return
+    if health is Health.CRITICAL and not limit.critical:
+        return
+    if case.first_snapshot:
+        yield Finding("manifest", health, "nothing is served yet: the first snapshot is running")
+    else:
+        yield Finding("manifest", health, f"manifest not read: {manifest.why}")
+
+
+def _manifest_health(case: _Case) -> Health:
+    result = case.replica.manifest.result
+    if result is Result.UNLISTED:
+        return Health.WARNING
+    if result is Result.NOT_FOUND:
+        promised = case.replica.listed is not Listed.UNKNOWN or case.stratum.backend is Backend.S3
+        return Health.CRITICAL if promised and not case.first_snapshot else Health.UNKNOWN
+    broken = result in (Result.INVALID, Result.NAME_MISMATCH, Result.TOO_LARGE)
+    return Health.CRITICAL if broken else Health.UNKNOWN
+
+
+def _check_snapshot(case: _Case) -> Iterator[Finding]:
+    """Has the replica been brought up to date recently?"""
+    limit = case.limits["snapshot_old"]
+    status = case.replica.status
+    if limit == Limit():
+        return
+    if not status.answered:
+        yield _not_known("snapshot_old", "when the last snapshot was", status.why)
+    elif status.value is not None and status.value.last_snapshot is not None:
+        age = case.now - status.value.last_snapshot
+        yield from _too_long(limit, "snapshot_old", age, case.factor, "the last snapshot was {} ago")
+    elif status.value is not None and "last_snapshot" in status.value.unreadable:
+        yield _not_known("snapshot_old", "when the last snapshot was", "its date is not understood")
+    else:
+        yield from _check_first_snapshot(case, limit)
+
+
+def _check_first_snapshot(case: _Case, limit: Limit) -> Iterator[Finding]:
+    running = case.replica.snapshotting
+    if not running.answered:
+        yield _not_known("snapshot_old", "whether a first snapshot is running", running.why)
+    elif running.value is None:
+        yield _not_known("snapshot_old", "when the last snapshot was", "none is recorded, and none is running")
+    elif running.value.since is None:
+        yield _not_known("snapshot_old", "since when the first snapshot is running", "its date is not understood")
+    else:
+        age = case.now - running.value.since
+        factor = case.factor * FIRST_SNAPSHOT_FACTOR
+        yield from _too_long(limit, "snapshot_old", age, factor, "the first snapshot has been running for {}")
+
+
+def _check_stuck(case: _Case) -> Iterator[Finding]:
+    limit, running = case.limits["snapshot_stuck"], case.replica.snapshotting
+    if limit == Limit():
+        return
+    if not running.answered:
+        yield _not_known("snapshot_stuck", "whether a snapshot is running", running.why)
+    elif running.value is not None and running.value.since is not None:
+        age = case.now - running.value.since
+        text = "a snapshot has been running for {}, or was killed and left its marker"
+        yield from _too_long(limit, "snapshot_stuck", age, case.factor, text)
+
+
+def _check_lag(case: _Case) -> Iterator[Finding]:
+    if case.revisions_behind is None or case.revisions_behind <= 0 or case.comparison.reference is None:
+        return
+    name = case.comparison.reference.server.name
+    if case.lag is None:
+        yield _not_known("lagging", "for how long it has been behind", f"{name} does not say when it published")
+    else:
+        behind = "1 revision" if case.revisions_behind == 1 else f"{case.revisions_behind} revisions"
+        text = f"{behind} behind {name}, for {{}}"
+        yield from _too_long(case.limits["lagging"], "lagging", case.lag, case.factor, text)
+
+
+def _check_gc(case: _Case) -> Iterator[Finding]:
+    """Only where there has ever been one: most repositories are never collected."""
+    limit, status = case.limits["gc_old"], case.replica.status
+    if limit == Limit():
+        return
+    if not status.answered:
+        if case.replica.source:  # a replica's unread status is told by its snapshot
+            yield _not_known("gc_old", "when the last garbage collection was", status.why)
+    elif status.value is not None and status.value.last_gc is not None:
+        age = case.now - status.value.last_gc
+        yield from _too_long(limit, "gc_old", age, 1.0, "the last garbage collection was {} ago")
+
+
+def _check_integrity(case: _Case) -> Iterator[Finding]:
+    status = case.replica.status.value
+    if status is not None and status.check_ok is False and case.limits["check_failed"].warning:
+        yield Finding("check_failed", Health.WARNING, "the server's last cvmfs_server check failed")
+
+
+def _check_whitelist(case: _Case) -> Iterator[Finding]:
+    limit, whitelist = case.limits["whitelist"], case.replica.whitelist
+    if limit == Limit():
+        return
+    if whitelist.value is not None:
+        yield from _check_expiry(limit, whitelist.value.refused_from - case.now)
+    elif whitelist.result in (Result.NOT_FOUND, Result.INVALID, Result.TOO_LARGE):
+        if limit.critical:
+            yield Finding("whitelist", Health.CRITICAL, f"clients refuse the repository: whitelist {_said(whitelist.why)}")
+    else:
+        yield _not_known("whitelist", "whether the whitelist is valid", whitelist.why)
+
+
+def _check_expiry(limit: Limit, left: timedelta) -> Iterator[Finding]:
+    if left <= timedelta(0):
+        if limit.critical:
+            text = f"clients refuse the repository: its whitelist expired {in_words(-left)} ago"
+            yield Finding("whitelist", Health.CRITICAL, text)
+    elif isinstance(limit.warning, timedelta) and left < limit.warning:
+        yield Finding("whitelist", Health.WARNING, f"clients refuse the whitelist in {in_words(left)}")
+
+
+def _check_divergence(case: _Case) -> Iterator[Finding]:
+    if not case.comparison.diverged or not case.limits["diverged"].critical:
+        return
+    revision, reference = _manifest(case.replica).revision, case.comparison.reference
+    other = "another server" if reference is None or case.comparison.is_reference else reference.server.name
+    if reference is not None and _manifest(reference).revision != revision:
+        other = "another server"
+    text = f"revision {revision} has another root catalog here than on {other}"
+    yield Finding("diverged", Health.CRITICAL, text)
+
+
+def _check_ahead(case: _Case) -> Iterator[Finding]:
+    """Ahead of where it is published; ahead of a sync server only means that it was quicker."""
+    reference = case.comparison.reference
+    if reference is None or not reference.source or not case.limits["ahead"].warning:
+        return
+    if case.revisions_behind is not None and case.revisions_behind < 0:
+        text = f"revision {_manifest(case.replica).revision} is newer than {reference.server.name}'s {_manifest(reference).revision}"
+        yield Finding("ahead", Health.WARNING, text)
+
+
+_CHECKS_OF_ANY: tuple[Check, ...] = (
+    _check_manifest,
+    _check_whitelist,
+    _check_divergence,
+    _check_ahead,
+    _check_gc,
+    _check_integrity,
+)
+_CHECKS_OF_REPLICA: tuple[Check, ...] = (_check_snapshot, _check_stuck, _check_lag)
+
+
+# --- one server -------------------------------------------------------------------------------------
+
+
+def _server_verdict(
+    scrape: Scrape, stratum: Stratum, comparisons: Mapping[int, _Comparison]
+) -> ServerVerdict:
+    findings = _worst_first(_server_findings(stratum, scrape.started))
+    replicas = tuple(
+        _replica_verdict(
+            scrape,
+            stratum,
+            replica,
+            comparisons.get(id(replica), _Comparison()),
+            server_down=not stratum.up and _gave_no_answer(stratum),
+        )
+        for replica in stratum.replicas
+    )
+    return ServerVerdict(stratum, worst(finding.health for finding in findings), findings, replicas)
+
+
+def _server_findings(stratum: Stratum, now: datetime) -> Iterator[Finding]:
+    if not stratum.up:
+        yield from _server_down(stratum)
+        return
+    if not stratum.listing.answered and stratum.backend is not Backend.S3:
+        yield Finding("list_unread", Health.UNKNOWN, f"its list of repositories was not read: {stratum.listing.why}")
+    elif stratum.listing.result is Result.NOT_FOUND and stratum.backend is not Backend.S3:
+        yield Finding("list_unread", Health.UNKNOWN, "it has no list of repositories")
+    yield from _server_geodb(stratum, now)
+    yield from _server_geoapi(stratum)
+
+
+def _server_down(stratum: Stratum) -> Iterator[Finding]:
+    if _gave_no_answer(stratum):
+        if stratum.server.limits["server_down"].critical:
+            yield Finding("server_down", Health.CRITICAL, f"nothing can be read from it: {_first_failure(stratum)}")
+    else:
+        yield Finding("server_down", Health.UNKNOWN, "the run's time was up before it was asked")
+
+
+def _gave_no_answer(stratum: Stratum) -> bool:
+    """Did at least one request really fail, and not only for want of time?"""
+    results = {stratum.listing.result, *(replica.manifest.result for replica in stratum.replicas)}
+    return results != {Result.DEADLINE}
+
+
+def _first_failure(stratum: Stratum) -> str:
+    readings = (stratum.listing, *(replica.manifest for replica in stratum.replicas))
+    return next(reading.why for reading in readings if reading.result is not Result.DEADLINE)
+
+
+def _server_geodb(stratum: Stratum, now: datetime) -> Iterator[Finding]:
+    listing = stratum.listing.value
+    if listing is None or listing.last_geodb_update is None or stratum.server.role is Role.STRATUM0:
+        return
+    limit, age = stratum.server.limits["geodb_old"], now - listing.last_geodb_update
+    yield from _too_long(limit, "geodb_old", age, 1.0, "its database of places is {} old")
+
+
+def _server_geoapi(stratum: Stratum) -> Iterator[Finding]:
+    limits, why = stratum.server.limits, stratum.geoapi_why
+    if stratum.geoapi_status is GeoAPIStatus.LOCATION_ERROR and limits["geoapi_wrong"].warning:
+        yield Finding("geoapi_wrong", Health.WARNING, f"its GeoAPI puts servers in a wrong order: {why}")
+    if stratum.geoapi_status is GeoAPIStatus.NO_RESPONSE and limits["geoapi_down"].critical:
+        yield Finding("geoapi_down", Health.CRITICAL, f"its GeoAPI gives no usable answer: {why}")
+
+
+# --- words ------------------------------------------------------------------------------------------
+
+
+def _too_long(limit: Limit, slug: str, age: timedelta, factor: float, text: str) -> Iterator[Finding]:
+    """The finding, if the age has reached a limit; `{}` in the text is where the age goes."""
+    for health, value in ((Health.CRITICAL, limit.critical), (Health.WARNING, limit.warning)):
+        if isinstance(value, timedelta) and age >= value * factor:
+            yield Finding(slug, health, text.format(in_words(age)))
+            return
+
+
+def _not_known(slug: str, what: str, why: str) -> Finding:
+    return Finding(slug, Health.UNKNOWN, f"not known {what}: {why}")
+
+
+def _said(why: str) -> str:
+    return why.removeprefix("whitelist: ")
+
+
+def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    order = list(FINDINGS)
+    return tuple(
+        sorted(findings, key=lambda found: (-SEVERITY.index(found.health), order.index(found.slug)))
+    )
+
+
+def in_words(span: timedelta) -> str:
+    """A span as an operator says it, in its two largest units: 2d 4h, 3h 12m, 5m, 40s."""
+    total = max(0, span // timedelta(seconds=1))
+    days, rest = divmod(total, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, left = divmod(rest, 60)
+    if days:
+        return f"{days}d {hours}h" if hours else f"{days}d"
+    if hours:
+        return f"{hours}h {minutes}m" if minutes else f"{hours}h"
+    return f"{minutes}m" if minutes else f"{left}s"

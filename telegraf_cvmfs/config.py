@@ -1,0 +1,433 @@
+"""The fleet file, and servers named on the command line, to a `Fleet`; what is not known is refused.
+
+A typing error in a fleet file must not silently watch nothing, so each error names the file, the line
+where it can, the key, and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from telegraf_cvmfs.model import (
+    FINDINGS,
+    Backend,
+    ConfigError,
+    Fleet,
+    GeoAPI,
+    Limit,
+    RepositoryRule,
+    Role,
+    Server,
+)
+from telegraf_cvmfs.wire.repositories import is_repository_name
+
+DEFAULT_PATH = Path("/etc/telegraf-cvmfs/fleet.toml")
+MAX_CONNECTIONS = 64
+
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+
+Convert = Callable[[Any], Any]
+"""A value of the file to a value of the model; ValueError says what was expected."""
+
+
+def load(path: Path) -> Fleet:
+    """Read a fleet file.
+
+    Raises:
+        ConfigError: it cannot be read, is not TOML, or says something that is not understood.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"fleet file {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"fleet file {path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> Fleet:
+    """Make a `Fleet` of the text of a fleet file; `path` is for messages and for relative key files.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"fleet file {path}: not TOML: {error}") from error
+    return _fleet(_File(path, text, data))
+
+
+def with_servers(fleet: Fleet, stratum0: Iterable[str], stratum1: Iterable[str]) -> Fleet:
+    """The fleet and, after its own servers, those named on the command line.
+
+    Raises:
+        ConfigError: a URL is not one, or two servers would have the same name.
+    """
+    added = [_server_named(text, Role.STRATUM0, "--stratum0") for text in stratum0]
+    added += [_server_named(text, Role.STRATUM1, "--stratum1") for text in stratum1]
+    servers = (*fleet.servers, *(replace(server, limits=FINDINGS) for server in added))
+    if double := _first_double(server.name for server in servers):
+        raise ConfigError(f"two servers are named {double!r}: each needs a name of its own")
+    return replace(fleet, servers=servers)
+
+
+# --- values -----------------------------------------------------------------------------------------
+
+
+def duration(value: object) -> timedelta:
+    """A span written as Telegraf and InfluxDB write it: 45s, 8h, 1h30m, 10d."""
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        raise ValueError('a duration in quotes such as "45s", "8h" or "10d"')
+    try:
+        parts = _DURATION_PART.findall(value)
+        return sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
+    except OverflowError as error:
+        raise ValueError("a duration of less than a million years") from error
+
+
+def _positive_duration(value: object) -> timedelta:
+    span = duration(value)
+    if span <= timedelta(0):
+        raise ValueError("a duration of more than nothing")
+    return span
+
+
+def server_url(value: object) -> str:
+    """`http://host[:port][/base]`, `https://…` or `host[:port]`, without a final slash or `/cvmfs`."""
+    expected = ValueError("a server such as http://stratum1.example.org:8000, https://… or host:port")
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+        raise expected
+    parts = urlsplit(value if "://" in value else f"http://{value}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise expected from None
+    host = parts.hostname or ""
+    plain = not (parts.query or parts.fragment or parts.username or parts.password or value.endswith(("?", "#")))
+    if parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or not plain:
+        raise expected
+    host = f"[{host}]" if ":" in host else host
+    base = parts.path.rstrip("/").removesuffix("/cvmfs").rstrip("/")
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{base}"
+
+
+def server_name(url: str) -> str:
+    """The name that a server has unless it is given another: host[:port] of its URL."""
+    return urlsplit(url).netloc
+
+
+def _is_host(host: str) -> bool:
+    return bool(re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("a text in quotes, not empty, without control characters")
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError('a list of texts such as ["one", "two"]')
+    return tuple(_text(item) for item in value)
+
+
+def repository_names(value: object) -> tuple[str, ...]:
+    """Names of repositories, each as CernVM-FS allows them."""
+    names = _texts(value)
+    for name in names:
+        if not is_repository_name(name):
+            raise ValueError(f"names of repositories; {name!r} is none")
+    return names
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    hosts = _texts(value)
+    for host in hosts:
+        if not _is_host(host):
+            raise ValueError(f"host names without scheme and port; {host!r} is none")
+    return hosts
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004
+    return value
+
+
+def _connections(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONNECTIONS:
+        raise ValueError(f"a whole number from 1 to {MAX_CONNECTIONS}")
+    return value
+
+
+def _factor(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:  # noqa: PLR2004
+        raise ValueError("a number greater than 0, such as 1.5")
+    return float(value)
+
+
+def _proxy(value: object) -> str:
+    if value in ("", "environment"):
+        return str(value)
+    try:
+        return server_url(value)
+    except ValueError:
+        raise ValueError('a proxy such as "http://squid.example.org:3128", "environment", or ""') from None
+
+
+def _role(value: object) -> Role:
+    if value not in tuple(Role):
+        raise ValueError('"stratum0", "stratum1" or "sync"')
+    return Role(str(value))
+
+
+def _backend(value: object) -> Backend:
+    if value not in tuple(Backend):
+        raise ValueError('"auto", "cvmfs" or "s3"')
+    return Backend(str(value))
+
+
+def _table(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("a table")  # noqa: TRY004
+    return value
+
+
+# --- the file ---------------------------------------------------------------------------------------
+
+_FLEET: Mapping[str, Convert] = {
+    "name": _text,
+    "keys": _texts,
+    "only": _texts,
+    "repos": repository_names,
+    "ignore_repos": _texts,
+}
+_SCRAPE: Mapping[str, Convert] = {
+    "deadline": _positive_duration,
+    "connections_per_server": _connections,
+    "proxy": _proxy,
+    "publish_window": duration,
+}
+_GEOAPI: Mapping[str, Convert] = {"enabled": _boolean, "servers": _hosts}
+_STATE: Mapping[str, Convert] = {"dir": _text}
+_SERVER: Mapping[str, Convert] = {
+    "url": server_url,
+    "role": _role,
+    "name": _text,
+    "backend": _backend,
+    "repos": repository_names,
+    "ignore_repos": _texts,
+    "limits": _table,
+}
+_REPOSITORY: Mapping[str, Convert] = {"name": _text, "keys": _texts, "snapshot_factor": _factor}
+
+
+def _limit_converter(default: object) -> Convert:
+    if isinstance(default, timedelta):
+        return lambda value: None if value == "off" else duration(value)
+
+    def only_off(value: object) -> None:
+        if value != "off":
+            raise ValueError('"off": it is a fact and has no limit')
+
+    return only_off
+
+
+_LIMITS: Mapping[str, Convert] = {
+    f"{slug}_{severity}": _limit_converter(default)
+    for slug, limit in FINDINGS.items()
+    for severity, default in (("warning", limit.warning), ("critical", limit.critical))
+    if default is not None
+}
+
+SECTIONS: Mapping[str, Mapping[str, Convert]] = {
+    "fleet": _FLEET,
+    "scrape": _SCRAPE,
+    "limits": _LIMITS,
+    "geoapi": _GEOAPI,
+    "state": _STATE,
+    "server": _SERVER,
+    "repository": _REPOSITORY,
+}
+"""Every section of the file with its keys; `server` and `repository` may stand many times."""
+
+_REPEATED = ("server", "repository")
+
+
+@dataclass(frozen=True)
+class _File:
+    """A fleet file while it is read: what it says, and where, for the errors."""
+
+    path: Path
+    text: str
+    data: dict[str, Any]
+
+    def error(self, section: str, number: int | None, key: str | None, what: str) -> ConfigError:
+        """What is wrong, and where in the file; `number` counts the tables of one kind from 0."""
+        line = _line_of(self.text, section, number or 0, key)
+        place = f"[{section}]" if number is None else f"[[{section}]] number {number + 1}"
+        at = f", line {line}" if line else ""
+        return ConfigError(f"fleet file {self.path}{at}: {place}{f' {key}' if key else ''}: {what}")
+
+
+def _fleet(file: _File) -> Fleet:
+    if unknown := [name for name in file.data if name not in SECTIONS]:
+        known = ", ".join(f"[[{name}]]" if name in _REPEATED else f"[{name}]" for name in SECTIONS)
+        line = _line_of(file.text, unknown[0], 0, None) or _line_of(file.text, "", 0, unknown[0])
+        at = f", line {line}" if line else ""
+        raise ConfigError(f"fleet file {file.path}{at}: unknown section or key {unknown[0]!r}; known are {known}")
+    fleet = _section(file, "fleet")
+    scrape = _section(file, "scrape")
+    limits = _limits(_section(file, "limits"), FINDINGS)
+    state = _section(file, "state")
+    return Fleet(
+        servers=_servers(file, limits),
+        rules=_rules(file),
+        geoapi=GeoAPI(**_section(file, "geoapi")),
+        keys=_key_files(file, "fleet", None, fleet.pop("keys", ())),
+        state_dir=state.get("dir", ""),
+        **fleet,
+        **scrape,
+    )
+
+
+def _section(file: _File, name: str) -> dict[str, Any]:
+    table = file.data.get(name, {})
+    if not isinstance(table, dict):
+        raise file.error(name, None, None, f"must be a table, [{name}]")
+    return _convert(file, name, None, table, SECTIONS[name])
+
+
+def _repeated(file: _File, name: str) -> list[dict[str, Any]]:
+    tables = file.data.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise file.error(name, None, None, f"must be written with two brackets, [[{name}]]")
+    return [_convert(file, name, number, table, SECTIONS[name]) for number, table in enumerate(tables)]
+
+
+def _convert(
+    file: _File, section: str, number: int | None, table: dict[str, Any], keys: Mapping[str, Convert]
+) -> dict[str, Any]:
+    if unknown := [key for key in table if key not in keys]:
+        raise file.error(section, number, unknown[0], f"unknown key; known are {', '.join(keys)}")
+    converted = {}
+    for key, value in table.items():
+        try:
+            converted[key] = keys[key](value)
+        except ValueError as error:
+            raise file.error(section, number, key, f"is {value!r}, expected {error}") from error
+    return converted
+
+
+def _limits(moved: Mapping[str, Any], default: Mapping[str, Limit]) -> dict[str, Limit]:
+    """The limits with those moved that a table moves; its keys are `<finding>_<severity>`."""
+    return {
+        slug: Limit(
+            moved.get(f"{slug}_warning", limit.warning),
+            moved.get(f"{slug}_critical", limit.critical),
+        )
+        for slug, limit in default.items()
+    }
+
+
+def _servers(file: _File, limits: Mapping[str, Limit]) -> tuple[Server, ...]:
+    servers: list[Server] = []
+    for number, table in enumerate(_repeated(file, "server")):
+        for key in ("url", "role"):
+            if key not in table:
+                raise file.error("server", number, None, f"{key} is missing")
+        own = _convert(file, "server", number, table.pop("limits", {}), _LIMITS)
+        table.setdefault("name", server_name(table["url"]))
+        server = Server(**table, limits=_limits(own, limits))
+        if any(server.name == other.name for other in servers):
+            what = f"another server is named {server.name!r} already; give each a name of its own"
+            raise file.error("server", number, "name" if "name" in file.data["server"][number] else "url", what)
+        servers.append(server)
+    return tuple(servers)
+
+
+def _rules(file: _File) -> tuple[RepositoryRule, ...]:
+    rules = []
+    for number, table in enumerate(_repeated(file, "repository")):
+        if "name" not in table:
+            raise file.error("repository", number, None, "name is missing")
+        keys = _key_files(file, "repository", number, table.pop("keys", ()))
+        rules.append(RepositoryRule(**table, keys=keys))
+    return tuple(rules)
+
+
+def _key_files(file: _File, section: str, number: int | None, names: Iterable[str]) -> tuple[Path, ...]:
+    """Master keys: paths are relative to the fleet file, and each must be readable by this user."""
+    paths = tuple(file.path.parent / name for name in names)
+    for path in paths:
+        if problem := key_problem(path):
+            raise file.error(section, number, "keys", problem)
+    return paths
+
+
+def key_problem(path: Path) -> str | None:
+    """Why this is no master public key, in a sentence; None if it looks like one."""
+    try:
+        if "-----BEGIN PUBLIC KEY-----" not in path.read_text(encoding="ascii"):
+            return f"{path} is not a public key in PEM form"
+    except OSError as error:
+        return f"{path}: {error.strerror or error}"
+    except UnicodeDecodeError:
+        return f"{path} is not a public key in PEM form"
+    return None
+
+
+def _server_named(text: str, role: Role, option: str) -> Server:
+    try:
+        url = server_url(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text!r}: expected {error}") from error
+    return Server(url, server_name(url), role)
+
+
+def _first_double(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
+_HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
+
+
+def _line_of(text: str, section: str, number: int, key: str | None) -> int | None:
+    """The line of a key, or of the header of its table, counted from 1; tomllib does not tell."""
+    here, count, header = "", -1, None
+    for index, line in enumerate(text.splitlines(), start=1):
+        if match := _HEADER.fullmatch(line):
+            here = match[1].strip("\"'")
+            count += here == section
+            if (here, count) == (section, number):
+                header = index
+        elif key is not None and (here, max(count, 0)) == (section, number) and _assigns(line, key):
+            return index
+    return header
+
+
+def _assigns(line: str, key: str) -> bool:
+    return bool(re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line))

@@ -1,0 +1,48 @@
+"""How long one run may take: the time that is left, and a way to end it sooner."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import time
+
+
+class Deadline:
+    """A moment on the monotonic clock by which a run ends, whatever servers do.
+
+    `started` is the reading of `time.monotonic` from which `seconds` count; by default now.
+    """
+
+    def __init__(self, seconds: float, started: float | None = None) -> None:
+        self.started = time.monotonic() if started is None else started
+        self._until = self.started + seconds
+        # Not an Event: a signal handler that sets one can meet its own thread inside it, and wait for ever.
+        self._over: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the end; negative once it has passed."""
+        return self._until - time.monotonic()
+
+    @property
+    def passed(self) -> bool:
+        """Is the time up?"""
+        return self.remaining <= 0
+
+    def shorten(self, seconds: float) -> None:
+        """End the run, at the latest, so many seconds after it started."""
+        self._until = min(self._until, self.started + seconds)
+
+    def cut(self) -> None:
+        """End the run now, with what is known; safe in a signal handler."""
+        self._until = min(self._until, time.monotonic())
+        self._over.put(None)
+
+    def finish(self) -> None:
+        """All is done: nobody needs to wait any longer."""
+        self._over.put(None)
+
+    def wait(self) -> None:
+        """Sleep until all is done, the time is up, or the run was cut short."""
+        with contextlib.suppress(queue.Empty):
+            self._over.get(timeout=max(0.0, self.remaining))

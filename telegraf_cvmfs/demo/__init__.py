@@ -1,0 +1,37 @@
+"""A fleet of signed repositories in memory, with known faults, served on loopback.
+
+`DemoFleet` is a small CernVM-FS deployment of the domain `demo.example`. Its keys are made at start, so
+every chain of trust in it verifies against the master public key that it hands out.
+
+The servers:
+
+* `stratum0` publishes all six repositories.
+* `stratum1-healthy` replicated them minutes ago.
+* `stratum1-lagging` is neglected: some replicas are old, and so is its database of places.
+* `stratum1-down` refuses connections.
+
+The repositories:
+
+* `software`, `conditions` and `config` are plain.
+* `data` uses the content hash SHAKE128.
+* `containers` is published under the path `/cvmfs/containers`, an alias.
+* `nightlies` is garbage collectable, and is garbage collected.
+
+What a first run should find with the default limits:
+
+* `stratum0` and `stratum1-healthy`: nothing; every replica is ok.
+* `stratum1-lagging` itself: `geodb_old`, a warning. Its replicas:
+
+  * `software`: `snapshot_old`, critical (31 h); three revisions behind.
+  * `data`: `snapshot_old`, critical (36 h); `lagging`, critical (33 h); two revisions behind.
+  * `containers`: `snapshot_old`, a warning (13 h); `lagging`, a warning (12 h); one revision behind.
+  * `conditions`: `check_failed`, a warning.
+  * `nightlies`: ok; two revisions behind while a snapshot runs.
+  * `config`: a pass-through replica, listed and never judged.
+
+* `stratum1-down`: `server_down`, critical. The two replicas that the fleet file names for it are unknown.
+"""
+
+from telegraf_cvmfs.demo.fleet import DemoFleet
+
+__all__ = ["DemoFleet"]

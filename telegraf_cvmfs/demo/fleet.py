@@ -1,0 +1,122 @@
+"""The demo fleet as it runs: servers on loopback, and the fleet file that describes them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from telegraf_cvmfs.demo.inventory import DOWN, HEALTHY, LAGGING, STRATUM0, full_name, repositories, strata
+from telegraf_cvmfs.demo.server import DemoServer, RefusingPort
+from telegraf_cvmfs.demo.signing import demo_keys
+from telegraf_cvmfs.model import Fleet, Role, Server
+
+NAME = "demo"
+ROLES: Mapping[str, Role] = {
+    STRATUM0: Role.STRATUM0,
+    HEALTHY: Role.STRATUM1,
+    LAGGING: Role.STRATUM1,
+    DOWN: Role.STRATUM1,
+}
+REPOS: Mapping[str, tuple[str, ...]] = {DOWN: (full_name("software"), full_name("data"))}
+"""Named in the fleet file, because a server that is down lists nothing."""
+
+KEY = Path("keys/demo.pub")
+
+
+class DemoFleet:
+    """A fleet that serves while its `with` block runs; `now` (aware) is when it claims to be.
+
+    `urls` are the servers' by name, `documents` what each of them serves (path -> bytes): a change there
+    is served at once. Both are empty outside the block.
+    """
+
+    def __init__(self, now: datetime) -> None:
+        if now.utcoffset() is None:
+            raise ValueError("the demo's moment needs a time zone")
+        self.now = now.replace(microsecond=0)
+        self.urls: dict[str, str] = {}
+        self.documents: dict[str, dict[str, bytes]] = {}
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Take the ports, make the documents, serve."""
+        with ExitStack() as starting:
+            for name in ROLES:
+                self.urls[name] = self._start(name, starting)
+            self._fill()
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every connection and thread, free every port."""
+        self._running.close()
+        self.urls.clear()
+        self.documents.clear()
+
+    @property
+    def public_key(self) -> bytes:
+        """The master public key, PEM, against which every whitelist of the fleet verifies."""
+        return demo_keys().master_public_pem
+
+    def fleet(self, keys: tuple[Path, ...] = ()) -> Fleet:
+        """The fleet to scrape; `keys` are files that hold its public key, if there are any."""
+        return Fleet(
+            tuple(
+                Server(self.urls[name], name, role, repos=REPOS.get(name, ())) for name, role in ROLES.items()
+            ),
+            name=NAME,
+            keys=keys,
+        )
+
+    def fleet_toml(self, keys: tuple[Path, ...] = ()) -> str:
+        """The same as a fleet file; relative `keys` are relative to where that file will lie."""
+        return "\n".join(_toml(self.fleet(keys))) + "\n"
+
+    def write(self, directory: Path) -> Path:
+        """Write `fleet.toml` and its key below a directory, each whole or not at all; its path."""
+        _write(directory / KEY, self.public_key)
+        return _write(directory / "fleet.toml", self.fleet_toml((KEY,)).encode())
+
+    def _start(self, name: str, starting: ExitStack) -> str:
+        if name == DOWN:
+            return starting.enter_context(closing(RefusingPort())).url
+        served = self.documents.setdefault(name, {})
+        return starting.enter_context(closing(DemoServer(served, places=name != STRATUM0))).url
+
+    def _fill(self) -> None:
+        """What a repository recommends are URLs, so the documents come after the ports."""
+        keys = demo_keys()
+        for stratum in strata(self.now, repositories(self.now, self.urls)):
+            self.documents[stratum.name].update(stratum.documents(keys))
+
+
+def _toml(fleet: Fleet) -> Iterator[str]:
+    yield from ("[fleet]", f"name = {_value(fleet.name)}")
+    if fleet.keys:
+        yield f"keys = {_value([str(key) for key in fleet.keys])}"
+    for server in fleet.servers:
+        yield from ("", "[[server]]")
+        for key in ("url", "role", "name"):
+            yield f"{key} = {_value(getattr(server, key))}"
+        if server.repos:
+            yield f"repos = {_value(server.repos)}"
+
+
+def _value(value: str | Sequence[str]) -> str:
+    """A string or a list of strings, written as JSON: only JSON's surrogate pairs would not be TOML."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    return partial.replace(path)

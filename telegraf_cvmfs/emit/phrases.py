@@ -1,0 +1,202 @@
+"""Facts about repositories in words, for a page that a person reads: "3 behind", "snapshot 5m ago"."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from telegraf_cvmfs.model import SEVERITY, Health, Manifest, Replica, ReplicaVerdict, Result
+
+WORDS = {
+    Health.OK: "ok",
+    Health.WARNING: "warning",
+    Health.CRITICAL: "critical",
+    Health.UNKNOWN: "unknown",
+    None: "not judged",
+}
+_LONGEST_LIST = 4
+
+
+def tame(text: str, longest: int) -> str:
+    """The text on one line, without characters that would steer a terminal, cut at `longest` characters."""
+    cut = text if len(text) <= longest else text[: longest - 3] + "..."
+    return "".join(_visible(character) for character in cut)
+
+
+def span(time: timedelta) -> str:
+    """A duration in its two largest units: "42s", "5m", "3h 12m", "2d 4h"; its sign is dropped."""
+    left = abs(time) // timedelta(seconds=1)
+    minutes, hours, days = left // 60, left // 3600, left // 86400
+    if days:
+        return _pair(f"{days}d", hours % 24, "h")
+    if hours:
+        return _pair(f"{hours}h", minutes % 60, "m")
+    return f"{minutes}m" if minutes else f"{left}s"
+
+
+def size(octets: int) -> str:
+    """A number of bytes in binary units: "512 B", "56.0 KiB"."""
+    unit, name = 1, "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB"):
+        if octets < unit * 1024:
+            break
+        unit, name = unit * 1024, larger
+    # Whole numbers throughout: a float overflows on what a hostile manifest may claim.
+    return f"{octets} B" if unit == 1 else f"{octets // unit}.{octets % unit * 10 // unit} {name}"
+
+
+def rank(health: Health | None) -> int:
+    """How serious, the higher the worse; what is never judged comes after what is well."""
+    return -1 if health is None else SEVERITY.index(health)
+
+
+def counts(healths: Iterable[Health | None]) -> str:
+    """How many of each kind, worst first: "1 critical, 5 ok"."""
+    count = Counter(healths)
+    return ", ".join(f"{count[health]} {WORDS[health]}" for health in sorted(count, key=rank, reverse=True))
+
+
+def ended(result: Result) -> str:
+    """How a reading ended, where it did not end well."""
+    return "the run's time was up" if result is Result.DEADLINE else result.slug.replace("_", " ")
+
+
+def hosts(verdicts: Iterable[ReplicaVerdict]) -> list[str]:
+    """The servers of these replicas, each once, in their order."""
+    return list(dict.fromkeys(verdict.replica.server.name for verdict in verdicts))
+
+
+def where(verdicts: Sequence[ReplicaVerdict]) -> str:
+    """A single server by its name, more of them by their number."""
+    names = hosts(verdicts)
+    return names[0] if len(names) == 1 else f"{len(names)} servers"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few of them, and how many more there are."""
+    more = len(names) - _LONGEST_LIST
+    return ", ".join(names[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
+
+
+def facts(verdict: ReplicaVerdict, now: datetime) -> str:
+    """What is known of one replica; what is not known is not mentioned, unless that is the news."""
+    replica, manifest = verdict.replica, verdict.replica.manifest.value
+    phrases = [
+        *_revision(verdict),
+        *(_published(manifest, now) if manifest else ()),
+        *_snapshot(replica, now),
+        *_whitelist(replica, now),
+        *(_root_catalog(manifest) if manifest else ()),
+        *(_unread(verdict) if verdict.health is Health.UNKNOWN else ()),
+        *((f"served as {replica.alias}",) if replica.alias else ()),
+    ]
+    return ", ".join(phrases)
+
+
+def newest(verdicts: Sequence[ReplicaVerdict], now: datetime, *, named: bool = False) -> str:
+    """The reference's revision, else the highest one that was read; `named` says on which server."""
+    read = [(one, one.replica.manifest.value) for one in verdicts if one.replica.manifest.value is not None]
+    if not read:
+        return "no revision known"
+    verdict, manifest = max(read, key=lambda pair: (pair[0].is_reference, pair[1].revision))
+    on = f" on {verdict.replica.server.name}" if named else ""
+    return ", ".join((f"rev {manifest.revision}{on}", *_published(manifest, now)))
+
+
+def together(verdicts: Sequence[ReplicaVerdict], now: datetime) -> str:
+    """Replicas that are well, in one phrase; a small lag is well too, so it is told."""
+    return ", ".join((newest(verdicts, now), *_late(verdicts), *_snapshots(verdicts, now)))
+
+
+def _revision(verdict: ReplicaVerdict) -> Iterator[str]:
+    manifest = verdict.replica.manifest
+    yield (
+        f"not read: {ended(manifest.result)}" if manifest.value is None else f"rev {manifest.value.revision}"
+    )
+    if verdict.is_reference:
+        yield "source" if verdict.replica.source else "reference"
+    if verdict.revisions_behind:
+        yield f"{abs(verdict.revisions_behind)} {'behind' if verdict.revisions_behind > 0 else 'ahead'}"
+    if verdict.lag:
+        yield f"lag {span(verdict.lag)}"
+    if verdict.diverged:
+        yield "diverged"
+
+
+def _published(manifest: Manifest, now: datetime) -> Iterator[str]:
+    if manifest.published is not None:
+        yield f"published {span(_since(manifest.published, now))} ago"
+
+
+def _root_catalog(manifest: Manifest) -> Iterator[str]:
+    if manifest.root_size is not None:
+        yield f"root catalog {size(manifest.root_size)}"
+
+
+def _snapshot(replica: Replica, now: datetime) -> Iterator[str]:
+    if replica.status.value is not None and replica.status.value.last_snapshot is not None:
+        yield f"snapshot {span(_since(replica.status.value.last_snapshot, now))} ago"
+    running = replica.snapshotting.value
+    if running is not None:
+        yield (
+            f"snapshot running for {span(_since(running.since, now))}"
+            if running.since
+            else "snapshot running"
+        )
+
+
+def _whitelist(replica: Replica, now: datetime) -> Iterator[str]:
+    if replica.whitelist.value is not None:
+        left = replica.whitelist.value.refused_from - now
+        refused = left <= timedelta(0)
+        yield f"whitelist refused for {span(left)}" if refused else f"whitelist {span(left)} left"
+
+
+def _unread(verdict: ReplicaVerdict) -> Iterator[str]:
+    """Why there is no verdict: the documents that did not come, or why the manifest did not."""
+    replica = verdict.replica
+    if not replica.up:
+        yield from () if verdict.findings else (replica.manifest.why,)
+        return
+    for name, reading in (
+        ("status", replica.status),
+        ("snapshot marker", replica.snapshotting),
+        ("whitelist", replica.whitelist),
+    ):
+        if not reading.answered:
+            yield f"{name} not read: {ended(reading.result)}"
+
+
+def _late(verdicts: Sequence[ReplicaVerdict]) -> Iterator[str]:
+    late = [verdict for verdict in verdicts if (verdict.revisions_behind or 0) > 0]
+    if late:
+        most = max(verdict.revisions_behind or 0 for verdict in late)
+        lag = max(verdict.lag or timedelta(0) for verdict in late)
+        yield f"{where(late)} {'up to ' * (len(late) > 1)}{most} behind (lag {span(lag)})"
+
+
+def _snapshots(verdicts: Sequence[ReplicaVerdict], now: datetime) -> Iterator[str]:
+    ages = [
+        _since(status.last_snapshot, now)
+        for verdict in verdicts
+        if (status := verdict.replica.status.value) is not None and status.last_snapshot is not None
+    ]
+    if ages:
+        first, last = span(min(ages)), span(max(ages))
+        yield f"snapshot{'s' * (len(ages) > 1)} {first if first == last else f'{first} to {last}'} ago"
+
+
+def _since(moment: datetime, now: datetime) -> timedelta:
+    """Never negative: a server's clock may be ahead of ours."""
+    return max(timedelta(0), now - moment)
+
+
+def _pair(large: str, small: int, unit: str) -> str:
+    return f"{large} {small}{unit}" if small else large
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if character.isspace() else "?"

@@ -1,0 +1,438 @@
+"""The run: all servers side by side, on each its list, then all manifests, then the rest, until out of time.
+
+Manifests come first so that a slow server costs detail and not replicas. What is known is kept at every
+moment, so a run that is cut short still has a value for each server and each replica.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, TypeVar
+
+from telegraf_cvmfs.fetch import Fetch, Network
+from telegraf_cvmfs.model import (
+    Backend,
+    Entry,
+    FetchError,
+    Fleet,
+    GeoAPIStatus,
+    Listed,
+    Listing,
+    Manifest,
+    Meta,
+    ParseError,
+    Reading,
+    Replica,
+    Result,
+    Role,
+    Scrape,
+    Server,
+    Status,
+    Stratum,
+)
+from telegraf_cvmfs.wire import geoapi
+from telegraf_cvmfs.wire.manifest import parse_manifest
+from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
+from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
+from telegraf_cvmfs.wire.whitelist import parse_whitelist
+
+T = TypeVar("T")
+
+KIB = 1024
+LIMIT_OF_LIST = 4096 * KIB
+LIMIT_OF_META = 256 * KIB
+LIMIT_OF_SIGNED = 64 * KIB  # manifest and whitelist; real ones have less than 4 KiB
+LIMIT_OF_STATUS = 64 * KIB
+LIMIT_OF_ORDER = 4 * KIB
+
+HTTP_OK = 200
+NOT_SERVED = (404, 410)
+FORBIDDEN = 403  # what S3 says of an object that is not there, to those who may not list the bucket
+
+Complain = Callable[[str], None]
+"""Takes one line for the operator, in Telegraf's form: `E! …`."""
+
+
+def scrape(
+    fleet: Fleet,
+    started: datetime,
+    network: Network,
+    complain: Complain,
+    done: Callable[[str], None] = lambda _name: None,
+) -> Scrape:
+    """Visit every server of a fleet until all is read or the network's deadline passes.
+
+    Args:
+        fleet: what to scrape.
+        started: when the run began (aware UTC); ages are reckoned from it.
+        network: what the requests go through; it knows the deadline.
+        complain: told of what is our own fault; servers' faults are in the result.
+        done: told the name of each server that is finished, from any thread.
+    """
+    visits = [_Visit(fleet, server, network.fetch(server), complain) for server in fleet.servers]
+
+    def visit_all() -> None:
+        side_by_side([partial(_finish, visit, done) for visit in visits], len(visits))
+        network.deadline.finish()
+
+    threading.Thread(target=visit_all, daemon=True).start()
+    network.deadline.wait()
+    strata = tuple(visit.stratum() for visit in visits)
+    return Scrape(fleet, started, strata, network.traffic, not all(visit.finished for visit in visits))
+
+
+def _finish(visit: _Visit, done: Callable[[str], None]) -> None:
+    visit.run()
+    done(visit.server.name)
+
+
+def side_by_side(jobs: Sequence[Callable[[], None]], width: int) -> None:
+    """Do all jobs, at most so many at once; returns when the last has ended."""
+    waiting = deque(jobs)
+
+    def work() -> None:
+        while True:
+            try:
+                job = waiting.popleft()
+            except IndexError:
+                return
+            job()
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(width, len(jobs)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+# --- which repositories -----------------------------------------------------------------------------
+
+
+def watched(fleet: Fleet, server: Server, listed: Iterable[Entry]) -> list[Entry]:
+    """Those listed entries that the fleet file wants watched on this server, in the order of the list."""
+    named = {*fleet.repos, *server.repos}
+    ignored = (*fleet.ignore_repos, *server.ignore_repos)
+
+    def wanted(name: str) -> bool:
+        if name in named:
+            return True
+        return not _matches(name, ignored) and (not fleet.only or _matches(name, fleet.only))
+
+    return [entry for entry in listed if wanted(entry.name)]
+
+
+def named_for(fleet: Fleet, server: Server) -> tuple[str, ...]:
+    """The repositories to scrape on this server even if it does not list them."""
+    everywhere = () if server.role is Role.STRATUM0 else fleet.repos
+    return tuple(dict.fromkeys((*everywhere, *server.repos)))
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+# --- one server -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Document:
+    """One of the files that lie beside a manifest: which field it fills, how it is called, who reads it."""
+
+    field: str
+    name: str
+    limit: int
+    parse: Callable[[bytes], Any]
+    of_source: bool = True  # a repository that is published here has it too
+
+
+_DETAILS = (
+    _Document("whitelist", ".cvmfswhitelist", LIMIT_OF_SIGNED, parse_whitelist),
+    _Document("status", ".cvmfs_status.json", LIMIT_OF_STATUS, parse_status),
+    _Document("snapshotting", ".cvmfs_is_snapshotting", LIMIT_OF_STATUS, parse_snapshotting, of_source=False),
+)
+
+_SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
+
+
+class _Visit:
+    """The scrape of one server while it goes on; `stratum()` is what is known at any moment."""
+
+    def __init__(self, fleet: Fleet, server: Server, fetch: Fetch, complain: Complain) -> None:
+        self.server = server
+        self.finished = False
+        self._fleet = fleet
+        self._fetch = fetch
+        self._complain = complain
+        self._lock = threading.Lock()
+        self._replicas: dict[int, Replica] = {}
+        self._listing: Reading[Listing] = Reading()
+        self._meta: Reading[Meta] = Reading()
+        self._geoapi = GeoAPIStatus.NOT_YET_TESTED
+        self._geoapi_why = ""
+        self._response_time: timedelta | None = None
+        self._silences = 0
+        self._last_silence: FetchError | None = None
+        self._know(_entries_by_name(fleet, server, Listed.UNKNOWN))
+
+    def run(self) -> None:
+        """Everything there is to ask of this server, in the order of its worth."""
+        try:
+            self._stages()
+        except Exception as error:  # noqa: BLE001  # our fault: it costs this server, not the run
+            self._complain(f"E! {self.server.name}: {_ours(error)}")
+        listed = self.server.backend is Backend.S3 or self._listing.result is not Result.DEADLINE
+        self.finished = listed and not any(_cut_short(replica) for replica in self._replicas.values())
+
+    def stratum(self) -> Stratum:
+        """This server as far as it is known."""
+        with self._lock:
+            replicas = tuple(self._replicas.values())
+        backend = self._backend(replicas)
+        if backend is Backend.S3:
+            replicas = tuple(_absent_if_forbidden(replica) for replica in replicas)
+        return Stratum(
+            server=self.server,
+            listing=self._listing,
+            meta=self._meta,
+            backend=backend,
+            geoapi_status=self._geoapi,
+            geoapi_why=self._geoapi_why,
+            response_time=self._response_time,
+            replicas=tuple(_unlisted_if_gone(replica) for replica in replicas),
+        )
+
+    def _stages(self) -> None:
+        if self.server.backend is not Backend.S3:
+            self._read_list()
+        self._each(self._read_manifest, self._replicas)
+        there = [key for key, replica in self._replicas.items() if _has_details(replica)]
+        jobs: list[Callable[[], None]] = [self._test_geoapi]
+        jobs += [partial(self._read_detail, key, document) for key in there for document in _DETAILS]
+        jobs.append(self._read_meta)
+        side_by_side(jobs, self._fleet.connections_per_server)
+
+    def _each(self, job: Callable[[int], None], keys: Iterable[int]) -> None:
+        side_by_side([partial(job, key) for key in keys], self._fleet.connections_per_server)
+
+    # What is there
+
+    def _read_list(self) -> None:
+        began = time.monotonic()
+        self._listing = self._read(self._url("/cvmfs/info/v1/repositories.json"), LIMIT_OF_LIST, parse_listing)
+        if self._listing.http_status is not None:
+            self._response_time = timedelta(seconds=time.monotonic() - began)
+        listing = self._listing.value
+        if listing is None:
+            return
+        for rejected in listing.rejected:
+            self._complain(f"W! {self.server.name}: repositories.json: {rejected}")
+        entries = watched(self._fleet, self.server, listing.entries)
+        replicas = [_listed_replica(self.server, entry) for entry in entries]
+        names = {replica.repo for replica in replicas}
+        named = _entries_by_name(self._fleet, self.server, Listed.UNLISTED)
+        self._know([*replicas, *(replica for replica in named if replica.repo not in names)])
+
+    def _know(self, replicas: Iterable[Replica]) -> None:
+        with self._lock:
+            self._replicas = dict(enumerate(replicas))
+
+    def _learn(self, key: int, **readings: Reading[Any]) -> None:
+        with self._lock:
+            # mypy cannot see that the names are those of readings: they come from `_DETAILS`
+            self._replicas[key] = replace(self._replicas[key], **readings)  # type: ignore[arg-type]
+
+    # Documents
+
+    def _read_manifest(self, key: int) -> None:
+        replica = self._replicas[key]
+        parse = partial(_manifest_of, replica.repo)
+        self._learn(key, manifest=self._read(replica.url, LIMIT_OF_SIGNED, parse))
+
+    def _read_detail(self, key: int, document: _Document) -> None:
+        replica = self._replicas[key]
+        if replica.source and not document.of_source:
+            return
+        reading = self._read(_beside(replica, document.name), document.limit, document.parse)
+        if document.field == "status" and not replica.source:
+            reading = self._with_marker(replica, reading)
+        self._learn(key, **{document.field: reading})
+
+    def _with_marker(self, replica: Replica, status: Reading[Status]) -> Reading[Status]:
+        """Servers before 2.7, and those without jq, say only in a marker file when they last snapshot."""
+        if not status.answered or (status.value is not None and status.value.last_snapshot is not None):
+            return status
+        marker = self._read(_beside(replica, ".cvmfs_last_snapshot"), LIMIT_OF_STATUS, parse_last_snapshot)
+        if marker.value is None:
+            return status if marker.answered else marker if status.value is None else status
+        known = status.value or Status()
+        value = replace(known, last_snapshot=marker.value.last_snapshot, unreadable=known.unreadable)
+        return replace(marker, value=value)
+
+    def _read_meta(self) -> None:
+        if self.server.backend is not Backend.S3:
+            self._meta = self._read(self._url("/cvmfs/info/v1/meta.json"), LIMIT_OF_META, parse_meta)
+
+    def _read(self, url: str, limit: int, parse: Callable[[bytes], T]) -> Reading[T]:
+        """One document; whatever goes wrong is part of the answer."""
+        if self._last_silence is not None and self._silences > self._fleet.connections_per_server:
+            why = f"{self._last_silence} (not asked again: {self._silences} requests in a row got no answer)"
+            return Reading(self._last_silence.result, why=why)
+        try:
+            answer = self._fetch(url, limit)
+        except FetchError as error:
+            self._note(error)
+            return Reading(error.result, http_status=error.http_status, why=str(error))
+        except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
+            self._complain(f"E! {url}: {_ours(error)}")
+            return Reading(Result.INVALID, why=_ours(error))
+        self._silences = 0
+        if answer.status in NOT_SERVED or (answer.status == FORBIDDEN and self.server.backend is Backend.S3):
+            return Reading(Result.NOT_FOUND, http_status=answer.status, why=f"not served (HTTP {answer.status})")
+        if answer.status != HTTP_OK:
+            return Reading(Result.HTTP_ERROR, http_status=answer.status, why=f"HTTP status {answer.status}")
+        return self._parsed(url, parse, answer.body, answer.age)
+
+    def _parsed(self, url: str, parse: Callable[[bytes], T], body: bytes, age: int | None) -> Reading[T]:
+        try:
+            return Reading(Result.OK, parse(body), HTTP_OK, "", age)
+        except _NameMismatchError as error:
+            return Reading(Result.NAME_MISMATCH, None, HTTP_OK, str(error), age)
+        except ParseError as error:
+            return Reading(Result.INVALID, None, HTTP_OK, str(error), age)
+        except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
+            self._complain(f"E! {url}: {_ours(error)}")
+            return Reading(Result.INVALID, None, HTTP_OK, _ours(error), age)
+
+    def _note(self, error: FetchError) -> None:
+        """Count failures in a row that no answer came with: a server that is gone is not asked for ever."""
+        if error.result in _SILENT and error.http_status is None:
+            self._silences += 1
+            self._last_silence = error
+        else:
+            self._silences = 0
+
+    # GeoAPI
+
+    def _test_geoapi(self) -> None:
+        """Ask the server's GeoAPI once, through the first repository that it has."""
+        replicas = list(self._replicas.values())
+        if not self._fleet.geoapi.enabled:
+            return
+        if self.server.role is Role.STRATUM0 or self._backend(tuple(replicas)) is Backend.S3:
+            self._geoapi = GeoAPIStatus.NOT_FOUND
+            return
+        known = [replica for replica in replicas if replica.listed is not Listed.UNLISTED or replica.up]
+        first = next((replica for replica in known if replica.up), next(iter(known), None))
+        if first is None:
+            asked = self._listing.result is Result.OK
+            self._geoapi = GeoAPIStatus.NOT_FOUND if asked else GeoAPIStatus.NOT_YET_TESTED
+        elif first.up or self._listing.result is Result.OK:
+            self._ask_geoapi(first)
+
+    def _ask_geoapi(self, replica: Replica) -> None:
+        origin, hosts = geoapi.question(self._fleet.geoapi)
+        path = geoapi.geo_path(replica.url.removesuffix("/.cvmfspublished"), origin, hosts)
+        reading = self._read(path, LIMIT_OF_ORDER, lambda body: geoapi.parse_order(body, len(hosts)))
+        if reading.value is not None:
+            right = geoapi.judge_order(reading.value, self._fleet.geoapi)
+            self._geoapi = GeoAPIStatus.OK if right else GeoAPIStatus.LOCATION_ERROR
+            self._geoapi_why = f"asked from {origin} for {','.join(hosts)} it answers {_listing_of(reading.value)}"
+        elif reading.result is not Result.DEADLINE:
+            self._geoapi = GeoAPIStatus.NO_RESPONSE
+            self._geoapi_why = reading.why
+
+    # Small questions
+
+    def _url(self, path: str) -> str:
+        return self.server.url + path
+
+    def _backend(self, replicas: tuple[Replica, ...]) -> Backend | None:
+        if self.server.backend is not Backend.AUTO:
+            return self.server.backend
+        if self._listing.result is Result.OK:
+            return Backend.CVMFS
+        hidden = self._listing.http_status in (*NOT_SERVED, FORBIDDEN)
+        return Backend.S3 if hidden and any(replica.up for replica in replicas) else None
+
+
+class _NameMismatchError(Exception):
+    """A good manifest, of another repository."""
+
+
+def _manifest_of(repo: str, body: bytes) -> Manifest:
+    manifest = parse_manifest(body)
+    if manifest.repository != repo:
+        found = f"it is the manifest of {manifest.repository}" if manifest.repository else "it names no repository"
+        raise _NameMismatchError(f"manifest: {found}, not of {repo}")
+    return manifest
+
+
+def _entries_by_name(fleet: Fleet, server: Server, listed: Listed) -> list[Replica]:
+    return [
+        Replica(server, name, f"{server.url}/cvmfs/{name}/.cvmfspublished", listed)
+        for name in named_for(fleet, server)
+    ]
+
+
+def _listed_replica(server: Server, entry: Entry) -> Replica:
+    return Replica(
+        server=server,
+        repo=entry.name,
+        url=f"{server.url}{entry.path}/.cvmfspublished",
+        listed=Listed.REPLICA if entry.replica else Listed.SOURCE,
+        alias=entry.alias,
+        pass_through=entry.pass_through,
+    )
+
+
+def _beside(replica: Replica, name: str) -> str:
+    return replica.url.removesuffix(".cvmfspublished") + name
+
+
+def _has_details(replica: Replica) -> bool:
+    """Is there more to ask? Of a repository that neither is there nor ought to be, there is not."""
+    return replica.listed in (Listed.SOURCE, Listed.REPLICA) or replica.manifest.result is not Result.NOT_FOUND
+
+
+def _cut_short(replica: Replica) -> bool:
+    wanted: Mapping[str, Reading[Any]] = {"manifest": replica.manifest} | (
+        {
+            document.field: getattr(replica, document.field)
+            for document in _DETAILS
+            if document.of_source or not replica.source
+        }
+        if _has_details(replica)
+        else {}
+    )
+    return any(reading.result is Result.DEADLINE for reading in wanted.values())
+
+
+def _absent_if_forbidden(replica: Replica) -> Replica:
+    """On S3 a 403 means that there is no such object; known only once the server is known to be S3."""
+    if replica.manifest.http_status != FORBIDDEN:
+        return replica
+    return replace(replica, manifest=replace(replica.manifest, result=Result.NOT_FOUND))
+
+
+def _unlisted_if_gone(replica: Replica) -> Replica:
+    if replica.listed is not Listed.UNLISTED or replica.manifest.result is not Result.NOT_FOUND:
+        return replica
+    why = "the server neither lists nor serves it"
+    return replace(replica, manifest=replace(replica.manifest, result=Result.UNLISTED, why=why))
+
+
+def _listing_of(order: tuple[int, ...]) -> str:
+    return ",".join(map(str, order))
+
+
+def _ours(error: Exception) -> str:
+    """An error of this program itself, as a sentence."""
+    return f"internal error, please report it: {type(error).__name__}: {error}"
+

@@ -1,0 +1,102 @@
+"""The signed letter that manifest and whitelist share, and the content hashes that everything is named by.
+
+text lines, "--", the hash of the text, the raw signature over that hash (CernVM-FS, crypto/signature.cc).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from telegraf_cvmfs.model import Letter, ParseError, ScrapeError
+from telegraf_cvmfs.wire import shown
+
+_SEPARATOR = b"\n--\n"
+_HASH = re.compile(r"[0-9a-f]{40}(-rmd160|-shake128)?")
+_NAME = re.compile(r"[!-~]{1,255}")
+_SHAKE_BYTES = 20
+
+
+class UnsupportedHashError(ScrapeError):
+    """This machine's OpenSSL cannot compute the hash, so nothing can be said about the bytes.
+
+    RIPEMD-160 is missing where OpenSSL 3 comes without its legacy provider.
+    """
+
+
+def split(body: bytes, document: str) -> tuple[bytes, Letter | None]:
+    r"""The text of a signed document, and the letter if it has a hash and a signature.
+
+    The first "\n--\n" separates (a signature may hold another); the newline before the dashes belongs to
+    the text. Without a well-formed hash line or without a signature the letter is None: CernVM-FS reads such
+    a document and then refuses it (SignatureManager::CutLetter and VerifyLetter). ParseError if there is no
+    "--" line.
+    """
+    text, separator, rest = body.partition(_SEPARATOR)
+    if not separator:
+        raise ParseError(f"{document}: no '--' line, the document is cut short")
+    if text.startswith(b"--\n"):
+        raise ParseError(f"{document}: no text before the '--' line")
+    text += b"\n"
+    return text, _letter(text, rest)
+
+
+def _letter(text: bytes, rest: bytes) -> Letter | None:
+    line, _, signature = rest.partition(b"\n")
+    digest_line = line.decode("latin-1")
+    if not signature or not _HASH.fullmatch(digest_line):
+        return None
+    return Letter(text, digest_line, signature)
+
+
+def lines(text: bytes) -> list[str]:
+    r"""The lines of a letter, cut at "\n" only, as CernVM-FS cuts them.
+
+    Latin-1 gives one character for each byte, so that no byte can be refused or lost here.
+    """
+    return text.decode("latin-1").removesuffix("\n").split("\n")
+
+
+def content_hash(text: str) -> str:
+    """The text, if it is a content hash: 40 hex digits, with "-rmd160" or "-shake128" if not SHA-1.
+
+    ValueError if not. Upper case is none (CernVM-FS, shash::HexPtr::IsValid).
+    """
+    if not _HASH.fullmatch(text):
+        raise ValueError(f"is not a content hash: {shown(text)}")
+    return text
+
+
+def repository_name(text: str) -> str | None:
+    """The N of a document: printable ASCII without spaces, at most 255 characters; ValueError if not.
+
+    None if empty, as CernVM-FS does not tell an empty N from none.
+    """
+    if text and not _NAME.fullmatch(text):
+        raise ValueError(f"is not a repository name: {shown(text)}")
+    return text or None
+
+
+def digest(data: bytes, like: str) -> str:
+    """The content hash of the data by the algorithm of `like`, another content hash, suffix included.
+
+    UnsupportedHashError where this machine cannot compute it; ValueError if `like` is no content hash.
+    """
+    _, dash, algorithm = content_hash(like).partition("-")
+    if algorithm == "shake128":
+        return hashlib.shake_128(data).hexdigest(_SHAKE_BYTES) + "-shake128"
+    name = "ripemd160" if dash else "sha1"
+    try:
+        hexadecimal = hashlib.new(name, data, usedforsecurity=False).hexdigest()
+    except ValueError:
+        raise UnsupportedHashError(f"{name} is not available on this machine") from None
+    return hexadecimal + dash + algorithm
+
+
+def object_path(name: str, suffix: str = "") -> str:
+    """Where an object lies below its repository: "data/5c/b926…-shake128C".
+
+    The suffix is C for catalogs, X certificates, H histories, M meta information, none for files; it follows
+    that of the algorithm (CernVM-FS, shash::Any::MakePath).
+    """
+    return f"data/{name[:2]}/{name[2:]}{suffix}"

@@ -1,0 +1,103 @@
+"""The entry point of a repository, `.cvmfspublished`: lines of one letter and a value, signed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from telegraf_cvmfs.model import Manifest, ParseError
+from telegraf_cvmfs.wire import shown
+from telegraf_cvmfs.wire.letter import content_hash, lines, repository_name, split
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ROOT_PATH = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of the empty path
+_DECIMAL = re.compile(r"[0-9]{1,20}")
+
+
+def parse_manifest(body: bytes) -> Manifest:
+    """Read `.cvmfspublished`; letters that are not known are skipped.
+
+    The order of lines is free and of equal letters the last counts (CernVM-FS, ParseKeyvalMem and
+    Manifest::Load). Required are C, R, D and S. CernVM-FS takes a broken number for 0; here it is a
+    ParseError. Whether N is the repository that was asked for, and whether the signature is good, is judged
+    elsewhere.
+    """
+    text, letter = split(body, "manifest")
+    written = {line[0]: line[1:] for line in lines(text) if line}
+    missing = [key for key in _REQUIRED if key not in written]
+    if missing:
+        raise ParseError(f"manifest: no {', '.join(missing)} line")
+    values = {field: _read(key, written[key]) for key, (field, _) in _FIELDS.items() if key in written}
+    return Manifest(**values, letter=letter)
+
+
+def _read(key: str, value: str) -> Any:  # noqa: ANN401
+    try:
+        return _FIELDS[key][1](value)
+    except ValueError as why:
+        raise ParseError(f"manifest: {key} {why}") from None
+
+
+def _number(bits: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not _DECIMAL.fullmatch(text):
+            raise ValueError(f"is not a number: {shown(text)}")
+        if int(text) >= 1 << bits:
+            raise ValueError(f"is too large: {text}")
+        return int(text)
+
+    return number
+
+
+_uint64 = _number(64)
+_uint32 = _number(32)
+
+
+def _seconds(text: str) -> timedelta:
+    return timedelta(seconds=_uint32(text))
+
+
+def _moment(text: str) -> datetime | None:
+    """CernVM-FS writes no T for a time that it does not know, and reads a missing one as 0."""
+    seconds = _uint64(text)
+    try:
+        return _EPOCH + timedelta(seconds=seconds) if seconds else None
+    except OverflowError:
+        raise ValueError(f"is too large for a time: {seconds}") from None
+
+
+def _root_path_hash(text: str) -> str:
+    if text != _ROOT_PATH:
+        raise ValueError(f"is not the hash of the root path, clients refuse it: {shown(text)}")
+    return text
+
+
+def _optional_hash(text: str) -> str | None:
+    """An empty value is no hash, as for CernVM-FS: a stratum 0 that lost its reflog's checksum writes one."""
+    return content_hash(text) if text else None
+
+
+def _yes(text: str) -> bool:
+    return text == "yes"
+
+
+_REQUIRED = "CRDS"
+
+_FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "C": ("root_catalog", content_hash),
+    "B": ("root_size", _uint64),
+    "R": ("root_path_hash", _root_path_hash),
+    "D": ("ttl", _seconds),
+    "S": ("revision", _uint64),
+    "G": ("garbage_collectable", _yes),
+    "A": ("alternative_path", _yes),
+    "L": ("micro_catalog", _optional_hash),
+    "N": ("repository", repository_name),
+    "X": ("certificate", _optional_hash),
+    "H": ("history", _optional_hash),
+    "T": ("published", _moment),
+    "M": ("metainfo", _optional_hash),
+    "Y": ("reflog_checksum", _optional_hash),
+}

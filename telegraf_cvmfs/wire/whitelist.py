@@ -1,0 +1,75 @@
+"""Which certificates may sign a repository, and until when: `.cvmfswhitelist`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from telegraf_cvmfs.model import ParseError, Whitelist
+from telegraf_cvmfs.wire import shown
+from telegraf_cvmfs.wire.letter import content_hash, lines, repository_name, split
+
+_CREATED_LENGTH = 14
+_EXPIRES = re.compile(r"E([0-9]{4})" + r"([0-9]{2})" * 5)
+_END_OF_FINGERPRINT = re.compile(r"[ \t#]")
+_FLAGS = {"Vpkcs7": "pkcs7", "Wcachain": "cachain"}
+
+
+def parse_whitelist(body: bytes) -> Whitelist:
+    """Read `.cvmfswhitelist`: when it was made, E, N, flags, then fingerprints, in this order.
+
+    Times are UTC. Of the first line clients check only the length (CernVM-FS, Whitelist::ParseWhitelist).
+    ParseError if the first two lines are not there or E is no date.
+    """
+    text, letter = split(body, "whitelist")
+    created, expires, *rest = [*lines(text), "", ""]
+    if len(created) != _CREATED_LENGTH:
+        raise ParseError(f"whitelist: does not start with a time of 14 digits: {shown(created)}")
+    repository = _repository(rest)
+    flags = _flags(rest)
+    return Whitelist(_expires(expires), repository, tuple(_fingerprints(rest)), flags, letter)
+
+
+def _expires(line: str) -> datetime:
+    match = _EXPIRES.fullmatch(line)
+    try:
+        if match:
+            year, month, day, hour, minute, second = map(int, match.groups())
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        pass
+    raise ParseError(f"whitelist: the second line is not an expiry date: {shown(line)}")
+
+
+def _repository(rest: list[str]) -> str | None:
+    """Takes the N line off the rest; what has none is left to those who compare names."""
+    if not rest[0].startswith("N"):
+        return None
+    try:
+        return repository_name(rest.pop(0)[1:])
+    except ValueError as why:
+        raise ParseError(f"whitelist: N {why}") from None
+
+
+def _flags(rest: list[str]) -> tuple[str, ...]:
+    """Takes the flags off the rest; in any other place or order clients do not see them."""
+    found = []
+    for line, flag in _FLAGS.items():
+        if rest[:1] == [line]:
+            found.append(flag)
+            rest.pop(0)
+    return tuple(found)
+
+
+def _fingerprints(rest: Iterable[str]) -> Iterator[str]:
+    """Lower case, without colons, with the algorithm's suffix; clients skip what they cannot read.
+
+    A comment follows after a space, a tab or a "#" (CernVM-FS, SignatureManager::MkFromFingerprint).
+    """
+    for line in rest:
+        written = _END_OF_FINGERPRINT.split(line, maxsplit=1)[0]
+        try:
+            yield content_hash(written.replace(":", "").lower())
+        except ValueError:
+            continue

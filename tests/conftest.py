@@ -1,0 +1,88 @@
+"""What every test may ask for: the real programs, a real InfluxDB, and nobody beyond loopback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import programs
+import pytest
+from integration import influxdb as influx
+from integration.loopback import only_loopback
+from integration.telegraf import Texts
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment() -> Iterator[None]:
+    """Without what would let a test pass here and fail elsewhere.
+
+    PYTHONUNBUFFERED hides a program that forgets to flush; the others would choose the fleet or the database.
+    """
+    ours = ("TELEGRAF_CVMFS", "INFLUXDB_")
+    unwanted = ["PYTHONUNBUFFERED", "STATE_DIRECTORY"]
+    unwanted += [name for name in os.environ if name.startswith(ours) and name not in programs.SETTINGS]
+    with pytest.MonkeyPatch.context() as patch:
+        for name in unwanted:
+            patch.delenv(name, raising=False)
+        yield
+
+
+# --- real programs ----------------------------------------------------------------------------------
+
+
+def _program(find: Callable[[], Path]) -> Path:
+    """The program; without it the test is skipped, or fails where nothing may be skipped."""
+    try:
+        return find()
+    except programs.Missing as why:
+        if os.environ.get("TELEGRAF_CVMFS_REQUIRE_PROGRAMS") == "1":
+            pytest.fail(str(why))
+        pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session")
+def telegraf() -> Path:
+    return _program(programs.telegraf)
+
+
+@pytest.fixture(scope="session")
+def influxd() -> Path:
+    return _program(programs.influxd)
+
+
+@pytest.fixture(scope="session")
+def promtool() -> Path:
+    return _program(programs.promtool)
+
+
+@pytest.fixture(scope="session")
+def influxdb(influxd: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[influx.InfluxDB]:
+    with influx.running(influxd, tmp_path_factory.mktemp("influxdb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def telegraf_parses(telegraf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Texts]:
+    """`.add(text)` line protocol; when all tests have run, Telegraf parses it or the run fails."""
+    texts = Texts()
+    yield texts
+    texts.parse(telegraf, tmp_path_factory.mktemp("line-protocol"))
+
+
+# --- nobody beyond loopback -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _reached() -> Iterator[list[str]]:
+    with only_loopback() as reached:
+        yield reached
+
+
+@pytest.fixture(autouse=True)
+def _nobody_beyond_loopback(_reached: list[str]) -> Iterator[None]:
+    """Fails the test also where the refusal was swallowed, for instance in a thread."""
+    _reached.clear()
+    yield
+    if _reached:
+        pytest.fail(f"reached beyond loopback: {', '.join(_reached)}")
