@@ -7,12 +7,13 @@ is a revision behind for a while is how replication works.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 
+from telegraf_cvmfs.compare import Comparison, compare, manifest_of
 from telegraf_cvmfs.model import (
     FINDINGS,
     SEVERITY,
@@ -23,7 +24,7 @@ from telegraf_cvmfs.model import (
     Health,
     Limit,
     Listed,
-    Manifest,
+    Reading,
     Replica,
     ReplicaVerdict,
     Result,
@@ -41,72 +42,9 @@ FIRST_SNAPSHOT_FACTOR = 9
 
 def assess(scrape: Scrape, duration: timedelta) -> Run:
     """Judge everything that one run saw, as of the moment it began."""
-    comparisons = _compare(scrape)
+    comparisons = compare(scrape)
     servers = tuple(_server_verdict(scrape, stratum, comparisons) for stratum in scrape.strata)
     return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit)
-
-
-# --- comparing replicas with each other -------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Comparison:
-    """One replica beside the reference of its repository, and beside all that have its revision."""
-
-    reference: Replica | None = None
-    is_reference: bool = False
-    diverged: bool | None = None
-
-
-def _compare(scrape: Scrape) -> Mapping[int, _Comparison]:
-    """A comparison for each replica that was read; by identity, for a replica is not its own key."""
-    by_repo: dict[str, list[Replica]] = defaultdict(list)
-    for stratum in scrape.strata:
-        for replica in stratum.replicas:
-            if replica.up and not replica.pass_through:
-                by_repo[replica.repo].append(replica)
-    return {
-        id(replica): comparison
-        for replicas in by_repo.values()
-        for replica, comparison in _compare_all(replicas)
-    }
-
-
-def _compare_all(replicas: list[Replica]) -> Iterator[tuple[Replica, _Comparison]]:
-    reference = max(replicas, key=_authority)
-    for replica in replicas:
-        diverged = _diverged(replica, reference, replicas)
-        yield replica, _Comparison(reference, replica is reference, diverged)
-
-
-def _authority(replica: Replica) -> tuple[int, int]:
-    """The reference is where it is published; else a sync server; else whoever is newest."""
-    rank = 2 if replica.source else 1 if replica.server.role is Role.SYNC else 0
-    return rank, _manifest(replica).revision
-
-
-def _diverged(replica: Replica, reference: Replica, replicas: Iterable[Replica]) -> bool | None:
-    """Same revision, other root catalog? None where no other server has this revision.
-
-    A reference that has authority is right, and others differ from it. Otherwise nobody can say which of
-    them is wrong, and all are told.
-    """
-    mine = _manifest(replica)
-    same = [other for other in replicas if _manifest(other).revision == mine.revision]
-    if reference in same and _authority(reference)[0] > 0:
-        if replica is reference:
-            return None
-        return mine.root_catalog != _manifest(reference).root_catalog
-    if len(same) == 1:
-        return None
-    return len({_manifest(other).root_catalog for other in same}) > 1
-
-
-def _manifest(replica: Replica) -> Manifest:
-    manifest = replica.manifest.value
-    if manifest is None:
-        raise ValueError(f"{replica.repo} on {replica.server.name} has no manifest to compare")
-    return manifest
 
 
 # --- one replica ------------------------------------------------------------------------------------
@@ -119,13 +57,10 @@ class _Case:
     replica: Replica
     stratum: Stratum
     server_down: bool
-    comparison: _Comparison
+    comparison: Comparison
     limits: Mapping[str, Limit]
     factor: float
     now: datetime
-    revisions_behind: int | None
-    published_behind: timedelta | None
-    lag: timedelta | None
 
     @property
     def first_snapshot(self) -> bool:
@@ -136,30 +71,11 @@ class _Case:
 
 
 def _replica_verdict(
-    scrape: Scrape, stratum: Stratum, replica: Replica, comparison: _Comparison, *, server_down: bool
+    scrape: Scrape, stratum: Stratum, replica: Replica, comparison: Comparison, *, server_down: bool
 ) -> ReplicaVerdict:
     if replica.pass_through:
         return ReplicaVerdict(replica, health=None)
-    case = _case(scrape, stratum, replica, comparison, server_down=server_down)
-    findings = _worst_first(finding for check in _checks(case) for finding in check(case))
-    return ReplicaVerdict(
-        replica=replica,
-        health=worst(finding.health for finding in findings),
-        findings=findings,
-        is_reference=comparison.is_reference,
-        reference=comparison.reference,
-        revisions_behind=case.revisions_behind,
-        published_behind=case.published_behind,
-        lag=case.lag,
-        diverged=comparison.diverged,
-    )
-
-
-def _case(
-    scrape: Scrape, stratum: Stratum, replica: Replica, comparison: _Comparison, *, server_down: bool
-) -> _Case:
-    behind, published_behind, lag = _distance(replica, comparison, scrape.started)
-    return _Case(
+    case = _Case(
         replica=replica,
         stratum=stratum,
         server_down=server_down,
@@ -167,29 +83,14 @@ def _case(
         limits=replica.server.limits,
         factor=_snapshot_factor(scrape.fleet, replica.repo),
         now=scrape.started,
-        revisions_behind=behind,
-        published_behind=published_behind,
-        lag=lag,
     )
-
-
-def _distance(
-    replica: Replica, comparison: _Comparison, now: datetime
-) -> tuple[int | None, timedelta | None, timedelta | None]:
-    """Revisions behind the reference, time of publication behind it, and how long that has been so.
-
-    Without memory of earlier publications the last is a lower bound: since the newest one.
-    """
-    if comparison.reference is None:
-        return None, None, None
-    if comparison.is_reference:
-        return None, None, timedelta(0)
-    newest, mine = _manifest(comparison.reference), _manifest(replica)
-    behind = newest.revision - mine.revision
-    times = newest.published and mine.published and newest.published - mine.published
-    if behind <= 0:
-        return behind, times, timedelta(0)
-    return behind, times, newest.published and max(timedelta(0), now - newest.published)
+    findings = _worst_first(finding for check in _checks(case) for finding in check(case))
+    return ReplicaVerdict(
+        replica=replica,
+        health=worst(finding.health for finding in findings),
+        findings=findings,
+        **vars(comparison),
+    )
 
 
 def _snapshot_factor(fleet: Fleet, repo: str) -> float:
@@ -287,15 +188,15 @@ def _check_stuck(case: _Case) -> Iterator[Finding]:
 
 
 def _check_lag(case: _Case) -> Iterator[Finding]:
-    if case.revisions_behind is None or case.revisions_behind <= 0 or case.comparison.reference is None:
+    behind, reference = case.comparison.revisions_behind, case.comparison.reference
+    if behind is None or behind <= 0 or reference is None or case.limits["lagging"] == Limit():
         return
-    name = case.comparison.reference.server.name
-    if case.lag is None:
+    name = reference.server.name
+    if case.comparison.lag is None:
         yield _not_known("lagging", "for how long it has been behind", f"{name} does not say when it published")
-    else:
-        behind = "1 revision" if case.revisions_behind == 1 else f"{case.revisions_behind} revisions"
-        text = f"{behind} behind {name}, for {{}}"
-        yield from _too_long(case.limits["lagging"], "lagging", case.lag, case.factor, text)
+        return
+    text = f"{behind} revision{'s' if behind > 1 else ''} behind {name}, for {{}}"
+    yield from _too_long(case.limits["lagging"], "lagging", case.comparison.lag, case.factor, text)
 
 
 def _check_gc(case: _Case) -> Iterator[Finding]:
@@ -325,7 +226,9 @@ def _check_whitelist(case: _Case) -> Iterator[Finding]:
         yield from _check_expiry(limit, whitelist.value.refused_from - case.now)
     elif whitelist.result in (Result.NOT_FOUND, Result.INVALID, Result.TOO_LARGE):
         if limit.critical:
-            yield Finding("whitelist", Health.CRITICAL, f"clients refuse the repository: whitelist {_said(whitelist.why)}")
+            yield Finding(
+                "whitelist", Health.CRITICAL, f"clients refuse the repository: whitelist {_said(whitelist.why)}"
+            )
     else:
         yield _not_known("whitelist", "whether the whitelist is valid", whitelist.why)
 
@@ -342,9 +245,9 @@ def _check_expiry(limit: Limit, left: timedelta) -> Iterator[Finding]:
 def _check_divergence(case: _Case) -> Iterator[Finding]:
     if not case.comparison.diverged or not case.limits["diverged"].critical:
         return
-    revision, reference = _manifest(case.replica).revision, case.comparison.reference
+    revision, reference = manifest_of(case.replica).revision, case.comparison.reference
     other = "another server" if reference is None or case.comparison.is_reference else reference.server.name
-    if reference is not None and _manifest(reference).revision != revision:
+    if reference is not None and manifest_of(reference).revision != revision:
         other = "another server"
     text = f"revision {revision} has another root catalog here than on {other}"
     yield Finding("diverged", Health.CRITICAL, text)
@@ -355,8 +258,9 @@ def _check_ahead(case: _Case) -> Iterator[Finding]:
     reference = case.comparison.reference
     if reference is None or not reference.source or not case.limits["ahead"].warning:
         return
-    if case.revisions_behind is not None and case.revisions_behind < 0:
-        text = f"revision {_manifest(case.replica).revision} is newer than {reference.server.name}'s {_manifest(reference).revision}"
+    if case.comparison.revisions_behind is not None and case.comparison.revisions_behind < 0:
+        mine, newest = manifest_of(case.replica).revision, manifest_of(reference).revision
+        text = f"revision {mine} is newer than {newest}, the newest on {reference.server.name}"
         yield Finding("ahead", Health.WARNING, text)
 
 
@@ -374,16 +278,14 @@ _CHECKS_OF_REPLICA: tuple[Check, ...] = (_check_snapshot, _check_stuck, _check_l
 # --- one server -------------------------------------------------------------------------------------
 
 
-def _server_verdict(
-    scrape: Scrape, stratum: Stratum, comparisons: Mapping[int, _Comparison]
-) -> ServerVerdict:
+def _server_verdict(scrape: Scrape, stratum: Stratum, comparisons: Mapping[int, Comparison]) -> ServerVerdict:
     findings = _worst_first(_server_findings(stratum, scrape.started))
     replicas = tuple(
         _replica_verdict(
             scrape,
             stratum,
             replica,
-            comparisons.get(id(replica), _Comparison()),
+            comparisons.get(id(replica), Comparison()),
             server_down=not stratum.up and _gave_no_answer(stratum),
         )
         for replica in stratum.replicas
@@ -418,7 +320,7 @@ def _gave_no_answer(stratum: Stratum) -> bool:
 
 
 def _first_failure(stratum: Stratum) -> str:
-    readings = (stratum.listing, *(replica.manifest for replica in stratum.replicas))
+    readings: tuple[Reading[Any], ...] = (stratum.listing, *(replica.manifest for replica in stratum.replicas))
     return next(reading.why for reading in readings if reading.result is not Result.DEADLINE)
 
 
@@ -459,9 +361,7 @@ def _said(why: str) -> str:
 
 def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     order = list(FINDINGS)
-    return tuple(
-        sorted(findings, key=lambda found: (-SEVERITY.index(found.health), order.index(found.slug)))
-    )
+    return tuple(sorted(findings, key=lambda found: (-SEVERITY.index(found.health), order.index(found.slug))))
 
 
 def in_words(span: timedelta) -> str:

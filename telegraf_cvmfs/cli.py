@@ -17,22 +17,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypedDict
 
 from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.emit import FORMATS, emitter
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 
-OK, WRONG_USE = 0, 2
+OK, NO_OUTPUT, WRONG_USE = 0, 1, 2
 ENVIRONMENT = "TELEGRAF_CVMFS_CONFIG"
 
 
 def entry() -> NoReturn:
     """Run the command and end the process, without waiting for name look-ups that hang."""
+    _occupy_standard_descriptors()
     code = main(sys.argv[1:])
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
     os._exit(code)
 
 
@@ -41,9 +43,27 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options = _parser().parse_args(arguments)
         return int(options.command(options))
+    except SystemExit as end:  # argparse, after --help and --version
+        return int(end.code or OK)
     except ConfigError as error:
         _tell(f"E! {error}")
         return WRONG_USE
+    except BrokenPipeError:
+        return OK  # whoever read us has had enough
+    except _OutputError as error:
+        _tell(f"E! stdout: {error}")
+        return NO_OUTPUT
+    except Exception as error:  # noqa: BLE001  # Telegraf would show "Traceback" and nothing else
+        _tell(f"E! internal error, please report it: {type(error).__name__}: {error} (in {_place(error)})")
+        return NO_OUTPUT
+
+
+def _place(error: BaseException) -> str:
+    """Where it happened, for the report."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return "?" if at is None else f"{at.tb_frame.f_globals.get('__name__')}, line {at.tb_lineno}"
 
 
 # --- options ----------------------------------------------------------------------------------------
@@ -54,6 +74,13 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (see telegraf-cvmfs --help)")
+
+
+class _Many(TypedDict):
+    """The arguments that make an option repeatable."""
+
+    action: str
+    default: list[str]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to scrape")
-    many = {"action": "append", "default": []}
+    many = _Many(action="append", default=[])
     config = f"the fleet file (TOML); else ${ENVIRONMENT}, else /etc/telegraf-cvmfs/fleet.toml"
     group.add_argument("--config", metavar="FILE", type=Path, help=config)
     group.add_argument("--stratum0", metavar="URL", help="a stratum 0, without a file; repeatable", **many)
@@ -91,8 +118,9 @@ def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how")
     group.add_argument("--format", choices=tuple(FORMATS), default="influx", help="what to print (default: influx)")
-    human = {"action": "store_const", "const": "human", "dest": "format"}
-    group.add_argument("--print-for-human", help="the same as --format human", **human)
+    group.add_argument(
+        "--print-for-human", action="store_const", const="human", dest="format", help="the same as --format human"
+    )
     group.add_argument("--deadline", metavar="SECONDS", type=_seconds, help="the whole run's time (default: 45)")
     group.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
     group.add_argument("-q", "--quiet", action="store_true", help="say only errors on stderr")
@@ -132,10 +160,20 @@ def _scrape(options: argparse.Namespace) -> int:
         run = _run(fleet, deadline, options)
     text = emitter(options.format)(run, terminal=options.format == "human" and _colours())
     _print(text)
-    if run.deadline_hit and not options.quiet:
-        took = run.duration.total_seconds()
-        _tell(f"W! the run's time was up after {took:.1f} s before everything was read (--deadline)")
+    _summarise(run, _complainer(options))
     return OK
+
+
+def _summarise(run: Run, complain: Callable[[str], None]) -> None:
+    """What is worth a line in Telegraf's log; the findings are in the points."""
+    if run.deadline_hit:
+        took = run.duration.total_seconds()
+        complain(f"W! the run's time was up after {took:.1f} s before everything was read (--deadline)")
+    for server in run.servers:
+        said = "; ".join(finding.problem for finding in server.findings) or "ok"
+        up = sum(replica.replica.up for replica in server.replicas)
+        name = server.stratum.server.name
+        complain(f"I! {name}: {up} of {len(server.replicas)} repositories up: {said}")
 
 
 def _run(fleet: Fleet, deadline: Deadline, options: argparse.Namespace) -> Run:
@@ -198,27 +236,21 @@ def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
     )
 
 
-def _demo(options: argparse.Namespace) -> int:
+def _demo(_options: argparse.Namespace) -> int:
     """Serve the demo fleet until interrupted, so that Telegraf or a browser can be pointed at it."""
     import tempfile
-    import threading
 
     from telegraf_cvmfs.demo import DemoFleet
 
-    stop = threading.Event()
-    with tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-") as folder:
-        with DemoFleet(now=datetime.now(UTC)) as demo:
-            path = demo.write(Path(folder))
-            lines = [f"{server.role.value}  {server.url}  {server.name}" for server in demo.fleet().servers]
-            _print("\n".join([*lines, f"fleet file  {path}", ""]))
-            _wait_for_signal(stop)
-    return OK
-
-
-def _wait_for_signal(stop: object) -> None:
-    signals = {signal.SIGTERM, signal.SIGINT}
+    signals = (signal.SIGTERM, signal.SIGINT)
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    signal.sigwait(signals)
+    folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
+    with folder, DemoFleet(now=datetime.now(UTC)) as demo:
+        path = demo.write(Path(folder.name))
+        lines = [f"{server.role.value}  {server.url}  {server.name}" for server in demo.fleet().servers]
+        _print("\n".join([*lines, f"fleet file  {path}", ""]))
+        signal.sigwait(signals)
+    return OK
 
 
 # --- the operator -----------------------------------------------------------------------------------
@@ -257,9 +289,34 @@ def _tell(line: str) -> None:
         print(line.replace("\n", " "), file=sys.stderr, flush=True)
 
 
+class _OutputError(Exception):
+    """What was found could not be written."""
+
+
 def _print(text: str) -> None:
-    """All that goes to stdout, in UTF-8 whatever the locale."""
-    sys.stdout.flush()
-    data = memoryview(text.encode())
-    while data:
-        data = data[os.write(sys.stdout.fileno(), data) :]
+    """All that goes to stdout, in UTF-8 whatever the locale.
+
+    Raises:
+        BrokenPipeError: nobody reads it.
+        _OutputError: it cannot be written; the disk is full, say.
+    """
+    if sys.stdout is None:
+        raise _OutputError("it is closed, nothing can be printed")
+    data = memoryview(text.encode(errors="replace"))
+    try:
+        sys.stdout.flush()
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _OutputError(error.strerror or str(error)) from error
+
+
+def _occupy_standard_descriptors() -> None:
+    """Where stdin, stdout or stderr is closed, the next socket would take its number, and our output."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)

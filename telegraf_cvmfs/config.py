@@ -168,7 +168,7 @@ def _hosts(value: object) -> tuple[str, ...]:
 
 def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("true or false")  # noqa: TRY004
+        raise ValueError("true or false")
     return value
 
 
@@ -207,7 +207,7 @@ def _backend(value: object) -> Backend:
 
 def _table(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError("a table")  # noqa: TRY004
+        raise ValueError("a table")
     return value
 
 

@@ -14,7 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http.client import RemoteDisconnected
 from typing import TYPE_CHECKING, Any
@@ -141,7 +141,7 @@ class Network:
             return get_environ_proxies(url)
         return {"http": self._proxy, "https": self._proxy} if self._proxy else {}
 
-    def _counted(self, session: requests.Session, proxies: Mapping[str, str], url: str, limit: int) -> Answer:
+    def _counted(self, session: requests.Session, proxies: dict[str, str], url: str, limit: int) -> Answer:
         try:
             with _time_for(min(self._request_timeout, self.deadline.remaining), self.deadline):
                 answer = self._follow(session, proxies, url, limit)
@@ -157,7 +157,7 @@ class Network:
             seen = self._traffic
             self._traffic = Traffic(seen.requests + made, seen.failures + failures, seen.bytes + bytes_read)
 
-    def _follow(self, session: requests.Session, proxies: Mapping[str, str], url: str, limit: int) -> Answer:
+    def _follow(self, session: requests.Session, proxies: dict[str, str], url: str, limit: int) -> Answer:
         """Fetch, going where a redirect points as long as that is the same server."""
         at = url
         for _ in range(MAX_REDIRECTS + 1):
@@ -168,7 +168,7 @@ class Network:
                 at = _target(at, response)
         raise FetchError(Result.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", response.status_code)
 
-    def _ask(self, session: requests.Session, proxies: Mapping[str, str], url: str) -> requests.Response:
+    def _ask(self, session: requests.Session, proxies: dict[str, str], url: str) -> requests.Response:
         """The head of an answer. Asked twice if the server hung up: it may have closed an idle connection."""
         try:
             try:
@@ -180,12 +180,10 @@ class Network:
         except (requests.RequestException, OSError) as error:
             raise _failure(error) from error
 
-    def _send(self, session: requests.Session, proxies: Mapping[str, str], url: str) -> requests.Response:
+    def _send(self, session: requests.Session, proxies: dict[str, str], url: str) -> requests.Response:
         self._count(made=1)
         request = requests.Request("GET", url, headers=HEADERS).prepare()
-        return session.send(
-            request, stream=True, allow_redirects=False, timeout=_left(), proxies=proxies, verify=True
-        )
+        return session.send(request, stream=True, allow_redirects=False, timeout=_left(), proxies=proxies, verify=True)
 
 
 # --- answers ----------------------------------------------------------------------------------------

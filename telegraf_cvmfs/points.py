@@ -10,10 +10,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from telegraf_cvmfs.model import (
     GeoAPIStatus,
     Health,
+    Reading,
     Replica,
     ReplicaVerdict,
     Run,
@@ -41,7 +43,7 @@ class Field:
     """One column: its type for ever, its unit ("s", "bytes", "unix time" or none), its meaning."""
 
     name: str
-    type: type[int] | type[float] | type[str]
+    type: type[int | float | str]
     unit: str
     meaning: str
 
@@ -70,12 +72,12 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     REPO: (
         Field("up", int, "", "1 if the manifest was read and is this repository's"),
         Field("result", str, "", "how reading the manifest ended"),
-        Field("result_code", int, "", "the same as a number"),
-        Field("http_status", int, "", "of the manifest, where an answer came"),
-        Field("url", str, "", "of the manifest"),
+        Field("result_code", int, "", "the result as a number"),
+        Field("http_status", int, "", "HTTP status of the manifest, where an answer came"),
+        Field("url", str, "", "URL of the manifest"),
         Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown"),
         Field("finding", str, "", "slug of the most serious finding"),
-        Field("problem", str, "", "the same in a sentence"),
+        Field("problem", str, "", "the most serious finding in a sentence"),
         Field("revision", int, "", "revision of the repository, S"),
         Field("revisions_behind", int, "", "the reference's revision minus this one"),
         Field("lag", int, "s", "how long this replica has been without something published"),
@@ -84,19 +86,24 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("root_hash", str, "", "content hash of the root catalog, C"),
         Field("ttl", int, "s", "how long clients keep the manifest, D"),
         Field("published", int, "unix time", "when the revision was published, T"),
-        Field("published_age", int, "s", "time since then"),
+        Field("published_age", int, "s", "time since the revision was published"),
         Field("last_snapshot", int, "unix time", "when the last snapshot ended"),
-        Field("snapshot_age", int, "s", "time since then"),
+        Field("snapshot_age", int, "s", "time since the last snapshot ended"),
         Field("last_gc", int, "unix time", "when the last garbage collection ended"),
-        Field("gc_age", int, "s", "time since then"),
+        Field("gc_age", int, "s", "time since the last garbage collection ended"),
         Field("last_check", int, "unix time", "when the last integrity check ended"),
-        Field("check_age", int, "s", "time since then"),
-        Field("check_ok", int, "", "1 if that check succeeded, 0 if it failed"),
+        Field("check_age", int, "s", "time since the last integrity check ended"),
+        Field("check_ok", int, "", "1 if the last integrity check succeeded, 0 if it failed"),
         Field("snapshotting", int, "", "1 while a snapshot runs"),
-        Field("snapshotting_age", int, "s", "how long it has been running"),
+        Field("snapshotting_age", int, "s", "how long the running snapshot has been running"),
         Field("garbage_collectable", int, "", "1 if the repository can be garbage collected"),
-        Field("geoapi_status", int, "", "its server's: 0 ok, 1 wrong order, 2 no usable answer, 9 nothing to test, 99 not tested"),
-        Field("geoapi_ok", int, "", "1 or 0; absent if unknown"),
+        Field(
+            "geoapi_status",
+            int,
+            "",
+            "its server's: 0 ok, 1 wrong order, 2 no usable answer, 9 nothing to test, 99 not tested",
+        ),
+        Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
         Field("whitelist_expires", int, "unix time", "when the whitelist expires, as stated"),
         Field("whitelist_expires_in", int, "s", "time until clients refuse it; they count whole hours"),
         Field("diverged", int, "", "1 if another server has the same revision with another root catalog"),
@@ -105,13 +112,13 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     SERVER: (
         Field("up", int, "", "1 if its list or any manifest was read"),
         Field("result", str, "", "how reading its list ended; on S3, which has none, the best of its manifests"),
-        Field("result_code", int, "", "the same as a number"),
-        Field("http_status", int, "", "of that, where an answer came"),
+        Field("result_code", int, "", "the result as a number"),
+        Field("http_status", int, "", "HTTP status of that document, where an answer came"),
         Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown"),
         Field("finding", str, "", "slug of the most serious finding"),
-        Field("problem", str, "", "the same in a sentence"),
+        Field("problem", str, "", "the most serious finding in a sentence"),
         Field("geoapi_status", int, "", "0 ok, 1 wrong order, 2 no usable answer, 9 nothing to test, 99 not tested"),
-        Field("geoapi_ok", int, "", "1 or 0; absent if unknown"),
+        Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
         Field("geodb_age", int, "s", "age of its database of places"),
         Field("repositories", int, "", "repositories on it that are watched"),
         Field("repositories_up", int, "", "those of them that are up"),
@@ -140,7 +147,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     ),
 }
 
-_Fields = Mapping[str, Value | None]
+_Fields = dict[str, Value | None]
 
 
 def points(run: Run) -> list[Point]:
@@ -188,7 +195,7 @@ def _server_fields(verdict: ServerVerdict, now: datetime) -> _Fields:
     stratum = verdict.stratum
     listing = stratum.listing.value
     took = stratum.response_time
-    return _reading_fields(stratum) | _verdict_fields(verdict) | {
+    fields: _Fields = {
         "up": int(stratum.up),
         "geodb_age": None if listing is None else age(listing.last_geodb_update, now),
         "repositories": len(stratum.replicas),
@@ -197,17 +204,18 @@ def _server_fields(verdict: ServerVerdict, now: datetime) -> _Fields:
         "backend": None if stratum.backend is None else stratum.backend.value,
         "cvmfs_version": None if listing is None else listing.cvmfs_version,
     }
+    return fields | _reading_fields(stratum.answer) | _verdict_fields(verdict) | _geoapi_fields(stratum)
 
 
-def _reading_fields(stratum: Stratum) -> dict[str, Value | None]:
+def _reading_fields(reading: Reading[Any]) -> _Fields:
     return {
-        "result": stratum.answer.result.slug,
-        "result_code": stratum.answer.result.code,
-        "http_status": stratum.answer.http_status,
-    } | _geoapi_fields(stratum)
+        "result": reading.result.slug,
+        "result_code": reading.result.code,
+        "http_status": reading.http_status,
+    }
 
 
-def _geoapi_fields(stratum: Stratum) -> dict[str, Value | None]:
+def _geoapi_fields(stratum: Stratum) -> _Fields:
     status = stratum.geoapi_status
     known = status in (GeoAPIStatus.OK, GeoAPIStatus.LOCATION_ERROR, GeoAPIStatus.NO_RESPONSE)
     return {
@@ -216,26 +224,21 @@ def _geoapi_fields(stratum: Stratum) -> dict[str, Value | None]:
     }
 
 
-def _verdict_fields(verdict: ReplicaVerdict | ServerVerdict) -> dict[str, Value | None]:
+def _verdict_fields(verdict: ReplicaVerdict | ServerVerdict) -> _Fields:
     first = verdict.findings[0] if verdict.findings else None
     return {
         "health": None if verdict.health is None else int(verdict.health),
-        "finding": first and first.slug,
-        "problem": first and first.problem,
+        "finding": None if first is None else first.slug,
+        "problem": None if first is None else first.problem,
     }
 
 
 def _replica_fields(verdict: ReplicaVerdict, stratum: Stratum, now: datetime) -> _Fields:
     replica = verdict.replica
+    fields: _Fields = {"up": int(replica.up), "http_age": replica.manifest.age, "url": replica.url}
     return (
-        {
-            "up": int(replica.up),
-            "result": replica.manifest.result.slug,
-            "result_code": replica.manifest.result.code,
-            "http_status": replica.manifest.http_status,
-            "http_age": replica.manifest.age,
-            "url": replica.url,
-        }
+        fields
+        | _reading_fields(replica.manifest)
         | _verdict_fields(verdict)
         | _manifest_fields(replica, now)
         | _comparison_fields(verdict)
@@ -245,7 +248,7 @@ def _replica_fields(verdict: ReplicaVerdict, stratum: Stratum, now: datetime) ->
     )
 
 
-def _manifest_fields(replica: Replica, now: datetime) -> dict[str, Value | None]:
+def _manifest_fields(replica: Replica, now: datetime) -> _Fields:
     manifest = replica.manifest.value
     if manifest is None:
         return {}
@@ -260,7 +263,7 @@ def _manifest_fields(replica: Replica, now: datetime) -> dict[str, Value | None]
     }
 
 
-def _comparison_fields(verdict: ReplicaVerdict) -> dict[str, Value | None]:
+def _comparison_fields(verdict: ReplicaVerdict) -> _Fields:
     return {
         "revisions_behind": verdict.revisions_behind,
         "lag": seconds(verdict.lag),
@@ -269,8 +272,8 @@ def _comparison_fields(verdict: ReplicaVerdict) -> dict[str, Value | None]:
     }
 
 
-def _status_fields(replica: Replica, now: datetime) -> dict[str, Value | None]:
-    fields: dict[str, Value | None] = {}
+def _status_fields(replica: Replica, now: datetime) -> _Fields:
+    fields: _Fields = {}
     if (status := replica.status.value) is not None:
         fields |= {
             "last_snapshot": unix(status.last_snapshot),
@@ -288,7 +291,7 @@ def _status_fields(replica: Replica, now: datetime) -> dict[str, Value | None]:
     return fields
 
 
-def _whitelist_fields(replica: Replica, now: datetime) -> dict[str, Value | None]:
+def _whitelist_fields(replica: Replica, now: datetime) -> _Fields:
     whitelist = replica.whitelist.value
     if whitelist is None:
         return {}

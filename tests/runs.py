@@ -52,9 +52,7 @@ MANIFEST = Manifest(
     history="0000000000000000000000000000000000094570",
     metainfo="0000000000000000000000000000000000c0ffee",
 )
-STATUS = Status(
-    last_snapshot=NOW - timedelta(hours=1), last_gc=NOW - timedelta(days=3), last_check=None, check_ok=None
-)
+STATUS = Status(last_snapshot=NOW - timedelta(hours=1), last_gc=NOW - timedelta(days=3), last_check=None, check_ok=None)
 WHITELIST = Whitelist(NOW + timedelta(days=30), "repo.tld", ("AA:BB:CC:DD",))
 META = Meta("A. N. Operator", "cvmfs@stratum1-no.tld", "Example")
 TRAFFIC = Traffic(requests=12, failures=1, bytes=34567)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gc
 import hashlib
 import http.client
@@ -177,9 +178,7 @@ def test_no_whitelist_is_near_its_end(demo: DemoFleet) -> None:
 
 @pytest.mark.parametrize("short", NAMES)
 @pytest.mark.parametrize("server", UP)
-def test_every_object_a_manifest_names_is_there_with_that_hash(
-    demo: DemoFleet, server: str, short: str
-) -> None:
+def test_every_object_a_manifest_names_is_there_with_that_hash(demo: DemoFleet, server: str, short: str) -> None:
     repository = base(demo, server, short)
     letters = fields(get(f"{repository}/.cvmfspublished")[1])
     catalog = fetched_object(repository, letters["C"], "C")
@@ -203,9 +202,7 @@ def test_every_object_in_memory_has_the_hash_of_its_name(demo: DemoFleet, server
 
 
 def test_letters_stand_in_the_order_of_the_genuine_writer(demo: DemoFleet) -> None:
-    orders = {
-        short: "".join(fields(get(f"{base(demo, 'stratum0', short)}/.cvmfspublished")[1])) for short in NAMES
-    }
+    orders = {short: "".join(fields(get(f"{base(demo, 'stratum0', short)}/.cvmfspublished")[1])) for short in NAMES}
     assert orders.pop("config") == "CBRDSGANXTMY"
     assert set(orders.values()) == {"CBRDSGANXHTMY"}
 
@@ -278,8 +275,7 @@ def test_every_server_says_who_runs_it(demo: DemoFleet) -> None:
 
 def behind(demo: DemoFleet, server: str, short: str) -> int:
     revisions = [
-        int(fields(get(f"{base(demo, name, short)}/.cvmfspublished")[1])["S"])
-        for name in ("stratum0", server)
+        int(fields(get(f"{base(demo, name, short)}/.cvmfspublished")[1])["S"]) for name in ("stratum0", server)
     ]
     return revisions[0] - revisions[1]
 
@@ -317,9 +313,7 @@ def test_the_older_snapshot_mark_says_the_same_as_the_status(demo: DemoFleet) ->
 
 def test_only_one_snapshot_is_running(demo: DemoFleet) -> None:
     running = {
-        (server, short): get(f"{base(demo, server, short)}/.cvmfs_is_snapshotting")
-        for server in UP
-        for short in NAMES
+        (server, short): get(f"{base(demo, server, short)}/.cvmfs_is_snapshotting") for server in UP for short in NAMES
     }
     texts = {place: body.decode() for place, (code, body, _) in running.items() if code == 200}
     assert list(texts) == [("stratum1-lagging", "nightlies")]
@@ -341,9 +335,7 @@ def test_the_lagging_server_alone_has_an_old_database_of_places(demo: DemoFleet)
 
 
 def test_publication_times_are_relative_to_the_moment_given(demo: DemoFleet) -> None:
-    published = {
-        short: int(fields(get(f"{base(demo, 'stratum0', short)}/.cvmfspublished")[1])["T"]) for short in NAMES
-    }
+    published = {short: int(fields(get(f"{base(demo, 'stratum0', short)}/.cvmfspublished")[1])["T"]) for short in NAMES}
     hours = {short: (NOW.timestamp() - seconds) / 3600 for short, seconds in published.items()}
     assert hours == {
         "software": 2,
@@ -372,11 +364,7 @@ def test_another_time_for_the_same_revision_makes_a_fork() -> None:
     copy = healthy.copies[0]
     forked = replace(copy, revision=replace(copy.revision, published=NOW - timedelta(hours=1)))
     letters = [
-        fields(
-            replace(stratum, copies=(one,)).documents(demo_keys())[
-                "/cvmfs/software.demo.example/.cvmfspublished"
-            ]
-        )
+        fields(replace(stratum, copies=(one,)).documents(demo_keys())["/cvmfs/software.demo.example/.cvmfspublished"])
         for stratum, one in ((stratum0, stratum0.copies[0]), (healthy, forked))
     ]
     assert letters[0]["S"] == letters[1]["S"]
@@ -393,11 +381,7 @@ def test_each_algorithm_has_its_own_hash_text() -> None:
 def test_what_begins_like_a_database_is_padded_to_whole_pages() -> None:
     urls = dict.fromkeys((*UP, "stratum1-down"), "")
     stratum0 = strata(NOW, repositories(NOW, urls))[0]
-    sizes = {
-        len(zlib.decompress(body))
-        for path, body in stratum0.documents(demo_keys()).items()
-        if path[-1] == "C"
-    }
+    sizes = {len(zlib.decompress(body)) for path, body in stratum0.documents(demo_keys()).items() if path[-1] == "C"}
     assert all(size % 4096 == 0 for size in sizes)
     assert len(sizes) == 6
 
@@ -408,9 +392,9 @@ def test_what_begins_like_a_database_is_padded_to_whole_pages() -> None:
 def test_the_fleet_file_describes_the_same_fleet(demo: DemoFleet) -> None:
     fleet, file = demo.fleet(), tomllib.loads(demo.fleet_toml())
     assert file["fleet"] == {"name": fleet.name} == {"name": "demo"}
-    assert [
-        (each["url"], each["name"], each["role"], tuple(each.get("repos", ()))) for each in file["server"]
-    ] == [(server.url, server.name, server.role, server.repos) for server in fleet.servers]
+    assert [(each["url"], each["name"], each["role"], tuple(each.get("repos", ()))) for each in file["server"]] == [
+        (server.url, server.name, server.role, server.repos) for server in fleet.servers
+    ]
     assert {server.name: server.url for server in fleet.servers} == demo.urls
     assert [server.role for server in fleet.servers] == [Role.STRATUM0] + [Role.STRATUM1] * 3
 
@@ -449,9 +433,7 @@ def test_a_stratum_0_has_no_geoapi(demo: DemoFleet) -> None:
 
 
 def test_a_question_without_a_known_server_is_a_bad_request(demo: DemoFleet) -> None:
-    code, body, headers = get(
-        base(demo, "stratum1-healthy", "data") + "/api/v1.0/geo/127.0.0.1/a.invalid,b.invalid"
-    )
+    code, body, headers = get(base(demo, "stratum1-healthy", "data") + "/api/v1.0/geo/127.0.0.1/a.invalid,b.invalid")
     assert (code, body) == (400, b"Bad Request: no server addr found in database\n")
     assert headers["Cache-Control"] == "max-age=300"
 
@@ -558,9 +540,7 @@ def test_eight_connections_to_each_server_are_kept_and_answer_everything(demo: D
     assert sum(counts) > 1000
 
 
-def test_a_client_that_goes_away_is_met_with_silence(
-    demo: DemoFleet, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_client_that_goes_away_is_met_with_silence(demo: DemoFleet, capfd: pytest.CaptureFixture[str]) -> None:
     address = urlsplit(demo.urls["stratum0"])
     for _ in range(5):
         with socket.create_connection((address.hostname, address.port)) as client:
@@ -573,16 +553,18 @@ def test_a_client_that_goes_away_is_met_with_silence(
 def test_two_fleets_run_side_by_side(demo: DemoFleet) -> None:
     with DemoFleet(now=NOW + timedelta(days=1)) as other:
         assert not set(demo.urls.values()) & set(other.urls.values())
-        published = [
-            fields(get(f"{base(each, 'stratum0', 'data')}/.cvmfspublished")[1]) for each in (demo, other)
-        ]
+        published = [fields(get(f"{base(each, 'stratum0', 'data')}/.cvmfspublished")[1]) for each in (demo, other)]
         verify(base(other, "stratum0", "data"), "data.demo.example", other.public_key, other.now)
     assert int(published[1]["T"]) - int(published[0]["T"]) == 86400
     assert get(f"{demo.urls['stratum0']}/cvmfs/info/v1/meta.json")[0] == 200
 
 
 def open_files() -> set[str]:
-    return {f"{each.name} {each.readlink()}" for each in Path("/proc/self/fd").iterdir() if each.is_symlink()}
+    found = set()
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile by a thread of another fleet
+            found.add(f"{each.name} {each.readlink()}")
+    return found
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
@@ -596,11 +578,12 @@ def test_stopping_leaves_no_thread_and_no_socket() -> None:
         for connection in idle:
             connection.request("GET", "/cvmfs/info/v1/meta.json")
             connection.getresponse().read()
-        assert len(threading.enumerate()) >= len(threads) + 15
+        serving = [thread for thread in set(threading.enumerate()) - threads if thread.name in urls.values()]
+        assert len(serving) == 15
     for connection in idle:
         connection.close()
-    assert set(threading.enumerate()) == threads
-    assert open_files() == files
+    assert set(threading.enumerate()) <= threads
+    assert open_files() <= files
     assert demo.urls == {}
     for url in urls.values():
         address = urlsplit(url)

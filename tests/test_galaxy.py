@@ -7,7 +7,8 @@ import pytest
 import runs
 from hypothesis import given
 from hypothesis import strategies as st
-from line_protocol_parser import parse_line
+from integration.telegraf import Texts
+from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs.emit.galaxy import render
 from telegraf_cvmfs.model import Manifest, ReplicaVerdict, Result
@@ -43,11 +44,12 @@ def test_a_replica_that_is_down_has_value_0_alone(result: Result) -> None:
 
 
 def test_all_numbers_are_floats_and_there_is_no_time() -> None:
-    parsed = parse_line(written(MANIFEST) + " 1")
+    line = written(MANIFEST).removesuffix("\n")
+    parsed = parse_line(f"{line} 1")
     assert {name: type(value) for name, value in parsed["fields"].items()} == {
         "value": float, "size": float, "gc": bool, "ts": float, "rev": float,
     }  # fmt: skip
-    assert written(MANIFEST).count(" ") == 1
+    assert line.count(" ") == 1
 
 
 def test_every_repository_on_every_server_has_one_line_in_the_order_of_the_run() -> None:
@@ -80,9 +82,20 @@ def test_of_two_paths_to_one_repository_the_one_without_an_alias_counts(
 def test_no_name_breaks_the_line(repo: str, server: str) -> None:
     where = replace(runs.S1, name=f"s{server}")
     text = render(runs.run(runs.replica(f"r{repo}", on=where)))
-    assert len(text.splitlines()) == 1
-    assert parse_line(text + " 1")["tags"]["repo"].startswith("r")
-    assert parse_line(text + " 1")["tags"]["server"].startswith("s")
+    assert text.splitlines() == [text[:-1]]
+    tags = parse_line(f"{text[:-1]} 1")["tags"]
+    assert tags["repo"].startswith("r")
+    assert tags["server"].startswith("s")
+
+
+@pytest.mark.parametrize("name", ["", " ", "\\"])
+def test_a_name_of_which_nothing_can_be_written_costs_only_its_own_line(name: str) -> None:
+    lines = render(runs.run(runs.replica(name), runs.replica("repo.tld"))).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["cvmfs.status,server=stratum1-no.tld,repo=repo.tld"]
+
+
+def test_telegraf_reads_a_whole_run(telegraf_parses: Texts) -> None:
+    telegraf_parses.add(render(runs.example()))
 
 
 def test_a_run_without_replicas_has_no_lines() -> None:

@@ -4,8 +4,9 @@ import io
 import re
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import timedelta, timezone
 from textwrap import dedent
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -45,7 +46,7 @@ from telegraf_cvmfs.model import (
 from telegraf_cvmfs.progress import progress
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
-LATE = {"revisions_behind": 3, "lag": timedelta(hours=27, minutes=5)}
+LATE: dict[str, Any] = {"revisions_behind": 3, "lag": timedelta(hours=27, minutes=5)}
 OLD = finding("snapshot_old", Health.CRITICAL, "the last snapshot ended 1d 3h ago")
 LAGGING = finding("lagging", Health.WARNING, "3 revisions behind stratum0.tld")
 
@@ -63,9 +64,7 @@ def source(repo: str, revision: int = 6, age: timedelta = timedelta(hours=2)) ->
 
 
 def fresh(repo: str, on: Server, minutes: int, revision: int = 6) -> ReplicaVerdict:
-    return replica(
-        repo, on=on, revision=revision, status=snapshot(timedelta(minutes=minutes)), revisions_behind=0
-    )
+    return replica(repo, on=on, revision=revision, status=snapshot(timedelta(minutes=minutes)), revisions_behind=0)
 
 
 def late(repo: str, on: Server) -> ReplicaVerdict:
@@ -155,8 +154,8 @@ def test_for_a_terminal_the_same_rows_are_grouped() -> None:
 
 def test_colours_repeat_the_words_and_a_pipe_has_none() -> None:
     page = render(troubled(), terminal=True)
-    coloured = {ESCAPE.sub("", part).strip() for part in re.findall(r"\x1b\[(?!1m)[0-9;]+m[^\x1b]*", page)}
-    assert coloured - {""} == {"critical", "warning", "unknown", "ok"}
+    coloured = re.findall(r"\x1b\[([0-9;]*3[0-9])m(\S+) *\x1b\[0m", page)
+    assert set(coloured) == {*(("1;31", "critical"), ("1;33", "warning"), ("1;35", "unknown"), ("32", "ok"))}
     assert "\x1b" not in render(troubled())
 
 
@@ -201,6 +200,12 @@ def test_the_worst_replica_stands_below_the_heading() -> None:
     ]
 
 
+def test_the_heading_tells_the_reference_even_if_a_replica_is_ahead() -> None:
+    ahead = replica(on=S1, revision=8, health=Health.WARNING, revisions_behind=-2)
+    heading = "warning | repo.tld | 2 servers | 1 warning, 1 ok; rev 6 on stratum0.tld, published 2h ago"
+    assert plain(source("repo.tld"), ahead)[0] == heading
+
+
 def test_a_fleet_without_servers_says_so() -> None:
     assert render(run()) == dedent("""\
         unknown     fleet         cvmfs, 2026-11-22 12:00:00 UTC, took 1.5s
@@ -238,14 +243,11 @@ def test_a_run_out_of_time_says_so_and_calls_no_server_down_for_it() -> None:
     text = render(run(unasked, deadline_hit=True, duration=timedelta(seconds=75)))
     assert "warning     time          the run's time was up before everything was read\n" in text
     assert "unknown     repo.tld  stratum1-no.tld  not read: the run's time was up\n" in text
-    assert "took 1m 15s" not in text
-    assert "took 1m\n" in text
+    assert "took 75.0s\n" in text
     assert "server down" not in text
 
 
 def test_the_time_is_utc() -> None:
-    from datetime import timezone
-
     moved = run(started=NOW.astimezone(timezone(timedelta(hours=5, minutes=30))))
     assert "2026-11-22 12:00:00 UTC" in render(moved)
 
@@ -278,7 +280,7 @@ def test_the_time_is_utc() -> None:
     ],
 )
 def test_what_is_known_of_an_unwell_replica_is_said(verdict: ReplicaVerdict, said: str) -> None:
-    assert said in plain(verdict)[1].split(" | ")[3].split(", ") or said in plain(verdict)[1]
+    assert f", {said}, " in f", {plain(verdict)[1].split(' | ')[3]}, "
 
 
 def test_what_is_not_known_is_not_mentioned() -> None:
@@ -293,6 +295,9 @@ def test_a_small_lag_among_the_healthy_is_told() -> None:
     assert plain(source("repo.tld"), behind) == [
         "ok | repo.tld | 2 servers | rev 6, published 2h ago, stratum1-no.tld 2 behind (lag 7m)"
     ]
+    assert plain(source("repo.tld"), replica(on=S1, revision=5, revisions_behind=1, status=missed())) == [
+        "ok | repo.tld | 2 servers | rev 6, published 2h ago, stratum1-no.tld 1 behind"
+    ]
     assert plain(source("repo.tld"), behind, behind_nl) == [
         "ok | repo.tld | 3 servers | rev 6, published 2h ago, 2 servers up to 2 behind (lag 7m)"
     ]
@@ -300,9 +305,7 @@ def test_a_small_lag_among_the_healthy_is_told() -> None:
 
 def test_pass_through_replicas_are_told_apart() -> None:
     passing = replica(on=S1_NL, pass_through=True, revision=5)
-    assert plain(source("repo.tld"), passing)[0].endswith(
-        "; stratum1-nl.tld not judged, rev 5, published 2h ago"
-    )
+    assert plain(source("repo.tld"), passing)[0].endswith("; stratum1-nl.tld not judged, rev 5, published 2h ago")
     assert plain(passing) == ["not judged | repo.tld | stratum1-nl.tld | not judged, rev 5, published 2h ago"]
 
 
@@ -314,8 +317,10 @@ def test_a_long_list_of_silent_servers_is_cut() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (11520, "3h 12m"), (86400, "1d")]
-    + [(187200, "2d 4h"), (-300, "5m"), (400 * 86400 + 3600, "400d 1h")],
+    [
+        *((0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (11520, "3h 12m")),
+        *((86400, "1d"), (187200, "2d 4h"), (-300, "5m"), (400 * 86400 + 3600, "400d 1h")),
+    ],
 )
 def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
     assert span(timedelta(seconds=seconds)) == text
@@ -323,8 +328,10 @@ def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("octets", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (57344, "56.0 KiB"), (75834368, "72.3 MiB")]
-    + [(2**64 - 1, "15.9 EiB"), (10**400, f"{10**400 // 2**60}.2 EiB")],
+    [
+        *((0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (57344, "56.0 KiB"), (75834368, "72.3 MiB")),
+        *((2**64 - 1, "15.9 EiB"), (2**2000, f"{2**1940}.0 EiB")),
+    ],
 )
 def test_sizes_have_binary_units(octets: int, text: str) -> None:
     assert size(octets) == text
@@ -337,9 +344,7 @@ def test_markup_and_emoji_codes_are_only_text() -> None:
 
 
 @given(st.text(min_size=1), st.text(), st.text(), st.booleans())
-def test_no_text_steers_the_terminal_or_breaks_a_line(
-    repo: str, host: str, said: str, terminal: bool
-) -> None:
+def test_no_text_steers_the_terminal_or_breaks_a_line(repo: str, host: str, said: str, terminal: bool) -> None:
     hostile = Server("http://tld", host, Role.STRATUM1)
     verdict = replica(repo, on=hostile, alias=said, findings=[finding("x", problem=said)])
     where = server(hostile, verdict, findings=[finding("y", problem=said)])

@@ -95,9 +95,7 @@ def test_a_server_says_what_its_system_is_and_which_entries_of_its_list_were_rej
 
 def test_all_findings_are_there_and_not_only_the_worst() -> None:
     server = document(runs.example())["servers"][1]
-    assert server["findings"] == [
-        {"finding": "geoapi_wrong", "health": 1, "problem": 'asked for "1,2,3", got "3,2,1"'}
-    ]
+    assert server["findings"] == [{"finding": "geoapi_wrong", "health": 1, "problem": 'asked for "1,2,3", got "3,2,1"'}]
     assert [(one["finding"], one["health"]) for one in server["replicas"][0]["findings"]] == [
         ("lagging", Health.CRITICAL),
         ("gc_old", Health.WARNING),

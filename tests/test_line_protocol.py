@@ -6,38 +6,38 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 import runs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from influxdb_client.client.write.point import Point as ClientPoint
-from line_protocol_parser import parse_line
+from integration.telegraf import Texts, parse
+from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs.emit import FORMATS, emitter
 from telegraf_cvmfs.emit.line_protocol import line, lines, render
 from telegraf_cvmfs.model import Health
-from telegraf_cvmfs.points import FIELDS, Point, points
+from telegraf_cvmfs.points import EPOCH, FIELDS, Point, points
 
 TIME = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 NANOSECONDS = 1795348800123456000
+ONE: dict[str, Any] = {"f": 1}
+NONE: dict[str, Any] = {}
 
-# Much of what hurts, so that hypothesis meets it often; `st.text()` alone rarely hits two in a row.
-AWKWARD = "\\\\,= \"'#\n\r\t\0\x7f\x85\u2028\u2029\ud800\u3000é🙂ab"
+# Much of what hurts, so that hypothesis meets it often.
+AWKWARD = "\\,= \"'#\n\r\t\0\x7f\x85\u2028\u2029\ud800\u3000é🙂ab"
 anything = st.one_of(st.text(alphabet=AWKWARD, max_size=8), st.text(st.characters(), max_size=8))
+case = pytest.param
 int64 = st.integers(-(2**63), 2**63 - 1)
 readable = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)  # the parser's own limit
-moments = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+moments = st.integers(-(10**15), 10**15).map(lambda since: EPOCH + timedelta(microseconds=since))
 
 
-def point(
-    fields: dict[str, Any] | None = None,
-    tags: dict[str, Any] | None = None,
-    name: str = "m",
-    time: datetime = TIME,
-) -> Point:
-    return Point(name, tags or {}, {"f": 1} if fields is None else fields, time)
+def point(fields: dict[str, Any] = ONE, tags: dict[str, Any] = NONE, name: str = "m", time: datetime = TIME) -> Point:
+    return Point(name, tags, fields, time)
 
 
 def written(**row: Any) -> str:
@@ -69,9 +69,7 @@ def test_a_run_becomes_one_line_for_each_point() -> None:
     run = runs.example()
     text = render(run)
     assert text.endswith("\n")
-    assert [parse_line(row)["measurement"] for row in text.splitlines()] == [
-        row.measurement for row in points(run)
-    ]
+    assert [parse_line(row)["measurement"] for row in text.splitlines()] == [row.measurement for row in points(run)]
 
 
 def test_a_replica_is_written_with_sorted_tags_typed_fields_and_the_start_of_the_run() -> None:
@@ -83,10 +81,7 @@ def test_a_replica_is_written_with_sorted_tags_typed_fields_and_the_start_of_the
     )
     row = next(row for row in render(runs.run(late)).splitlines() if row.startswith("cvmfs_repo,"))
     assert row.startswith("cvmfs_repo,fleet=cvmfs,repo=repo.tld,role=stratum1,server=stratum1.tld up=1i,")
-    assert (
-        ',health=1i,finding="lagging",problem="behind \\"stratum0.tld\\"",revision=6i,revisions_behind=-1i,'
-        in row
-    )
+    assert ',health=1i,finding="lagging",problem="behind \\"stratum0.tld\\"",revision=6i,revisions_behind=-1i,' in row
     assert row.endswith(f" {NANOSECONDS}")
 
 
@@ -102,44 +97,44 @@ def test_the_types_in_a_run_are_those_of_the_table() -> None:
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        pytest.param({"tags": {"t": ""}}, "m f=1i", id="an empty tag is left out"),
-        pytest.param({"tags": {"t": " \n"}}, "m f=1i", id="a blank tag is left out"),
-        pytest.param({"tags": {"t": "\\"}}, "m f=1i", id="a tag of nothing but a backslash is left out"),
-        pytest.param({"tags": {"": "x"}}, "m f=1i", id="a tag without a key is left out"),
-        pytest.param({"tags": {"t": "a\\\\"}}, "m,t=a f=1i", id="backslashes at the end of a tag are stripped"),
-        pytest.param({"tags": {"t": "a\\b"}}, "m,t=a_b f=1i", id="a backslash in a tag is replaced"),
-        pytest.param({"tags": {"t": "a\tb\nc"}}, "m,t=a\\ b\\ c f=1i", id="a tab or newline in a tag is a space"),
-        pytest.param({"tags": {"t": "a,b=c d"}}, "m,t=a\\,b\\=c\\ d f=1i", id="a tag is escaped"),
-        pytest.param({"tags": {"t": '"a"'}}, 'm,t="a" f=1i', id="quotes in a tag stand for themselves"),
-        pytest.param({"tags": {"k=1": "a"}}, "m,k\\=1=a f=1i", id="a tag's key is escaped"),
-        pytest.param({"tags": {"b": "2", "a": "1"}}, "m,a=1,b=2 f=1i", id="tags are sorted"),
-        pytest.param({"tags": {"a1": "2", "a": "1"}}, "m,a=1,a1=2 f=1i", id="tags are sorted by key"),
-        pytest.param({"tags": {"k": "1", "k\\": "2"}}, "m,k=2 f=1i", id="no tag comes twice"),
-        pytest.param({"fields": {"f": 1, "g": math.nan}}, "m f=1i", id="NaN is left out"),
-        pytest.param({"fields": {"f": 1, "g": math.inf}}, "m f=1i", id="infinity is left out"),
-        pytest.param({"fields": {"f": 1, "g": -math.inf}}, "m f=1i", id="minus infinity is left out"),
-        pytest.param({"fields": {"f": 1, "g": None}}, "m f=1i", id="what is not known is left out"),
-        pytest.param({"fields": {"f": 2**63 - 1}}, "m f=9223372036854775807i", id="the largest integer is kept"),
-        pytest.param({"fields": {"f": -(2**63)}}, "m f=-9223372036854775808i", id="the smallest integer is kept"),
-        pytest.param({"fields": {"f": 1, "g": 2**63}}, "m f=1i", id="a larger integer is left out"),
-        pytest.param({"fields": {"f": 1, "g": -(2**63) - 1}}, "m f=1i", id="a smaller integer is left out"),
-        pytest.param({"fields": {"f": 1000000}}, "m f=1000000i", id="an integer has neither zeros nor underscores"),
-        pytest.param({"fields": {"f": Health.UNKNOWN}}, "m f=3i", id="an enumerated integer is its number"),
-        pytest.param({"fields": {"f": True}}, "m f=1i", id="a boolean is an integer, as all others in the table"),
-        pytest.param({"fields": {"f": 1.0}}, "m f=1.0", id="a whole float remains a float"),
-        pytest.param({"fields": {"f": 1e-7}}, "m f=1e-07", id="a small float has an exponent"),
-        pytest.param({"fields": {"f": "a\\b"}}, 'm f="a\\\\b"', id="a backslash in a string is doubled"),
-        pytest.param({"fields": {"f": 'a"b'}}, 'm f="a\\"b"', id="a quote in a string is escaped"),
-        pytest.param({"fields": {"f": "a\\"}}, 'm f="a\\\\"', id="a string may end in a backslash"),
-        pytest.param({"fields": {"f": "a\r\nb"}}, 'm f="a  b"', id="a line break in a string is a space each"),
-        pytest.param({"fields": {"f": "a, b=c"}}, 'm f="a, b=c"', id="nothing else in a string is escaped"),
-        pytest.param({"fields": {"f": ""}}, 'm f=""', id="an empty string is a value"),
-        pytest.param({"fields": {"f": 1, "": 2}}, "m f=1i", id="a field without a key is left out"),
-        pytest.param({"fields": {"f\\": 1}}, "m f=1i", id="a backslash at the end of a key is stripped"),
-        pytest.param({"fields": {"b": 1, "a": 2}}, "m b=1i,a=2i", id="fields keep their order"),
-        pytest.param({"name": "#m"}, "m f=1i", id="no measurement makes its line a comment"),
-        pytest.param({"name": "a,b c=d"}, "a\\,b\\ c=d f=1i", id="a measurement is escaped, but for equals signs"),
-        pytest.param({"name": "m\\"}, "m f=1i", id="a backslash at the end of a measurement is stripped"),
+        case({"tags": {"t": ""}}, "m f=1i", id="an empty tag is left out"),
+        case({"tags": {"t": " \n"}}, "m f=1i", id="a blank tag is left out"),
+        case({"tags": {"t": "\\"}}, "m f=1i", id="a tag of nothing but a backslash is left out"),
+        case({"tags": {"": "x"}}, "m f=1i", id="a tag without a key is left out"),
+        case({"tags": {"t": "a\\\\"}}, "m,t=a f=1i", id="backslashes at the end of a tag are stripped"),
+        case({"tags": {"t": "a\\b"}}, "m,t=a_b f=1i", id="a backslash in a tag is replaced"),
+        case({"tags": {"t": "a\tb\nc"}}, "m,t=a\\ b\\ c f=1i", id="a tab or newline in a tag is a space"),
+        case({"tags": {"t": "a,b=c d"}}, "m,t=a\\,b\\=c\\ d f=1i", id="a tag is escaped"),
+        case({"tags": {"t": '"a"'}}, 'm,t="a" f=1i', id="quotes in a tag stand for themselves"),
+        case({"tags": {"k=1": "a"}}, "m,k\\=1=a f=1i", id="a tag's key is escaped"),
+        case({"tags": {"b": "2", "a": "1"}}, "m,a=1,b=2 f=1i", id="tags are sorted"),
+        case({"tags": {"a1": "2", "a": "1"}}, "m,a=1,a1=2 f=1i", id="tags are sorted by key"),
+        case({"tags": {"k": "1", "k\\": "2"}}, "m,k=2 f=1i", id="no tag comes twice"),
+        case({"fields": {"f": 1, "g": math.nan}}, "m f=1i", id="NaN is left out"),
+        case({"fields": {"f": 1, "g": math.inf}}, "m f=1i", id="infinity is left out"),
+        case({"fields": {"f": 1, "g": -math.inf}}, "m f=1i", id="minus infinity is left out"),
+        case({"fields": {"f": 1, "g": None}}, "m f=1i", id="what is not known is left out"),
+        case({"fields": {"f": 2**63 - 1}}, "m f=9223372036854775807i", id="the largest integer is kept"),
+        case({"fields": {"f": -(2**63)}}, "m f=-9223372036854775808i", id="the smallest integer is kept"),
+        case({"fields": {"f": 1, "g": 2**63}}, "m f=1i", id="a larger integer is left out"),
+        case({"fields": {"f": 1, "g": -(2**63) - 1}}, "m f=1i", id="a smaller integer is left out"),
+        case({"fields": {"f": 1000000}}, "m f=1000000i", id="an integer has neither zeros nor underscores"),
+        case({"fields": {"f": Health.UNKNOWN}}, "m f=3i", id="an enumerated integer is its number"),
+        case({"fields": {"f": True}}, "m f=1i", id="a boolean is an integer, as all others in the table"),
+        case({"fields": {"f": 1.0}}, "m f=1.0", id="a whole float remains a float"),
+        case({"fields": {"f": 1e-7}}, "m f=1e-07", id="a small float has an exponent"),
+        case({"fields": {"f": "a\\b"}}, 'm f="a\\\\b"', id="a backslash in a string is doubled"),
+        case({"fields": {"f": 'a"b'}}, 'm f="a\\"b"', id="a quote in a string is escaped"),
+        case({"fields": {"f": "a\\"}}, 'm f="a\\\\"', id="a string may end in a backslash"),
+        case({"fields": {"f": "a\r\nb"}}, 'm f="a  b"', id="a line break in a string is a space each"),
+        case({"fields": {"f": "a, b=c"}}, 'm f="a, b=c"', id="nothing else in a string is escaped"),
+        case({"fields": {"f": ""}}, 'm f=""', id="an empty string is a value"),
+        case({"fields": {"f": 1, "": 2}}, "m f=1i", id="a field without a key is left out"),
+        case({"fields": {"f\\": 1}}, "m f=1i", id="a backslash at the end of a key is stripped"),
+        case({"fields": {"b": 1, "a": 2}}, "m b=1i,a=2i", id="fields keep their order"),
+        case({"name": "#m"}, "m f=1i", id="no measurement makes its line a comment"),
+        case({"name": "a,b c=d"}, "a\\,b\\ c=d f=1i", id="a measurement is escaped, but for equals signs"),
+        case({"name": "m\\"}, "m f=1i", id="a backslash at the end of a measurement is stripped"),
     ],
 )  # fmt: skip
 def test_what_telegraf_or_influxdb_would_refuse_is_not_written(row: dict[str, Any], expected: str) -> None:
@@ -167,7 +162,7 @@ def test_a_long_string_is_cut_to_what_influxdb_keeps_and_never_within_a_characte
     [
         (TIME, NANOSECONDS),
         (TIME.astimezone(timezone(timedelta(hours=-7))), NANOSECONDS),
-        (datetime(1970, 1, 1, tzinfo=UTC), 0),
+        (EPOCH, 0),
         (datetime(1969, 12, 31, 23, 59, 59, 999999, UTC), -1000),
         (datetime(2262, 4, 11, 23, 47, 16, 854775, UTC), 9223372036854775000),
     ],
@@ -183,35 +178,52 @@ def test_a_naive_time_is_refused() -> None:
 
 @given(moments)
 def test_any_time_is_exact(time: datetime) -> None:
-    assert (
-        datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=read(point(time=time))["time"] // 1000)
-        == time
-    )
+    assert EPOCH + timedelta(microseconds=read(point(time=time))["time"] // 1000) == time
 
 
-@given(
-    name=anything,
-    tags=st.dictionaries(anything, anything, max_size=4),
-    fields=st.dictionaries(anything, st.one_of(anything, int64, readable), min_size=1, max_size=4),
+writable_points = st.builds(
+    lambda name, tags, fields: point(fields, tags, name),
+    anything,
+    st.dictionaries(anything, anything, max_size=4),
+    st.dictionaries(anything, st.one_of(anything, int64, readable), min_size=1, max_size=4),
 )
-def test_whatever_is_written_reads_back_the_same(
-    name: str, tags: dict[str, str], fields: dict[str, str | int | float]
-) -> None:
-    row = point(fields, tags, name)
-    tamed = {
-        plain(key): one_line(value) if isinstance(value, str) else value for key, value in fields.items()
-    }
-    tamed.pop("", None)
-    if not plain(name.lstrip("#")) or not tamed:
+
+
+def expected(row: Point) -> dict[str, Any] | None:
+    """What is to be read back of a point, its time aside; None if it has no line."""
+    name = plain(row.measurement.lstrip("#"))
+    tags = {plain(key): plain(value) for key, value in row.tags.items()}
+    fields = {plain(key): one_line(value) if isinstance(value, str) else value for key, value in row.fields.items()}
+    fields.pop("", None)
+    tags = {key: value for key, value in tags.items() if key and value}
+    return {"measurement": name, "tags": tags, "fields": fields} if name and fields else None
+
+
+@given(writable_points)
+def test_whatever_is_written_reads_back_the_same(row: Point) -> None:
+    wanted = expected(row)
+    if wanted is None:
         assert line(row) is None
-        return
-    kept = {plain(key): plain(value) for key, value in tags.items()}
-    assert read(row) == {
-        "measurement": plain(name.lstrip("#")),
-        "tags": {key: value for key, value in kept.items() if key and value},
-        "fields": tamed,
-        "time": NANOSECONDS,
-    }
+    else:
+        assert read(row) == wanted | {"time": NANOSECONDS}
+
+
+def test_telegraf_reads_back_the_same_too(telegraf: Path) -> None:
+    rows: list[Point] = []
+
+    @settings(max_examples=500, database=None)
+    @given(writable_points)
+    def collect(row: Point) -> None:
+        rows.append(row)
+
+    collect()
+    wanted = [known for row in rows if (known := expected(row)) is not None]
+    metrics = [parse_line(metric) for metric in parse(telegraf, "".join(lines(rows)))]
+    assert [{key: metric[key] for key in ("measurement", "tags", "fields")} for metric in metrics] == wanted
+
+
+def test_telegraf_reads_a_whole_run(telegraf_parses: Texts) -> None:
+    telegraf_parses.add(render(runs.example()))
 
 
 @given(
@@ -246,9 +258,7 @@ ordinary = st.text(alphabet=",= \"'éab0🙂.-", min_size=1, max_size=8).filter(
     tags=st.dictionaries(ordinary, ordinary, max_size=3),
     fields=st.dictionaries(
         ordinary,
-        st.one_of(
-            st.text(alphabet=AWKWARD).map(one_line), int64, readable, st.just(math.nan), st.just(math.inf)
-        ),
+        st.one_of(st.text(alphabet=AWKWARD).map(one_line), int64, readable, st.just(math.nan), st.just(math.inf)),
         min_size=1,
         max_size=4,
     ),
@@ -262,12 +272,8 @@ def test_it_agrees_with_the_reference_writer(
         reference.tag(key, text)
     for key, value in fields.items():
         reference.field(key, value)
-    expected = reference.to_line_protocol() or None
-    ours = line(point(fields, tags, name, time))
-    if expected is None or ours is None:
-        assert ours == expected
-    else:
-        assert parse_line(ours) == parse_line(expected)
+    theirs, ours = reference.to_line_protocol(), line(point(fields, tags, name, time))
+    assert (ours and parse_line(ours)) == (parse_line(theirs) if theirs else None)
 
 
 def test_the_default_format_loads_no_other_and_nothing_heavy() -> None:

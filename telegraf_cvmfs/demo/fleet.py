@@ -69,9 +69,7 @@ class DemoFleet:
     def fleet(self, keys: tuple[Path, ...] = ()) -> Fleet:
         """The fleet to scrape; `keys` are files that hold its public key, if there are any."""
         return Fleet(
-            tuple(
-                Server(self.urls[name], name, role, repos=REPOS.get(name, ())) for name, role in ROLES.items()
-            ),
+            tuple(Server(self.urls[name], name, role, repos=REPOS.get(name, ())) for name, role in ROLES.items()),
             name=NAME,
             keys=keys,
         )

@@ -38,9 +38,7 @@ def answer(path: str, requester: str) -> tuple[int, str]:
     request = _REQUEST.fullmatch(path)
     geo = _GEO.fullmatch((request and request["rest"]) or "")
     if request is None or geo is None:
-        return _refusal(
-            "malformed api URL: " + re.sub("/api(?=/|$)", "", path.removeprefix("/cvmfs"), count=1)
-        )
+        return _refusal("malformed api URL: " + re.sub("/api(?=/|$)", "", path.removeprefix("/cvmfs"), count=1))
     origin_name, slash, hosts = geo["question"].partition("/")
     if not slash:
         return _refusal("no slash in geo path")

@@ -112,9 +112,7 @@ def _repository(short: str, plan: Plan, now: datetime, urls: Mapping[str, str]) 
 
 def _revisions(plan: Plan, now: datetime) -> tuple[Revision, ...]:
     first = plan.revision - len(plan.published) + 1
-    return tuple(
-        Revision(number, now - timedelta(hours=hours)) for number, hours in enumerate(plan.published, first)
-    )
+    return tuple(Revision(number, now - timedelta(hours=hours)) for number, hours in enumerate(plan.published, first))
 
 
 def _metainfo(directory: str, urls: Mapping[str, str]) -> bytes:

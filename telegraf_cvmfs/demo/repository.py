@@ -49,9 +49,7 @@ class Repository:
 
     def as_of(self, moment: datetime) -> Revision:
         """The newest revision that was published by then; the oldest if none was."""
-        return next(
-            (known for known in reversed(self.revisions) if known.published <= moment), self.revisions[0]
-        )
+        return next((known for known in reversed(self.revisions) if known.published <= moment), self.revisions[0])
 
 
 def manifest(repository: Repository, revision: Revision, keys: Keys) -> bytes:
@@ -122,9 +120,7 @@ def _objects(repository: Repository, revision: Revision, keys: Keys) -> dict[str
         "M": repository.metainfo,
     }
     return {
-        letter: zlib.compress(content)
-        for letter, content in contents.items()
-        if letter != "H" or repository.history
+        letter: zlib.compress(content) for letter, content in contents.items() if letter != "H" or repository.history
     }
 
 

@@ -110,6 +110,7 @@ def _sign_sha1(key: rsa.RSAPrivateKey, content: bytes) -> bytes:
     return _sign_raw(key, SHA1_DIGEST_INFO + hashlib.sha1(content, usedforsecurity=False).digest())
 
 
+@functools.lru_cache(maxsize=64)  # strata share their letters, and one signature takes milliseconds
 def _sign_raw(key: rsa.RSAPrivateKey, content: bytes) -> bytes:
     """PKCS#1 v1.5 type 1 padding around the content as it is, by the Chinese remainder theorem."""
     size = key.key_size // 8

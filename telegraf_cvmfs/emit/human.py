@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.text import Text
@@ -24,7 +24,6 @@ from telegraf_cvmfs.emit.phrases import (
     listed,
     newest,
     rank,
-    span,
     tame,
     together,
     where,
@@ -75,7 +74,8 @@ def _summary(run: Run) -> Iterator[_Row]:
     when = run.started.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     repos = [_worst(verdicts) for verdicts in _by_repository(run).values()]
     up = sum(server.stratum.up for server in run.servers)
-    yield _Row(_overall(run), ("fleet",), f"{run.fleet.name}, {when}, took {_took(run.duration)}")
+    took = f"{run.duration.total_seconds():.1f}s"
+    yield _Row(_overall(run), ("fleet",), f"{run.fleet.name}, {when}, took {took}")
     yield _Row("", ("servers",), f"{up} of {len(run.servers)} up" if run.servers else "none to ask")
     yield _Row("", ("repositories",), _tally(repos))
     yield _Row("", ("replicas",), _tally([verdict.health for verdict in run.replicas]))
@@ -96,15 +96,11 @@ def _servers(run: Run) -> Iterator[_Row]:
 
 def _repositories(run: Run) -> Iterator[_Row]:
     down = {server.stratum.server.name for server in run.servers if not server.stratum.up}
-    for repo, verdicts in sorted(
-        _by_repository(run).items(), key=lambda item: (-rank(_worst(item[1])), item[0])
-    ):
+    for repo, verdicts in sorted(_by_repository(run).items(), key=lambda item: (-rank(_worst(item[1])), item[0])):
         yield from _repository(repo, verdicts, down, run.started)
 
 
-def _repository(
-    repo: str, verdicts: Sequence[ReplicaVerdict], down: set[str], now: datetime
-) -> Iterator[_Row]:
+def _repository(repo: str, verdicts: Sequence[ReplicaVerdict], down: set[str], now: datetime) -> Iterator[_Row]:
     """One line if all is well, else a heading and what is not well, worst first.
 
     The heading names the newest revision and who has it, so that the worst replica can stand right below.
@@ -150,9 +146,7 @@ def _in_one_line(folded: Sequence[_Group]) -> str:
     """The groups after one another; who is meant is said where it is not everyone, nor all that are well."""
     if len(folded) == 1:
         return folded[0][2]
-    return "; ".join(
-        text if kind is Health.OK else f"{listed(hosts(group))} {text}" for kind, group, text in folded
-    )
+    return "; ".join(text if kind is Health.OK else f"{listed(hosts(group))} {text}" for kind, group, text in folded)
 
 
 def _is_ill(verdict: ReplicaVerdict, down: set[str]) -> bool:
@@ -179,10 +173,6 @@ def _sentence(finding: Finding) -> str:
 
 def _tally(healths: Sequence[Health | None]) -> str:
     return f"{len(healths)}: {counts(healths)}" if healths else "none known"
-
-
-def _took(time: timedelta) -> str:
-    return f"{time.total_seconds():.1f}s" if time < timedelta(minutes=1) else span(time)
 
 
 def _overall(run: Run) -> str:
@@ -264,7 +254,4 @@ def _console(paper: io.StringIO, *, terminal: bool) -> Console:
         legacy_windows=False,
         width=80,
         height=25,
-        markup=False,
-        emoji=False,
-        highlight=False,
     )

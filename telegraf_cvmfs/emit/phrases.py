@@ -111,9 +111,7 @@ def together(verdicts: Sequence[ReplicaVerdict], now: datetime) -> str:
 
 def _revision(verdict: ReplicaVerdict) -> Iterator[str]:
     manifest = verdict.replica.manifest
-    yield (
-        f"not read: {ended(manifest.result)}" if manifest.value is None else f"rev {manifest.value.revision}"
-    )
+    yield (f"not read: {ended(manifest.result)}" if manifest.value is None else f"rev {manifest.value.revision}")
     if verdict.is_reference:
         yield "source" if verdict.replica.source else "reference"
     if verdict.revisions_behind:
@@ -139,11 +137,7 @@ def _snapshot(replica: Replica, now: datetime) -> Iterator[str]:
         yield f"snapshot {span(_since(replica.status.value.last_snapshot, now))} ago"
     running = replica.snapshotting.value
     if running is not None:
-        yield (
-            f"snapshot running for {span(_since(running.since, now))}"
-            if running.since
-            else "snapshot running"
-        )
+        yield (f"snapshot running for {span(_since(running.since, now))}" if running.since else "snapshot running")
 
 
 def _whitelist(replica: Replica, now: datetime) -> Iterator[str]:
@@ -173,7 +167,8 @@ def _late(verdicts: Sequence[ReplicaVerdict]) -> Iterator[str]:
     if late:
         most = max(verdict.revisions_behind or 0 for verdict in late)
         lag = max(verdict.lag or timedelta(0) for verdict in late)
-        yield f"{where(late)} {'up to ' * (len(late) > 1)}{most} behind (lag {span(lag)})"
+        since = f" (lag {span(lag)})" if lag else ""
+        yield f"{where(late)} {'up to ' * (len(late) > 1)}{most} behind{since}"
 
 
 def _snapshots(verdicts: Sequence[ReplicaVerdict], now: datetime) -> Iterator[str]:

@@ -20,7 +20,8 @@ _ZONES: Mapping[str, float] = {
     "BST": 1,  # British summer; also Bangladesh
     "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
     "CST": -6,  # central North America, as cvmfs-servermon has it; also China, which is fourteen hours ahead
-    "HST": -10, "AKST": -9, "AKDT": -8, "AST": -4, "ADT": -3,
+    "AST": -4, "ADT": -3,  # Atlantic; AST also Arabia
+    "HST": -10, "AKST": -9, "AKDT": -8,
     "HKT": 8, "SGT": 8, "AWST": 8, "JST": 9, "KST": 9,
     "AEST": 10, "AEDT": 11, "ACST": 9.5, "ACDT": 10.5, "NZST": 12, "NZDT": 13,
 }  # fmt: skip

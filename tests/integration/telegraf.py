@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +39,11 @@ class Finished:
     def metrics(self) -> list[str]:
         """What it printed with `--test`, as line protocol in Telegraf's spelling."""
         return [line.removeprefix("> ") for line in self.stdout.splitlines() if line.startswith("> ")]
+
+    @property
+    def errors(self) -> list[str]:
+        """Errors in its log."""
+        return re.findall(r"^\S+ E! (.*)$", self.log, re.MULTILINE)
 
     @property
     def trouble(self) -> list[str]:
@@ -121,8 +126,3 @@ def _parsed(telegraf: Path, room: Path, texts: Mapping[str, str]) -> list[str]:
 
 def _lines(text: str) -> int:
     return sum(1 for line in text.split("\n") if line.strip() and not line.startswith("#"))
-
-
-def options(files: Iterable[Path]) -> list[str | Path]:
-    """Each file as Telegraf's option `--config`."""
-    return [word for file in files for word in ("--config", file)]

@@ -1,0 +1,49 @@
+# Each target sets itself up. Overridable: PYTHON (3.11 or later), VENV, and ARGS for pytest.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+IN = $(VENV)/bin
+HOUSE = $(wildcard tests/test_house*.py)
+PIP_INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test check clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    scrape a demo fleet on loopback: first line protocol, then a table"
+	@echo "make test    run all tests, with a real Telegraf and InfluxDB where they can be had"
+	@echo "make check   lint, format, types, house rules"
+	@echo "make clean   remove what these made in this folder"
+
+demo: $(VENV)/.set-up
+	$(IN)/telegraf-cvmfs --demo
+	$(IN)/telegraf-cvmfs --demo --print-for-human
+
+test: $(VENV)/.set-up-for-tests
+	$(IN)/python tests/programs.py || echo "tests that need a missing program will be skipped"
+	$(IN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.set-up-for-tests
+	$(IN)/ruff check .
+	$(IN)/ruff format --check .
+	$(IN)/mypy --strict
+	$(if $(HOUSE),$(IN)/python -m pytest --quiet $(HOUSE))
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are as old as the last installation, so that nothing is asked of a package index until setup.cfg changes.
+
+$(VENV)/.set-up: setup.cfg pyproject.toml | $(IN)/python
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.set-up-for-tests: setup.cfg pyproject.toml | $(IN)/python
+	$(PIP_INSTALL) --editable ".[test,dev]"
+	@touch $(VENV)/.set-up $@
+
+$(IN)/python:
+	$(PYTHON) -m venv $(VENV)

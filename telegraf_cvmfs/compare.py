@@ -1,0 +1,91 @@
+"""Replicas beside each other: which one is the reference, how far behind it are the others, do they differ. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One replica beside the reference of its repository, and beside all that have its revision."""
+
+    reference: Replica | None = None
+    is_reference: bool = False
+    revisions_behind: int | None = None
+    published_behind: timedelta | None = None
+    lag: timedelta | None = None
+    diverged: bool | None = None
+
+
+def compare(scrape: Scrape) -> Mapping[int, Comparison]:
+    """A comparison for each replica that was read; by identity, for a replica is not its own key."""
+    by_repo: dict[str, list[Replica]] = defaultdict(list)
+    for stratum in scrape.strata:
+        for replica in stratum.replicas:
+            if replica.up and not replica.pass_through:
+                by_repo[replica.repo].append(replica)
+    return {
+        id(replica): comparison
+        for replicas in by_repo.values()
+        for replica, comparison in _compare_all(replicas, scrape.started)
+    }
+
+
+def _compare_all(replicas: list[Replica], now: datetime) -> Iterator[tuple[Replica, Comparison]]:
+    reference = max(replicas, key=_authority)
+    for replica in replicas:
+        diverged = _diverged(replica, reference, replicas)
+        if replica is reference:
+            yield replica, Comparison(reference, is_reference=True, lag=timedelta(0), diverged=diverged)
+        else:
+            yield replica, _behind(replica, reference, now, diverged)
+
+
+def _behind(replica: Replica, reference: Replica, now: datetime, diverged: bool | None) -> Comparison:  # noqa: FBT001
+    """How far one is behind the other: revisions, time of publication, and for how long that has been so.
+
+    Without memory of earlier publications the last is a lower bound: since the newest of them.
+    """
+    newest, mine = manifest_of(reference), manifest_of(replica)
+    revisions = newest.revision - mine.revision
+    between = newest.published - mine.published if newest.published and mine.published else None
+    lag: timedelta | None = timedelta(0)
+    if revisions > 0:
+        lag = max(timedelta(0), now - newest.published) if newest.published else None
+    return Comparison(reference, False, revisions, between, lag, diverged)  # noqa: FBT003
+
+
+def _authority(replica: Replica) -> tuple[int, int]:
+    """The reference is where it is published; else a sync server; else whoever is newest."""
+    rank = 2 if replica.source else 1 if replica.server.role is Role.SYNC else 0
+    return rank, manifest_of(replica).revision
+
+
+def _diverged(replica: Replica, reference: Replica, replicas: Iterable[Replica]) -> bool | None:
+    """Same revision, other root catalog? None where no other server has this revision.
+
+    A reference that has authority is right, and others differ from it. Otherwise nobody can say which of
+    them is wrong, and all are told.
+    """
+    mine = manifest_of(replica)
+    same = [other for other in replicas if manifest_of(other).revision == mine.revision]
+    if reference in same and _authority(reference)[0] > 0:
+        if replica is reference:
+            return None
+        return mine.root_catalog != manifest_of(reference).root_catalog
+    if len(same) == 1:
+        return None
+    return len({manifest_of(other).root_catalog for other in same}) > 1
+
+
+def manifest_of(replica: Replica) -> Manifest:
+    """The manifest of a replica that is up; ValueError for one that is not."""
+    manifest = replica.manifest.value
+    if manifest is None:
+        raise ValueError(f"{replica.repo} on {replica.server.name} has no manifest to compare")
+    return manifest

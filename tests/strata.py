@@ -1,0 +1,57 @@
+"""Strata in memory: what they serve is a dict, what they were asked is a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.deadline import Deadline
+from telegraf_cvmfs.fetch import Fetch
+from telegraf_cvmfs.model import Answer, FetchError, Fleet, Run, Server, Traffic
+from telegraf_cvmfs.visit import scrape
+
+Served = bytes | Answer | Exception
+
+
+@dataclass
+class FakeNetwork:
+    """Serves URLs from a dict; what is not in it is a 404, an exception in it is raised."""
+
+    served: Mapping[str, Served]
+    asked: list[str] = field(default_factory=list)
+    deadline: Deadline = field(default_factory=lambda: Deadline(20))
+    traffic: Traffic = Traffic()
+
+    def fetch(self, server: Server) -> Fetch:
+        def fetch(url: str, limit: int) -> Answer:
+            assert url.startswith(server.url + "/"), "a server is asked for what is its own"
+            assert limit > 0
+            self.asked.append(url)
+            found = self.served.get(url, Answer(404, b""))
+            if isinstance(found, Exception):
+                raise found
+            return found if isinstance(found, Answer) else Answer(200, found)
+
+        return fetch
+
+
+def served_by(folder: Path, url: str) -> dict[str, Served]:
+    """The files below a folder, as a static web server at this URL would serve them."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {f"{url}/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in files}
+
+
+def run_of(fleet: Fleet, served: Mapping[str, Served], now: datetime, complaints: list[str] | None = None) -> Run:
+    """One whole run against strata in memory."""
+    said = [] if complaints is None else complaints
+    seen = scrape(fleet, now, FakeNetwork(served), said.append)  # type: ignore[arg-type]  # all that scrape needs
+    return assess(seen, timedelta(seconds=1))
+
+
+def down(server: str = "http://down.example") -> FetchError:
+    from telegraf_cvmfs.model import Result
+
+    return FetchError(Result.CONNECTION_FAILED, f"connecting to {server}: Connection refused")
