@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from telegraf_cvmfs.compare import Comparison, compare, manifest_of
+from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import (
     FINDINGS,
     SEVERITY,
@@ -362,16 +363,3 @@ def _said(why: str) -> str:
 def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     order = list(FINDINGS)
     return tuple(sorted(findings, key=lambda found: (-SEVERITY.index(found.health), order.index(found.slug))))
-
-
-def in_words(span: timedelta) -> str:
-    """A span as an operator says it, in its two largest units: 2d 4h, 3h 12m, 5m, 40s."""
-    total = max(0, span // timedelta(seconds=1))
-    days, rest = divmod(total, 86400)
-    hours, rest = divmod(rest, 3600)
-    minutes, left = divmod(rest, 60)
-    if days:
-        return f"{days}d {hours}h" if hours else f"{days}d"
-    if hours:
-        return f"{hours}h {minutes}m" if minutes else f"{hours}h"
-    return f"{minutes}m" if minutes else f"{left}s"

@@ -221,10 +221,10 @@ def _fleet_of_file(options: argparse.Namespace) -> Fleet:
 
 def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
     """What the command line says beside the servers goes on top of the file."""
-    from telegraf_cvmfs import config
+    from telegraf_cvmfs import settings
 
     try:
-        repos = config.repository_names(options.repo)
+        repos = settings.repository_names(options.repo)
     except ValueError as error:
         raise ConfigError(f"--repo: expected {error}") from error
     return replace(

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from telegraf_cvmfs import settings
+from telegraf_cvmfs.duration import duration
 from telegraf_cvmfs.model import (
     FINDINGS,
-    Backend,
     ConfigError,
     Fleet,
     GeoAPI,
@@ -26,21 +26,8 @@ from telegraf_cvmfs.model import (
     Role,
     Server,
 )
-from telegraf_cvmfs.wire.repositories import is_repository_name
 
 DEFAULT_PATH = Path("/etc/telegraf-cvmfs/fleet.toml")
-MAX_CONNECTIONS = 64
-
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
-_UNITS = {
-    "ms": timedelta(milliseconds=1),
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
 
 Convert = Callable[[Any], Any]
 """A value of the file to a value of the model; ValueError says what was expected."""
@@ -88,156 +75,33 @@ def with_servers(fleet: Fleet, stratum0: Iterable[str], stratum1: Iterable[str])
     return replace(fleet, servers=servers)
 
 
-# --- values -----------------------------------------------------------------------------------------
-
-
-def duration(value: object) -> timedelta:
-    """A span written as Telegraf and InfluxDB write it: 45s, 8h, 1h30m, 10d."""
-    if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        raise ValueError('a duration in quotes such as "45s", "8h" or "10d"')
-    try:
-        parts = _DURATION_PART.findall(value)
-        return sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
-    except OverflowError as error:
-        raise ValueError("a duration of less than a million years") from error
-
-
-def _positive_duration(value: object) -> timedelta:
-    span = duration(value)
-    if span <= timedelta(0):
-        raise ValueError("a duration of more than nothing")
-    return span
-
-
-def server_url(value: object) -> str:
-    """`http://host[:port][/base]`, `https://…` or `host[:port]`, without a final slash or `/cvmfs`."""
-    expected = ValueError("a server such as http://stratum1.example.org:8000, https://… or host:port")
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
-        raise expected
-    parts = urlsplit(value if "://" in value else f"http://{value}")
-    try:
-        port = parts.port
-    except ValueError:
-        raise expected from None
-    host = parts.hostname or ""
-    plain = not (parts.query or parts.fragment or parts.username or parts.password or value.endswith(("?", "#")))
-    if parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or not plain:
-        raise expected
-    host = f"[{host}]" if ":" in host else host
-    base = parts.path.rstrip("/").removesuffix("/cvmfs").rstrip("/")
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{base}"
-
-
-def server_name(url: str) -> str:
-    """The name that a server has unless it is given another: host[:port] of its URL."""
-    return urlsplit(url).netloc
-
-
-def _is_host(host: str) -> bool:
-    return bool(re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ValueError("a text in quotes, not empty, without control characters")
-    return value
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError('a list of texts such as ["one", "two"]')
-    return tuple(_text(item) for item in value)
-
-
-def repository_names(value: object) -> tuple[str, ...]:
-    """Names of repositories, each as CernVM-FS allows them."""
-    names = _texts(value)
-    for name in names:
-        if not is_repository_name(name):
-            raise ValueError(f"names of repositories; {name!r} is none")
-    return names
-
-
-def _hosts(value: object) -> tuple[str, ...]:
-    hosts = _texts(value)
-    for host in hosts:
-        if not _is_host(host):
-            raise ValueError(f"host names without scheme and port; {host!r} is none")
-    return hosts
-
-
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("true or false")
-    return value
-
-
-def _connections(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONNECTIONS:
-        raise ValueError(f"a whole number from 1 to {MAX_CONNECTIONS}")
-    return value
-
-
-def _factor(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:  # noqa: PLR2004
-        raise ValueError("a number greater than 0, such as 1.5")
-    return float(value)
-
-
-def _proxy(value: object) -> str:
-    if value in ("", "environment"):
-        return str(value)
-    try:
-        return server_url(value)
-    except ValueError:
-        raise ValueError('a proxy such as "http://squid.example.org:3128", "environment", or ""') from None
-
-
-def _role(value: object) -> Role:
-    if value not in tuple(Role):
-        raise ValueError('"stratum0", "stratum1" or "sync"')
-    return Role(str(value))
-
-
-def _backend(value: object) -> Backend:
-    if value not in tuple(Backend):
-        raise ValueError('"auto", "cvmfs" or "s3"')
-    return Backend(str(value))
-
-
-def _table(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("a table")
-    return value
-
-
 # --- the file ---------------------------------------------------------------------------------------
 
 _FLEET: Mapping[str, Convert] = {
-    "name": _text,
-    "keys": _texts,
-    "only": _texts,
-    "repos": repository_names,
-    "ignore_repos": _texts,
+    "name": settings.text,
+    "keys": settings.texts,
+    "only": settings.texts,
+    "repos": settings.repository_names,
+    "ignore_repos": settings.texts,
 }
 _SCRAPE: Mapping[str, Convert] = {
-    "deadline": _positive_duration,
-    "connections_per_server": _connections,
-    "proxy": _proxy,
+    "deadline": settings.positive_duration,
+    "connections_per_server": settings.connections,
+    "proxy": settings.proxy,
     "publish_window": duration,
 }
-_GEOAPI: Mapping[str, Convert] = {"enabled": _boolean, "servers": _hosts}
-_STATE: Mapping[str, Convert] = {"dir": _text}
+_GEOAPI: Mapping[str, Convert] = {"enabled": settings.boolean, "servers": settings.hosts}
+_STATE: Mapping[str, Convert] = {"dir": settings.text}
 _SERVER: Mapping[str, Convert] = {
-    "url": server_url,
-    "role": _role,
-    "name": _text,
-    "backend": _backend,
-    "repos": repository_names,
-    "ignore_repos": _texts,
-    "limits": _table,
+    "url": settings.server_url,
+    "role": settings.role,
+    "name": settings.text,
+    "backend": settings.backend,
+    "repos": settings.repository_names,
+    "ignore_repos": settings.texts,
+    "limits": settings.table,
 }
-_REPOSITORY: Mapping[str, Convert] = {"name": _text, "keys": _texts, "snapshot_factor": _factor}
+_REPOSITORY: Mapping[str, Convert] = {"name": settings.text, "keys": settings.texts, "snapshot_factor": settings.factor}
 
 
 def _limit_converter(default: object) -> Convert:
@@ -355,7 +219,7 @@ def _servers(file: _File, limits: Mapping[str, Limit]) -> tuple[Server, ...]:
             if key not in table:
                 raise file.error("server", number, None, f"{key} is missing")
         own = _convert(file, "server", number, table.pop("limits", {}), _LIMITS)
-        table.setdefault("name", server_name(table["url"]))
+        table.setdefault("name", settings.server_name(table["url"]))
         server = Server(**table, limits=_limits(own, limits))
         if any(server.name == other.name for other in servers):
             what = f"another server is named {server.name!r} already; give each a name of its own"
@@ -397,10 +261,10 @@ def key_problem(path: Path) -> str | None:
 
 def _server_named(text: str, role: Role, option: str) -> Server:
     try:
-        url = server_url(text)
+        url = settings.server_url(text)
     except ValueError as error:
         raise ConfigError(f"{option} {text!r}: expected {error}") from error
-    return Server(url, server_name(url), role)
+    return Server(url, settings.server_name(url), role)
 
 
 def _first_double(names: Iterable[str]) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from telegraf_cvmfs import config
+from telegraf_cvmfs import config, settings
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.fetch import Network, Resolve, system_resolve
 from telegraf_cvmfs.model import (
@@ -26,7 +26,7 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
-from telegraf_cvmfs.visit import named_for
+from telegraf_cvmfs.targets import named_for
 from telegraf_cvmfs.visit import scrape as visit_all
 
 __all__ = ["GeoAPIStatus", "Repository", "Server", "scrape", "scrape_server", "set_log_level"]
@@ -243,7 +243,7 @@ def _errors(readings: Mapping[str, Reading[Any]]) -> tuple[Mapping[str, str], ..
 
 def _names(repos: Iterable[str]) -> tuple[str, ...]:
     try:
-        return config.repository_names(list(repos))
+        return settings.repository_names(list(repos))
     except ValueError as error:
         raise ConfigError(f"repos: expected {error}") from error
 

@@ -12,14 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, TypeVar
 
 from telegraf_cvmfs.fetch import Fetch, Network
 from telegraf_cvmfs.model import (
     Backend,
-    Entry,
     FetchError,
     Fleet,
     GeoAPIStatus,
@@ -37,6 +35,7 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
+from telegraf_cvmfs.targets import listed_replicas, named_replicas
 from telegraf_cvmfs.wire import geoapi
 from telegraf_cvmfs.wire.manifest import parse_manifest
 from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
@@ -112,32 +111,6 @@ def side_by_side(jobs: Sequence[Callable[[], None]], width: int) -> None:
         thread.join()
 
 
-# --- which repositories -----------------------------------------------------------------------------
-
-
-def watched(fleet: Fleet, server: Server, listed: Iterable[Entry]) -> list[Entry]:
-    """Those listed entries that the fleet file wants watched on this server, in the order of the list."""
-    named = {*fleet.repos, *server.repos}
-    ignored = (*fleet.ignore_repos, *server.ignore_repos)
-
-    def wanted(name: str) -> bool:
-        if name in named:
-            return True
-        return not _matches(name, ignored) and (not fleet.only or _matches(name, fleet.only))
-
-    return [entry for entry in listed if wanted(entry.name)]
-
-
-def named_for(fleet: Fleet, server: Server) -> tuple[str, ...]:
-    """The repositories to scrape on this server even if it does not list them."""
-    everywhere = () if server.role is Role.STRATUM0 else fleet.repos
-    return tuple(dict.fromkeys((*everywhere, *server.repos)))
-
-
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
 # --- one server -------------------------------------------------------------------------------------
 
 
@@ -180,7 +153,7 @@ class _Visit:
         self._gone = False
         self._silences = 0
         self._last_silence: FetchError | None = None
-        self._know(_entries_by_name(fleet, server, Listed.UNKNOWN))
+        self._know(named_replicas(fleet, server, Listed.UNKNOWN))
 
     def run(self) -> None:
         """Everything there is to ask of this server, in the order of its worth."""
@@ -239,10 +212,9 @@ class _Visit:
             return
         for rejected in listing.rejected:
             self._complain(f"W! {self.server.name}: repositories.json: {rejected}")
-        entries = watched(self._fleet, self.server, listing.entries)
-        replicas = [_listed_replica(self.server, entry) for entry in entries]
+        replicas = listed_replicas(self._fleet, self.server, listing)
         names = {replica.repo for replica in replicas}
-        named = _entries_by_name(self._fleet, self.server, Listed.UNLISTED)
+        named = named_replicas(self._fleet, self.server, Listed.UNLISTED)
         self._know([*replicas, *(replica for replica in named if replica.repo not in names)])
 
     def _know(self, replicas: Iterable[Replica]) -> None:
@@ -378,23 +350,6 @@ def _manifest_of(repo: str, body: bytes) -> Manifest:
         found = f"it is the manifest of {manifest.repository}" if manifest.repository else "it names no repository"
         raise _NameMismatchError(f"manifest: {found}, not of {repo}")
     return manifest
-
-
-def _entries_by_name(fleet: Fleet, server: Server, listed: Listed) -> list[Replica]:
-    return [
-        Replica(server, name, f"{server.url}/cvmfs/{name}/.cvmfspublished", listed) for name in named_for(fleet, server)
-    ]
-
-
-def _listed_replica(server: Server, entry: Entry) -> Replica:
-    return Replica(
-        server=server,
-        repo=entry.name,
-        url=f"{server.url}{entry.path}/.cvmfspublished",
-        listed=Listed.REPLICA if entry.replica else Listed.SOURCE,
-        alias=entry.alias,
-        pass_through=entry.pass_through,
-    )
 
 
 def _beside(replica: Replica, name: str) -> str:

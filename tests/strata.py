@@ -10,7 +10,7 @@ from pathlib import Path
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.fetch import Fetch
-from telegraf_cvmfs.model import Answer, FetchError, Fleet, Run, Server, Traffic
+from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, Server, Traffic
 from telegraf_cvmfs.visit import scrape
 
 Served = bytes | Answer | Exception
@@ -23,7 +23,7 @@ class FakeNetwork:
     served: Mapping[str, Served]
     asked: list[str] = field(default_factory=list)
     deadline: Deadline = field(default_factory=lambda: Deadline(20))
-    traffic: Traffic = Traffic()
+    traffic: Traffic = field(default_factory=Traffic)
 
     def fetch(self, server: Server) -> Fetch:
         def fetch(url: str, limit: int) -> Answer:
@@ -52,6 +52,5 @@ def run_of(fleet: Fleet, served: Mapping[str, Served], now: datetime, complaints
 
 
 def down(server: str = "http://down.example") -> FetchError:
-    from telegraf_cvmfs.model import Result
-
+    """A server that refuses connections."""
     return FetchError(Result.CONNECTION_FAILED, f"connecting to {server}: Connection refused")

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import pytest
 from commands import command, environment, run
-from line_protocol_parser import parse_line
+from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs import __version__
 from telegraf_cvmfs.demo import DemoFleet
@@ -53,7 +53,9 @@ def test_it_prints_line_protocol_and_says_nothing_else(fleet_file: Path, telegra
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\n")
     points = [parse_line(line) for line in done.stdout.splitlines()]
-    counts = {name: sum(point["measurement"] == name for point in points) for name in {p["measurement"] for p in points}}
+    counts = {
+        name: sum(point["measurement"] == name for point in points) for name in {p["measurement"] for p in points}
+    }
     assert counts["cvmfs_server"] == 4
     assert counts["cvmfs_repo"] == 20
     assert counts["cvmfs_scrape"] == 1
@@ -69,7 +71,9 @@ def test_the_demo_needs_no_file_and_nothing_but_loopback(telegraf_parses: Texts)
 
 
 def test_each_format_is_printed_whole(fleet_file: Path) -> None:
-    texts = {name: run("--config", fleet_file, "--format", name).stdout for name in ("human", "json", "galaxy", "prometheus")}
+    texts = {
+        name: run("--config", fleet_file, "--format", name).stdout for name in ("human", "json", "galaxy", "prometheus")
+    }
     assert all(text.endswith("\n") for text in texts.values())
     assert json.loads(texts["json"])["schema"] == 1
     assert texts["galaxy"].startswith("cvmfs.status,")

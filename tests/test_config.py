@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from telegraf_cvmfs.config import SECTIONS, load, parse, server_name, server_url, with_servers
+from telegraf_cvmfs.config import SECTIONS, load, parse, with_servers
 from telegraf_cvmfs.model import FINDINGS, Backend, ConfigError, Fleet, Limit, Role, Server
+from telegraf_cvmfs.settings import server_name, server_url
 
 KEY = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"
 
@@ -147,7 +148,10 @@ def test_the_name_of_a_server_is_its_host_and_port() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[[server]]\nurl = "http://a"\nrol = "stratum1"', "line 3: [[server]] number 1 rol: unknown key; known are url,"),
+        (
+            '[[server]]\nurl = "http://a"\nrol = "stratum1"',
+            "line 3: [[server]] number 1 rol: unknown key; known are url,",
+        ),
         ("[fleet]\n\nnames = 'x'", "line 3: [fleet] names: unknown key; known are name, keys, only"),
         ("[fleets]\nname = 'x'", "line 1: unknown section or key 'fleets'; known are [fleet], [scrape]"),
         ("name = 'x'", "line 1: unknown section or key 'name'"),
@@ -167,7 +171,10 @@ def test_the_name_of_a_server_is_its_host_and_port() -> None:
         ("[fleet]\nname = ''", "expected a text in quotes, not empty"),
         ("[[server]]\nrole = 'stratum1'", "line 1: [[server]] number 1: url is missing"),
         ("[[server]]\nurl = 'http://a'", "[[server]] number 1: role is missing"),
-        ("[[server]]\nurl = 'http://a'\nrole = 'stratum2'", "line 3: [[server]] number 1 role: is 'stratum2', expected"),
+        (
+            "[[server]]\nurl = 'http://a'\nrole = 'stratum2'",
+            "line 3: [[server]] number 1 role: is 'stratum2', expected",
+        ),
         ("[[server]]\nurl = 'http://a'\nrole = 'sync'\nbackend = 'gcs'", 'expected "auto", "cvmfs" or "s3"'),
         ("[server]\nurl = 'http://a'\nrole = 'sync'", "[server]: must be written with two brackets, [[server]]"),
         ("[[fleet]]\nname = 'a'", "must be a table, [fleet]"),
@@ -187,7 +194,9 @@ def test_what_is_wrong_is_said_with_its_place_and_what_would_be_right(text: str,
 
 def test_the_line_is_that_of_the_right_table(folder: Path) -> None:
     servers = "".join(f"[[server]]\nurl = 'http://s{n}.example'\nrole = 'stratum1'\n\n" for n in range(3))
-    text = servers.replace("role = 'stratum1'\n\n[[server]]\nurl = 'http://s2", "role = 1\n\n[[server]]\nurl = 'http://s2")
+    text = servers.replace(
+        "role = 'stratum1'\n\n[[server]]\nurl = 'http://s2", "role = 1\n\n[[server]]\nurl = 'http://s2"
+    )
     assert "line 7: [[server]] number 2 role: is 1" in refused(text, folder)
 
 

@@ -28,8 +28,9 @@ from runs import (
     server,
 )
 
+from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.emit.human import render
-from telegraf_cvmfs.emit.phrases import size, span
+from telegraf_cvmfs.emit.phrases import size
 from telegraf_cvmfs.model import (
     Health,
     Manifest,
@@ -135,7 +136,7 @@ def test_for_a_pipe_each_line_names_its_repository_and_server() -> None:
         unknown     atlas.cern.ch      stratum1-nl.tld  not read: server down
         unknown     dev.eessi.io       3 servers        rev 6, published 2h ago, snapshot 5m ago; stratum1-nl.tld not read: server down
         ok          software.eessi.io  2 servers        rev 6, published 2h ago, snapshot 7m ago
-        """)  # noqa: E501
+        """)
 
 
 def test_for_a_terminal_the_same_rows_are_grouped() -> None:
@@ -149,7 +150,7 @@ def test_for_a_terminal_the_same_rows_are_grouped() -> None:
           unknown     stratum1-nl.tld  not read: server down
         unknown     dev.eessi.io       3 servers        rev 6, published 2h ago, snapshot 5m ago; stratum1-nl.tld not read: server down
         ok          software.eessi.io  2 servers        rev 6, published 2h ago, snapshot 7m ago
-        """)  # noqa: E501
+        """)
 
 
 def test_colours_repeat_the_words_and_a_pipe_has_none() -> None:
@@ -323,7 +324,7 @@ def test_a_long_list_of_silent_servers_is_cut() -> None:
     ],
 )
 def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
-    assert span(timedelta(seconds=seconds)) == text
+    assert in_words(timedelta(seconds=seconds)) == text
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import SEVERITY, Health, Manifest, Replica, ReplicaVerdict, Result
 
 WORDS = {
@@ -22,17 +23,6 @@ def tame(text: str, longest: int) -> str:
     """The text on one line, without characters that would steer a terminal, cut at `longest` characters."""
     cut = text if len(text) <= longest else text[: longest - 3] + "..."
     return "".join(_visible(character) for character in cut)
-
-
-def span(time: timedelta) -> str:
-    """A duration in its two largest units: "42s", "5m", "3h 12m", "2d 4h"; its sign is dropped."""
-    left = abs(time) // timedelta(seconds=1)
-    minutes, hours, days = left // 60, left // 3600, left // 86400
-    if days:
-        return _pair(f"{days}d", hours % 24, "h")
-    if hours:
-        return _pair(f"{hours}h", minutes % 60, "m")
-    return f"{minutes}m" if minutes else f"{left}s"
 
 
 def size(octets: int) -> str:
@@ -117,14 +107,14 @@ def _revision(verdict: ReplicaVerdict) -> Iterator[str]:
     if verdict.revisions_behind:
         yield f"{abs(verdict.revisions_behind)} {'behind' if verdict.revisions_behind > 0 else 'ahead'}"
     if verdict.lag:
-        yield f"lag {span(verdict.lag)}"
+        yield f"lag {in_words(verdict.lag)}"
     if verdict.diverged:
         yield "diverged"
 
 
 def _published(manifest: Manifest, now: datetime) -> Iterator[str]:
     if manifest.published is not None:
-        yield f"published {span(_since(manifest.published, now))} ago"
+        yield f"published {in_words(_since(manifest.published, now))} ago"
 
 
 def _root_catalog(manifest: Manifest) -> Iterator[str]:
@@ -134,17 +124,17 @@ def _root_catalog(manifest: Manifest) -> Iterator[str]:
 
 def _snapshot(replica: Replica, now: datetime) -> Iterator[str]:
     if replica.status.value is not None and replica.status.value.last_snapshot is not None:
-        yield f"snapshot {span(_since(replica.status.value.last_snapshot, now))} ago"
+        yield f"snapshot {in_words(_since(replica.status.value.last_snapshot, now))} ago"
     running = replica.snapshotting.value
     if running is not None:
-        yield (f"snapshot running for {span(_since(running.since, now))}" if running.since else "snapshot running")
+        yield (f"snapshot running for {in_words(_since(running.since, now))}" if running.since else "snapshot running")
 
 
 def _whitelist(replica: Replica, now: datetime) -> Iterator[str]:
     if replica.whitelist.value is not None:
         left = replica.whitelist.value.refused_from - now
         refused = left <= timedelta(0)
-        yield f"whitelist refused for {span(left)}" if refused else f"whitelist {span(left)} left"
+        yield f"whitelist refused for {in_words(left)}" if refused else f"whitelist {in_words(left)} left"
 
 
 def _unread(verdict: ReplicaVerdict) -> Iterator[str]:
@@ -167,7 +157,7 @@ def _late(verdicts: Sequence[ReplicaVerdict]) -> Iterator[str]:
     if late:
         most = max(verdict.revisions_behind or 0 for verdict in late)
         lag = max(verdict.lag or timedelta(0) for verdict in late)
-        since = f" (lag {span(lag)})" if lag else ""
+        since = f" (lag {in_words(lag)})" if lag else ""
         yield f"{where(late)} {'up to ' * (len(late) > 1)}{most} behind{since}"
 
 
@@ -178,17 +168,13 @@ def _snapshots(verdicts: Sequence[ReplicaVerdict], now: datetime) -> Iterator[st
         if (status := verdict.replica.status.value) is not None and status.last_snapshot is not None
     ]
     if ages:
-        first, last = span(min(ages)), span(max(ages))
+        first, last = in_words(min(ages)), in_words(max(ages))
         yield f"snapshot{'s' * (len(ages) > 1)} {first if first == last else f'{first} to {last}'} ago"
 
 
 def _since(moment: datetime, now: datetime) -> timedelta:
     """Never negative: a server's clock may be ahead of ours."""
     return max(timedelta(0), now - moment)
-
-
-def _pair(large: str, small: int, unit: str) -> str:
-    return f"{large} {small}{unit}" if small else large
 
 
 def _visible(character: str) -> str:

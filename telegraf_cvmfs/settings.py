@@ -1,0 +1,138 @@
+"""Each kind of value that a fleet file may hold: what it means, and what it must look like. Pure.
+
+Every function takes a value as TOML gives it and returns it as the model has it; its ValueError says what
+was expected, in words that go after "expected".
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from telegraf_cvmfs.duration import duration
+from telegraf_cvmfs.model import Backend, Role
+from telegraf_cvmfs.wire.repositories import is_repository_name
+
+MAX_CONNECTIONS = 64
+
+
+def positive_duration(value: object) -> timedelta:
+    """A duration that is longer than none."""
+    span = duration(value)
+    if span <= timedelta(0):
+        raise ValueError("a duration of more than nothing")
+    return span
+
+
+def server_url(value: object) -> str:
+    """`http://host[:port][/base]`, `https://…` or `host[:port]`, without a final slash or `/cvmfs`."""
+    expected = ValueError("a server such as http://stratum1.example.org:8000, https://… or host:port")
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+        raise expected
+    parts = urlsplit(value if "://" in value else f"http://{value}")
+    try:
+        port = parts.port
+    except ValueError:
+        raise expected from None
+    host = parts.hostname or ""
+    plain = not (parts.query or parts.fragment or parts.username or parts.password or value.endswith(("?", "#")))
+    if parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or not plain:
+        raise expected
+    host = f"[{host}]" if ":" in host else host
+    base = parts.path.rstrip("/").removesuffix("/cvmfs").rstrip("/")
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{base}"
+
+
+def server_name(url: str) -> str:
+    """The name that a server has unless it is given another: host[:port] of its URL."""
+    return urlsplit(url).netloc
+
+
+def _is_host(host: str) -> bool:
+    return bool(re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host))
+
+
+def text(value: object) -> str:
+    """A text that can be a tag and stand in a sentence."""
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("a text in quotes, not empty, without control characters")
+    return value
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """A list of such texts."""
+    if not isinstance(value, list):
+        raise ValueError('a list of texts such as ["one", "two"]')
+    return tuple(text(item) for item in value)
+
+
+def repository_names(value: object) -> tuple[str, ...]:
+    """Names of repositories, each as CernVM-FS allows them."""
+    names = texts(value)
+    for name in names:
+        if not is_repository_name(name):
+            raise ValueError(f"names of repositories; {name!r} is none")
+    return names
+
+
+def hosts(value: object) -> tuple[str, ...]:
+    """Host names or addresses, as GeoAPI wants them."""
+    hosts = texts(value)
+    for host in hosts:
+        if not _is_host(host):
+            raise ValueError(f"host names without scheme and port; {host!r} is none")
+    return hosts
+
+
+def boolean(value: object) -> bool:
+    """True or false, and not 0, 1 or "yes"."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def connections(value: object) -> int:
+    """How many connections one server is worth."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONNECTIONS:
+        raise ValueError(f"a whole number from 1 to {MAX_CONNECTIONS}")
+    return value
+
+
+def factor(value: object) -> float:
+    """What limits are multiplied with."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:  # noqa: PLR2004
+        raise ValueError("a number greater than 0, such as 1.5")
+    return float(value)
+
+
+def proxy(value: object) -> str:
+    """The URL of a proxy, "environment", or nothing."""
+    if value in ("", "environment"):
+        return str(value)
+    try:
+        return server_url(value)
+    except ValueError:
+        raise ValueError('a proxy such as "http://squid.example.org:3128", "environment", or ""') from None
+
+
+def role(value: object) -> Role:
+    """What a server is for."""
+    if value not in tuple(Role):
+        raise ValueError('"stratum0", "stratum1" or "sync"')
+    return Role(str(value))
+
+
+def backend(value: object) -> Backend:
+    """Where a server keeps its files."""
+    if value not in tuple(Backend):
+        raise ValueError('"auto", "cvmfs" or "s3"')
+    return Backend(str(value))
+
+
+def table(value: object) -> dict[str, Any]:
+    """A table in a table; what is in it is for the caller."""
+    if not isinstance(value, dict):
+        raise ValueError("a table")
+    return value

@@ -1,0 +1,49 @@
+"""Which repositories to scrape on which server, and where their manifests lie. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from telegraf_cvmfs.model import Entry, Fleet, Listed, Listing, Replica, Role, Server
+
+
+def listed_replicas(fleet: Fleet, server: Server, listing: Listing) -> list[Replica]:
+    """What a server lists and the fleet file wants watched, in the order of the list."""
+    named = {*fleet.repos, *server.repos}
+    ignored = (*fleet.ignore_repos, *server.ignore_repos)
+
+    def wanted(name: str) -> bool:
+        if name in named:
+            return True
+        return not _matches(name, ignored) and (not fleet.only or _matches(name, fleet.only))
+
+    return [_listed_replica(server, entry) for entry in listing.entries if wanted(entry.name)]
+
+
+def named_for(fleet: Fleet, server: Server) -> tuple[str, ...]:
+    """The repositories to scrape on this server even if it does not list them."""
+    everywhere = () if server.role is Role.STRATUM0 else fleet.repos
+    return tuple(dict.fromkeys((*everywhere, *server.repos)))
+
+
+def named_replicas(fleet: Fleet, server: Server, listed: Listed) -> list[Replica]:
+    """What the fleet file names for this server; `listed` says what the list has to say of them."""
+    return [
+        Replica(server, name, f"{server.url}/cvmfs/{name}/.cvmfspublished", listed) for name in named_for(fleet, server)
+    ]
+
+
+def _listed_replica(server: Server, entry: Entry) -> Replica:
+    return Replica(
+        server=server,
+        repo=entry.name,
+        url=f"{server.url}{entry.path}/.cvmfspublished",
+        listed=Listed.REPLICA if entry.replica else Listed.SOURCE,
+        alias=entry.alias,
+        pass_through=entry.pass_through,
+    )
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

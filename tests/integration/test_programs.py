@@ -1,0 +1,53 @@
+"""How real programs get into the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import programs
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TELEGRAF_CVMFS_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def _install(room: Path) -> None:
+    (room / "tool").write_text("a program")
+
+
+def test_a_program_is_installed_once(cache: Path) -> None:
+    def install_again(_: Path) -> None:
+        raise AssertionError("it was there already")
+
+    for install in (_install, install_again):
+        assert programs._installed("tool-1", "tool", install).read_text() == "a program"
+    assert [path.name for path in cache.iterdir()] == ["tool-1"]
+
+
+def test_of_two_that_install_at_the_same_time_the_second_takes_the_first_ones_copy(cache: Path) -> None:
+    def overtaken(room: Path) -> None:
+        programs._installed("tool-1", "tool", _install)
+        (room / "tool").write_text("the same program")
+
+    assert programs._installed("tool-1", "tool", overtaken).read_text() == "a program"
+    assert [path.name for path in cache.iterdir()] == ["tool-1"]
+
+
+def test_an_installation_that_fails_leaves_nothing_behind(cache: Path) -> None:
+    with pytest.raises(programs.Missing, match="did not give bin/tool"):
+        programs._installed("tool-1", "bin/tool", _install)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_command_that_fails_is_told_with_its_last_words() -> None:
+    with pytest.raises(programs.Missing, match="sh -c failed: no network"):
+        programs._run(["sh", "-c", "echo first >&2; echo no network >&2; exit 1"])
+
+
+def test_a_cache_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELEGRAF_CVMFS_CACHE", "/dev/null/cache")
+    with pytest.raises(programs.Missing, match="no room for programs"):
+        programs.telegraf()
