@@ -1,44 +1,34 @@
-"""The only room with an HTTP socket: one URL to one `Answer`, in bounded time and memory.
+"""One URL to one `Answer`, in bounded time and memory, whatever the server does.
 
-`requests` makes the requests; the sockets under it are ours, because its time-outs are for each read and a
-server that sends a byte a second would never meet one. Here every operation on a socket (connecting, the
-TLS handshake, each read) gets only what is left of its request's time, and a request never has more than
-what is left of the run's. So when the run is over no thread of ours is still reading.
+`requests` makes the requests; the sockets under it keep to the budget of their request (`connection`), and
+no request has more time than the run. So when the run is over no thread of ours is still reading.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from http.client import RemoteDisconnected
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from urllib.parse import urljoin, urlsplit
 
-import certifi
 import requests
-from requests.adapters import HTTPAdapter
+import urllib3
 from requests.utils import get_environ_proxies
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from telegraf_cvmfs._version import __version__
+from telegraf_cvmfs.budget import LATE, budget
+from telegraf_cvmfs.connection import Session, connected, secure_context
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.model import Answer, FetchError, Result, Server, Traffic
+from telegraf_cvmfs.names import Names, Resolve, system_resolve
 
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+__all__ = ["Fetch", "Network", "Resolve", "system_resolve"]
 
 Fetch = Callable[[str, int], Answer]
 """The answer for a URL, with at most so many bytes; `FetchError` where none can be had. A 404 is an answer."""
-
-Resolve = Callable[[str], Sequence[str]]
-"""The IP addresses of a host name, best first; OSError if it has none."""
 
 PROJECT_URL = "https://github.com/telegraf-cvmfs/telegraf-cvmfs"
 HEADERS = {
@@ -52,18 +42,25 @@ REQUEST_TIMEOUT = 10.0
 """Seconds for one request, its connection included; a third of the run's time if that is less."""
 
 MAX_REDIRECTS = 3
+MAX_HEAD = 64 * 1024
+"""Bytes of headers, and as much again for what surrounds the pieces of a chunked body."""
+
 _REDIRECTS = (301, 302, 303, 307, 308)
+_NOT_SERVED = (404, 410)
 _ERROR_PAGE = 16 * 1024
-
-
-def system_resolve(host: str) -> list[str]:
-    """The addresses that the system's resolver gives, in its order, each once."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+_ERROR_PAGE_TIME = 0.5
+_LONGEST_NUMBER = 18  # digits: Python refuses to read thousands of them
 
 
 class Network:
-    """What all servers of a run share: the deadline, name look-ups, the proxy, TLS, the count of traffic."""
+    """What all servers of a run share: the deadline, name look-ups, the proxy, TLS, the count of traffic.
+
+    Args:
+        deadline: when the run ends.
+        connections: at most so many to each server.
+        proxy: the URL of a proxy; "environment" for what `http_proxy` and its like say; empty for none.
+        resolve: turns host names into addresses.
+    """
 
     def __init__(
         self,
@@ -75,36 +72,32 @@ class Network:
         self.deadline = deadline
         self._connections = connections
         self._proxy = proxy
-        self._names = _Names(resolve)
+        self._names = Names(resolve)
         self._request_timeout = min(REQUEST_TIMEOUT, max(deadline.remaining, 0.0) / 3)
         self._tls: ssl.SSLContext | None = None
-        self._lock = threading.Lock()
+        self._tls_lock = threading.Lock()
         self._traffic = Traffic()
-        self._sessions: list[requests.Session] = []
+        self._traffic_lock = threading.Lock()
+        self._sessions: list[Session] = []
 
     def fetch(self, server: Server) -> Fetch:
         """A door to one server: a session and a pool of connections of its own, for use by many threads."""
-        session = requests.Session()
-        session.trust_env = False  # else each request walks the environment for proxies and .netrc
-        adapter = _Adapter(self, self._connections)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
+        session = Session(self.connect, self.tls, self._connections, self._proxies(server.url))
         self._sessions.append(session)
-        proxies = self._proxies(server.url)
 
         def fetch(url: str, limit: int) -> Answer:
-            return self._counted(session, proxies, url, limit)
+            return self._counted(session, url, limit)
 
         return fetch
 
     @property
     def traffic(self) -> Traffic:
         """What has been asked and read so far."""
-        with self._lock:
+        with self._traffic_lock:
             return self._traffic
 
     def close(self) -> None:
-        """Give back every connection that is not in use."""
+        """Give back every connection that is not in use; those in use follow when their request ends."""
         for session in self._sessions:
             session.close()
 
@@ -114,26 +107,28 @@ class Network:
         Raises:
             FetchError: the name has no address, nobody listens, or the time is up.
         """
-        addresses = self._names.addresses(host, _left())
-        reason: OSError = OSError("no address")
+        addresses = self._names.addresses(host)
+        reason = OSError("no address")
         for index, address in enumerate(addresses):
-            share = _left() / (len(addresses) - index)  # one dead address must not spend the others' time
+            share = budget.left() / (len(addresses) - index)  # one dead address must not spend the others' time
             try:
-                return _connected(address, port, share)
+                connection = connected(address, port, share)
             except OSError as error:
                 reason = error
+            else:
+                if index:
+                    self._names.prefer(host, address)
+                return connection
         if isinstance(reason, TimeoutError):
-            raise FetchError(_slow(), f"no connection to {host}:{port} in time") from reason
+            raise FetchError(budget.slow, f"no connection to {host}:{port} in time") from reason
         why = f"connecting to {host}:{port}: {reason.strerror or reason}"
         raise FetchError(Result.CONNECTION_FAILED, why) from reason
 
     def tls(self) -> ssl.SSLContext:
         """The one TLS context of the run, made when first needed: reading the authorities is slow."""
-        with self._lock:
+        with self._tls_lock:
             if self._tls is None:
-                self._tls = ssl.create_default_context()
-                self._tls.load_verify_locations(certifi.where())
-                self._tls.sslsocket_class = _TimedSSLSocket
+                self._tls = secure_context()
             return self._tls
 
     def _proxies(self, url: str) -> dict[str, str]:
@@ -141,49 +136,52 @@ class Network:
             return get_environ_proxies(url)
         return {"http": self._proxy, "https": self._proxy} if self._proxy else {}
 
-    def _counted(self, session: requests.Session, proxies: dict[str, str], url: str, limit: int) -> Answer:
+    def _counted(self, session: Session, url: str, limit: int) -> Answer:
         try:
-            with _time_for(min(self._request_timeout, self.deadline.remaining), self.deadline):
-                answer = self._follow(session, proxies, url, limit)
+            with budget.within(self._request_timeout, self.deadline):
+                answer = self._follow(session, url, limit)
         except FetchError:
             self._count(failures=1)
             raise
-        failed = answer.status != requests.codes.ok and answer.status not in (404, 410)
+        failed = answer.status != requests.codes.ok and answer.status not in _NOT_SERVED
         self._count(failures=int(failed), bytes_read=len(answer.body))
         return answer
 
     def _count(self, *, made: int = 0, failures: int = 0, bytes_read: int = 0) -> None:
-        with self._lock:
+        with self._traffic_lock:
             seen = self._traffic
             self._traffic = Traffic(seen.requests + made, seen.failures + failures, seen.bytes + bytes_read)
 
-    def _follow(self, session: requests.Session, proxies: dict[str, str], url: str, limit: int) -> Answer:
+    def _follow(self, session: Session, url: str, limit: int) -> Answer:
         """Fetch, going where a redirect points as long as that is the same server."""
         at = url
         for _ in range(MAX_REDIRECTS + 1):
-            response = self._ask(session, proxies, at)
-            with contextlib.closing(response):
+            with contextlib.closing(self._ask(session, at)) as response:
                 if response.status_code not in _REDIRECTS:
                     return _answer(response, limit)
                 at = _target(at, response)
         raise FetchError(Result.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", response.status_code)
 
-    def _ask(self, session: requests.Session, proxies: dict[str, str], url: str) -> requests.Response:
-        """The head of an answer. Asked twice if the server hung up: it may have closed an idle connection."""
+    def _ask(self, session: Session, url: str) -> requests.Response:
+        """The head of an answer. Asked again, once, if a connection from before had died or was left dirty."""
+        budget.fresh = False
         try:
-            try:
-                return self._send(session, proxies, url)
-            except requests.ConnectionError as error:
-                if not isinstance(_root(error), (RemoteDisconnected, ConnectionError)):
-                    raise
-                return self._send(session, proxies, url)
-        except (requests.RequestException, OSError) as error:
-            raise _failure(error) from error
+            return self._send(session, url)
+        except FetchError as error:
+            if not budget.kept or error.result not in _OF_CONNECTION:
+                raise
+        budget.fresh = True
+        return self._send(session, url)
 
-    def _send(self, session: requests.Session, proxies: dict[str, str], url: str) -> requests.Response:
+    def _send(self, session: Session, url: str) -> requests.Response:
         self._count(made=1)
-        request = requests.Request("GET", url, headers=HEADERS).prepare()
-        return session.send(request, stream=True, allow_redirects=False, timeout=_left(), proxies=proxies, verify=True)
+        budget.allow(MAX_HEAD, f"more than {MAX_HEAD} bytes of headers")
+        budget.kept = False
+        try:
+            request = requests.Request("GET", url, headers=HEADERS).prepare()
+            return session.send(request, stream=True, allow_redirects=False, timeout=budget.left())
+        except _FAILURES as error:
+            raise _failure(error) from error
 
 
 # --- answers ----------------------------------------------------------------------------------------
@@ -191,50 +189,48 @@ class Network:
 
 def _answer(response: requests.Response, limit: int) -> Answer:
     status = response.status_code
-    if status != requests.codes.ok:
-        with contextlib.suppress(FetchError):  # only so that the connection can be used again
-            _body(response, _ERROR_PAGE)
-        return Answer(status, b"")
-    return Answer(status, _body(response, limit), _age(response))
+    if status == requests.codes.ok:
+        return Answer(status, _body(response, limit), _number(response, "Age"))
+    if status >= requests.codes.ok:  # after a 1xx another answer follows: that connection is not used again
+        with contextlib.suppress(FetchError), budget.within(_ERROR_PAGE_TIME):
+            _body(response, _ERROR_PAGE)  # only so that the connection can be
+    return Answer(status, b"")
 
 
 def _body(response: requests.Response, limit: int) -> bytes:
     """The body as sent, if it is complete and no larger than the limit."""
-    stated = response.headers.get("Content-Length", "")
-    length = int(stated) if stated.isdecimal() else None
+    status = response.status_code
+    length = None if "Transfer-Encoding" in response.headers else _number(response, "Content-Length")
     if length is not None and length > limit:
-        raise FetchError(Result.TOO_LARGE, f"{length} bytes, at most {limit} are read", response.status_code)
+        raise FetchError(Result.TOO_LARGE, f"{length} bytes, at most {limit} are read", status)
+    budget.allow(limit + MAX_HEAD, f"more than {limit} bytes")
     try:
         body: bytes = response.raw.read(limit + 1, decode_content=False)
-    except Exception as error:  # urllib3's and http.client's errors come through bare here
-        raise _failure(error, response.status_code) from error
+    except _FAILURES as error:
+        raise _failure(error, status) from error
     if len(body) > limit:
-        raise FetchError(Result.TOO_LARGE, f"more than {limit} bytes", response.status_code)
+        raise FetchError(Result.TOO_LARGE, f"more than {limit} bytes", status)
     if length is not None and len(body) != length:
-        why = f"cut short: {len(body)} of {length} bytes"
-        raise FetchError(Result.CONNECTION_FAILED, why, response.status_code)
-    if not body and length is None:
-        # http.client takes a connection that closes inside the headers for the end of the headers.
-        why = "closed before the headers ended"
-        raise FetchError(Result.CONNECTION_FAILED, why, response.status_code)
+        raise FetchError(Result.CONNECTION_FAILED, f"cut short: {len(body)} of {length} bytes", status)
     return body
 
 
-def _age(response: requests.Response) -> int | None:
-    text = response.headers.get("Age", "")
-    return int(text) if text.isdecimal() and len(text) < len(str(2**31)) else None
+def _number(response: requests.Response, header: str) -> int | None:
+    text = response.headers.get(header, "")
+    return int(text) if text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
 
 
 def _target(url: str, response: requests.Response) -> str:
     """Where a redirect points, if it stays at the same scheme, host and port."""
-    target = urljoin(url, response.headers.get("Location", ""))
+    location = response.headers.get("Location", "")
     try:
+        target = urljoin(url, location)
         same = _origin(target) == _origin(url)
     except ValueError:
         same = False
-    if not same:
-        why = f"redirected to another server, {target[:200]!r}: not followed"
-        raise FetchError(Result.HTTP_ERROR, why, response.status_code)
+    if not same or not location:
+        where = f"to another server, {location[:200]!r}: not followed" if location else "to nowhere"
+        raise FetchError(Result.HTTP_ERROR, f"redirected {where}", response.status_code)
     return target
 
 
@@ -245,18 +241,49 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 # --- failures ---------------------------------------------------------------------------------------
 
+_FAILURES = (
+    *(requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError),
+    *(ValueError, FetchError),  # a URL that cannot be asked for; what our sockets raise
+)
+_OF_CONNECTION = (Result.CONNECTION_FAILED, Result.HTTP_ERROR, Result.TLS_ERROR)
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+
 
 def _failure(error: Exception, http_status: int | None = None) -> FetchError:
     """What a failed request means to an operator."""
     if isinstance(error, FetchError):
         return FetchError(error.result, str(error), http_status)
     root = _root(error)
-    if isinstance(error, requests.Timeout) or isinstance(root, TimeoutError) or _left_or_none() is None:
-        return FetchError(_slow(), "no complete answer in time", http_status)
-    if isinstance(error, requests.exceptions.SSLError) or isinstance(root, (ssl.SSLError, ssl.CertificateError)):
-        return FetchError(Result.TLS_ERROR, f"TLS: {_reason(root)}", http_status)
-    proxy = "proxy: " if isinstance(error, requests.exceptions.ProxyError) else ""
-    return FetchError(Result.CONNECTION_FAILED, proxy + _reason(root), http_status)
+    if budget.spent or isinstance(error, requests.Timeout) or isinstance(root, TimeoutError):
+        return FetchError(budget.slow, LATE, http_status)
+    return FetchError(_result(root), _reason(root), http_status)
+
+
+def _result(root: BaseException) -> Result:
+    if isinstance(root, ssl.SSLError):
+        return Result.TLS_ERROR
+    closed = isinstance(root, (RemoteDisconnected, IncompleteRead))
+    return Result.HTTP_ERROR if isinstance(root, HTTPException) and not closed else Result.CONNECTION_FAILED
+
+
+def _reason(root: BaseException) -> str:
+    if isinstance(root, ssl.SSLError):
+        return f"TLS: {_tls_reason(root)}"
+    if isinstance(root, RemoteDisconnected):
+        return "the server closed the connection without an answer"
+    if isinstance(root, IncompleteRead):
+        return "cut short"
+    if isinstance(root, HTTPException):
+        return f"not an answer in HTTP: {str(root)[:100]!r}"
+    return getattr(root, "strerror", None) or str(root) or type(root).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if error.reason in _NOT_TLS:
+        return "the server does not speak TLS on this port"
+    return (error.reason or "").lower().replace("_", " ") or str(error)
 
 
 def _root(error: BaseException) -> BaseException:
@@ -271,211 +298,3 @@ def _root(error: BaseException) -> BaseException:
             return error
         seen.add(id(inner))
         error = inner
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, RemoteDisconnected):
-        return "the server closed the connection without an answer"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-# --- time -------------------------------------------------------------------------------------------
-
-
-class _Moment(threading.local):
-    """Until when this thread's request may take; a request never changes its thread."""
-
-    until = float("inf")
-    deadline: Deadline | None = None
-
-
-_moment = _Moment()
-
-
-@contextlib.contextmanager
-def _time_for(seconds: float, deadline: Deadline) -> Iterator[None]:
-    _moment.until, _moment.deadline = time.monotonic() + seconds, deadline
-    try:
-        yield
-    finally:
-        _moment.until, _moment.deadline = float("inf"), None
-
-
-def _left_or_none() -> float | None:
-    left = min(_moment.until - time.monotonic(), REQUEST_TIMEOUT)
-    if _moment.deadline is not None:
-        left = min(left, _moment.deadline.remaining)
-    return left if left > 0 else None
-
-
-def _left() -> float:
-    """Seconds that this thread's request still has.
-
-    Raises:
-        FetchError: none.
-    """
-    left = _left_or_none()
-    if left is None:
-        raise FetchError(_slow(), "no complete answer in time")
-    return left
-
-
-def _slow() -> Result:
-    """The server took too long; or was it the run that had no more time to give?"""
-    over = _moment.deadline is not None and _moment.deadline.passed
-    return Result.DEADLINE if over else Result.TIMEOUT
-
-
-# --- sockets ----------------------------------------------------------------------------------------
-
-
-class _TimedSocket(socket.socket):
-    """A socket each operation of which takes no longer than its request may."""
-
-    def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
-        self.settimeout(_left())
-        return super().recv_into(buffer, nbytes, flags)
-
-    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
-        self.settimeout(_left())
-        super().sendall(data, flags)
-
-
-class _TimedSSLSocket(ssl.SSLSocket):
-    """The same under TLS."""
-
-    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
-        self.settimeout(_left())
-        return super().recv_into(buffer, nbytes, flags)
-
-    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
-        self.settimeout(_left())
-        super().sendall(data, flags)
-
-
-def _connected(address: str, port: int, seconds: float) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    connection = _TimedSocket(family, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(seconds)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.connect((address, port))
-        connection.settimeout(_left())  # for the TLS handshake, which takes it as its whole time
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-class _Adapter(HTTPAdapter):
-    """requests' adapter with our sockets under it."""
-
-    def __init__(self, network: Network, connections: int) -> None:
-        self._network = network
-        self._pools = _pools(network)
-        super().__init__(pool_connections=4, pool_maxsize=connections)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = self._pools
-        return manager
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Nothing to do for each connection: the context of the run verifies, with the authorities it has."""
-
-
-def _pools(network: Network) -> dict[str, type[HTTPConnectionPool]]:
-    """urllib3's pools, with connections that are made by `Network.connect`."""
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return network.connect(self._dns_host, self.port)
-
-    class Encrypted(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return network.connect(self._dns_host, self.port)
-
-        def connect(self) -> None:
-            self.ssl_context = network.tls()
-            super().connect()
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class EncryptedPool(HTTPSConnectionPool):
-        ConnectionCls = Encrypted
-
-    return {"http": PlainPool, "https": EncryptedPool}
-
-
-# --- names ------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Lookup:
-    """One look-up of one name, which nothing can interrupt: it has a thread of its own."""
-
-    done: threading.Event
-    addresses: Sequence[str] = ()
-    error: OSError | None = None
-
-
-class _Names:
-    """Host names to addresses, each looked up once a run; a look-up that hangs holds one thread and no run."""
-
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
-        self._lookups: dict[str, _Lookup] = {}
-        self._lock = threading.Lock()
-
-    def addresses(self, host: str, seconds: float) -> Sequence[str]:
-        """The addresses of a host.
-
-        Raises:
-            FetchError: it has none, or the look-up took longer than this.
-        """
-        if _is_address(host):
-            return (host,)
-        lookup = self._lookup(host)
-        if not lookup.done.wait(seconds):
-            raise FetchError(_slow_lookup(), f"looking up {host} took too long")
-        if lookup.error is not None or not lookup.addresses:
-            reason = getattr(lookup.error, "strerror", None) or lookup.error or "no address"
-            raise FetchError(Result.DNS_ERROR, f"{host}: {reason}")
-        return lookup.addresses
-
-    def _lookup(self, host: str) -> _Lookup:
-        with self._lock:
-            if host not in self._lookups:
-                self._lookups[host] = lookup = _Lookup(threading.Event())
-                threading.Thread(target=self._look_up, args=(host, lookup), daemon=True).start()
-            return self._lookups[host]
-
-    def _look_up(self, host: str, lookup: _Lookup) -> None:
-        try:
-            lookup.addresses = self._resolve(host)
-        except OSError as error:
-            lookup.error = error
-        except Exception as error:  # noqa: BLE001  # an IDNA error is no OSError, and any must end the wait
-            lookup.error = OSError(str(error))
-        finally:
-            lookup.done.set()
-
-
-def _slow_lookup() -> Result:
-    slow = _slow()
-    return Result.DNS_ERROR if slow is Result.TIMEOUT else slow
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True

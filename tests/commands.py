@@ -8,6 +8,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from integration.telegraf import Texts
+
+PRINTED = Texts()
+"""All line protocol that the command has printed in tests, for Telegraf's parser."""
+
 UNWANTED = ("PYTHONUNBUFFERED", "TELEGRAF_CVMFS_CONFIG", "STATE_DIRECTORY", "NO_COLOR")
 
 
@@ -26,7 +31,7 @@ def run(
     *arguments: str | Path, env: Mapping[str, str] | None = None, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
-    return subprocess.run(
+    done = subprocess.run(
         command(*arguments),
         env=environment(**(env or {})),
         capture_output=True,
@@ -35,3 +40,6 @@ def run(
         check=False,
         stdin=subprocess.DEVNULL,
     )
+    if done.stdout.startswith("cvmfs"):
+        PRINTED.add(done.stdout)
+    return done

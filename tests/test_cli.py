@@ -7,11 +7,10 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from commands import command, environment, run
@@ -19,12 +18,6 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs import __version__
 from telegraf_cvmfs.demo import DemoFleet
-
-
-class Texts(Protocol):
-    """What the session's parser takes."""
-
-    add: Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +41,7 @@ def silent_server() -> Iterator[str]:
 # --- what it prints ---------------------------------------------------------------------------------
 
 
-def test_it_prints_line_protocol_and_says_nothing_else(fleet_file: Path, telegraf_parses: Texts) -> None:
+def test_it_prints_line_protocol_and_says_nothing_else(fleet_file: Path) -> None:
     done = run("--config", fleet_file)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith("\n")
@@ -60,14 +53,12 @@ def test_it_prints_line_protocol_and_says_nothing_else(fleet_file: Path, telegra
     assert counts["cvmfs_repo"] == 20
     assert counts["cvmfs_scrape"] == 1
     assert counts["cvmfs_publish"] == 4
-    telegraf_parses.add(done.stdout)
 
 
-def test_the_demo_needs_no_file_and_nothing_but_loopback(telegraf_parses: Texts) -> None:
+def test_the_demo_needs_no_file_and_nothing_but_loopback() -> None:
     done = run("--demo")
     assert (done.returncode, done.stderr) == (0, "")
     assert "server_down" in done.stdout
-    telegraf_parses.add(done.stdout)
 
 
 def test_each_format_is_printed_whole(fleet_file: Path) -> None:

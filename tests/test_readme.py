@@ -39,7 +39,7 @@ MEANINGS = {
     "geoapi_down": "its GeoAPI gives no usable answer",
     "geodb_old": "its database of places is older than that",
     "manifest": "warning: neither listed nor served; critical: listed and not served, or not a valid manifest of this repository",
-    "snapshot_old": "the last snapshot is older; × 9 while the first one runs",
+    "snapshot_old": "the last snapshot is older; 9 times that while the first one runs",
     "snapshot_stuck": "a snapshot has been running for longer, or was killed",
     "lagging": "it has been without something published for longer",
     "gc_old": "the last garbage collection is older, where there ever was one",

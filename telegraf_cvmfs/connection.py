@@ -1,0 +1,191 @@
+"""Sessions of `requests` over sockets that keep to the budget of their request.
+
+`requests`' time-outs are for each read, so a server that sends a byte a second never meets one, and several
+layers above the socket read on for as long as bytes come: headers, "100 Continue", the end of a chunked
+body. Here every operation on a socket gets what is left of its request's seconds and counts the bytes.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any
+
+import certifi
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from telegraf_cvmfs.budget import budget
+from telegraf_cvmfs.model import FetchError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+Connect = Callable[[str, int], socket.socket]
+"""A socket connected to a host and port, or `FetchError`."""
+
+Secure = Callable[[], ssl.SSLContext]
+"""The TLS context to connect with, when it is needed."""
+
+
+class Session(requests.Session):
+    """A session that leaves redirects and the environment alone."""
+
+    def __init__(self, connect: Connect, secure: Secure, connections: int, proxies: Mapping[str, str]) -> None:
+        super().__init__()
+        self.trust_env = False  # else each request walks the environment for proxies and .netrc
+        self.proxies.update(proxies)
+        adapter = _Adapter(connect, secure, connections)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    def get_redirect_target(self, _response: requests.Response) -> None:
+        """Never one: where `requests` sees one it reads, and decompresses, all of the answer's body."""
+        return
+
+
+def connected(address: str, port: int, seconds: float) -> socket.socket:
+    """A socket connected to an IP address within these seconds, with the request's time from then on.
+
+    Raises:
+        OSError: nobody listens, or the time is up.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    connection = _TimedSocket(family, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(seconds)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.connect((address, port))
+        connection.settimeout(budget.left())  # for the TLS handshake, which takes it as its whole time
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def secure_context() -> ssl.SSLContext:
+    """A TLS context with the system's authorities (`SSL_CERT_FILE`, `SSL_CERT_DIR`) and certifi's."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    context.sslsocket_class = _TimedSSLSocket
+    return context
+
+
+# --- sockets ----------------------------------------------------------------------------------------
+
+
+class _TimedSocket(socket.socket):
+    """A socket each operation of which keeps to the budget of its request."""
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
+        self.settimeout(budget.left())
+        return budget.received(super().recv_into(buffer, nbytes, flags))
+
+    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        self.settimeout(budget.left())
+        super().sendall(data, flags)
+
+
+class _TimedSSLSocket(ssl.SSLSocket):
+    """The same under TLS."""
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
+        self.settimeout(budget.left())
+        return budget.received(super().recv_into(buffer, nbytes, flags))
+
+    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        self.settimeout(budget.left())
+        super().sendall(data, flags)
+
+
+# --- what lies between requests and the sockets -----------------------------------------------------
+
+
+class _Response(HTTPResponse):
+    """An answer whose headers must end: http.client takes a connection that closes in them for their end."""
+
+    def begin(self) -> None:
+        super().begin()
+        if budget.ended:
+            raise ConnectionAbortedError("closed before the headers ended")
+
+
+class _Plain(HTTPConnection):
+    """A connection that knows whether it was used before."""
+
+    response_class = _Response
+
+    @property
+    def is_connected(self) -> bool:
+        budget.kept = not budget.fresh and super().is_connected
+        return budget.kept
+
+
+class _Encrypted(HTTPSConnection):
+    """The same under TLS."""
+
+    response_class = _Response
+
+    @property
+    def is_connected(self) -> bool:
+        budget.kept = not budget.fresh and super().is_connected
+        return budget.kept
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter with our connections under it."""
+
+    def __init__(self, connect: Connect, secure: Secure, connections: int) -> None:
+        self._pools = _pools(connect, secure)
+        self._proxy_pools = _pools(_to_proxy(connect), secure)
+        super().__init__(pool_connections=4, pool_maxsize=connections)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  # as in requests
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401  # as in requests
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = self._proxy_pools
+        return manager
+
+    def cert_verify(self, conn: object, url: str, verify: object, cert: object) -> None:
+        """Nothing to do for each connection: the context verifies, with the authorities that it has."""
+
+
+def _pools(connect: Connect, secure: Secure) -> dict[str, type[HTTPConnectionPool]]:
+    """urllib3's pools, with connections made by `connect`."""
+
+    class Plain(_Plain):
+        def _new_conn(self) -> socket.socket:
+            return connect(self.host, self.port)
+
+    class Encrypted(_Encrypted):
+        def _new_conn(self) -> socket.socket:
+            return connect(self.host, self.port)
+
+        def connect(self) -> None:
+            self.ssl_context = secure()
+            super().connect()
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class EncryptedPool(HTTPSConnectionPool):
+        ConnectionCls = Encrypted
+
+    return {"http": PlainPool, "https": EncryptedPool}
+
+
+def _to_proxy(connect: Connect) -> Connect:
+    def connect_to_proxy(host: str, port: int) -> socket.socket:
+        try:
+            return connect(host, port)
+        except FetchError as error:
+            raise FetchError(error.result, f"proxy: {error}") from error
+
+    return connect_to_proxy
