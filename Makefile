@@ -1,4 +1,4 @@
-# Each target sets itself up. Overridable: PYTHON (3.11 or later), VENV, and ARGS for pytest.
+# Each target sets itself up. Overridable: PYTHON (3.11 or later), VENV, and ARGS for pytest or the fuzzer.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,12 +8,13 @@ IN = $(VENV)/bin
 HOUSE = $(wildcard tests/test_house*.py)
 PIP_INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check clean
+.PHONY: help demo test fuzz check clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    scrape a demo fleet on loopback: first line protocol, then a table"
 	@echo "make test    run all tests, with a real Telegraf and InfluxDB where they can be had"
+	@echo "make fuzz    hostile input for every reader, a minute each; ARGS=\"--seconds 600 fleet\" for more of one"
 	@echo "make check   lint, format, types, house rules"
 	@echo "make clean   remove what these made in this folder"
 
@@ -24,6 +25,9 @@ demo: $(VENV)/.set-up
 test: $(VENV)/.set-up-for-tests
 	$(IN)/python tests/programs.py || echo "tests that need a missing program will be skipped"
 	$(IN)/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/.set-up-for-fuzzing
+	PYTHONPATH=tests $(IN)/python -m fuzz --corpus $(VENV)/fuzz $(ARGS)
 
 check: $(VENV)/.set-up-for-tests
 	$(IN)/ruff check .
@@ -44,6 +48,10 @@ $(VENV)/.set-up: setup.cfg pyproject.toml | $(IN)/python
 $(VENV)/.set-up-for-tests: setup.cfg pyproject.toml | $(IN)/python
 	$(PIP_INSTALL) --editable ".[test,dev]"
 	@touch $(VENV)/.set-up $@
+
+$(VENV)/.set-up-for-fuzzing: $(VENV)/.set-up-for-tests
+	$(PIP_INSTALL) --only-binary atheris --editable ".[fuzz]" || echo "no atheris for this Python: mutations will be blind"
+	@touch $@
 
 $(IN)/python:
 	$(PYTHON) -m venv $(VENV)

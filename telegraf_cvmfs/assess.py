@@ -15,6 +15,7 @@ from typing import Any
 
 from telegraf_cvmfs.compare import Comparison, compare, manifest_of
 from telegraf_cvmfs.duration import in_words
+from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import (
     FINDINGS,
     SEVERITY,
@@ -41,14 +42,24 @@ FIRST_SNAPSHOT_FACTOR = 9
 """How much longer a first snapshot may take than any other (cvmfs-servermon)."""
 
 
-def assess(scrape: Scrape, duration: timedelta) -> Run:
-    """Judge everything that one run saw, as of the moment it began."""
-    comparisons = compare(scrape)
-    servers = tuple(_server_verdict(scrape, stratum, comparisons) for stratum in scrape.strata)
+def assess(scrape: Scrape, duration: timedelta, memory: Memory = NOTHING) -> Run:
+    """Judge everything that one run saw, as of the moment it began and with what earlier runs saw."""
+    background = _Background(scrape.fleet, scrape.started, memory, compare(scrape, memory))
+    servers = tuple(_server_verdict(background, stratum) for stratum in scrape.strata)
     return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit)
 
 
 # --- one replica ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Background:
+    """What the judgement of every server and replica of a run rests on."""
+
+    fleet: Fleet
+    now: datetime
+    memory: Memory
+    comparisons: Mapping[int, Comparison]
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,7 @@ class _Case:
     limits: Mapping[str, Limit]
     factor: float
     now: datetime
+    newest_seen: int | None
 
     @property
     def first_snapshot(self) -> bool:
@@ -72,18 +84,20 @@ class _Case:
 
 
 def _replica_verdict(
-    scrape: Scrape, stratum: Stratum, replica: Replica, comparison: Comparison, *, server_down: bool
+    background: _Background, stratum: Stratum, replica: Replica, *, server_down: bool
 ) -> ReplicaVerdict:
     if replica.pass_through:
         return ReplicaVerdict(replica, health=None)
+    comparison = background.comparisons.get(id(replica), Comparison())
     case = _Case(
         replica=replica,
         stratum=stratum,
         server_down=server_down,
         comparison=comparison,
         limits=replica.server.limits,
-        factor=_snapshot_factor(scrape.fleet, replica.repo),
-        now=scrape.started,
+        factor=_snapshot_factor(background.fleet, replica.repo),
+        now=background.now,
+        newest_seen=background.memory.newest_seen(replica, background.now),
     )
     findings = _worst_first(finding for check in _checks(case) for finding in check(case))
     return ReplicaVerdict(
@@ -265,11 +279,22 @@ def _check_ahead(case: _Case) -> Iterator[Finding]:
         yield Finding("ahead", Health.WARNING, text)
 
 
+def _check_backwards(case: _Case) -> Iterator[Finding]:
+    """Clients that have seen the newer revision refuse the older one."""
+    manifest = case.replica.manifest.value
+    if manifest is None or case.newest_seen is None or not case.limits["backwards"].warning:
+        return
+    if manifest.revision < case.newest_seen:
+        text = f"revision {manifest.revision} is older than {case.newest_seen}, which was here before"
+        yield Finding("backwards", Health.WARNING, text)
+
+
 _CHECKS_OF_ANY: tuple[Check, ...] = (
     _check_manifest,
     _check_whitelist,
     _check_divergence,
     _check_ahead,
+    _check_backwards,
     _check_gc,
     _check_integrity,
 )
@@ -279,18 +304,10 @@ _CHECKS_OF_REPLICA: tuple[Check, ...] = (_check_snapshot, _check_stuck, _check_l
 # --- one server -------------------------------------------------------------------------------------
 
 
-def _server_verdict(scrape: Scrape, stratum: Stratum, comparisons: Mapping[int, Comparison]) -> ServerVerdict:
-    findings = _worst_first(_server_findings(stratum, scrape.started))
-    replicas = tuple(
-        _replica_verdict(
-            scrape,
-            stratum,
-            replica,
-            comparisons.get(id(replica), Comparison()),
-            server_down=not stratum.up and _gave_no_answer(stratum),
-        )
-        for replica in stratum.replicas
-    )
+def _server_verdict(background: _Background, stratum: Stratum) -> ServerVerdict:
+    findings = _worst_first(_server_findings(stratum, background.now))
+    down = not stratum.up and _gave_no_answer(stratum)
+    replicas = tuple(_replica_verdict(background, stratum, replica, server_down=down) for replica in stratum.replicas)
     return ServerVerdict(stratum, worst(finding.health for finding in findings), findings, replicas)
 
 

@@ -17,15 +17,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn, TypedDict
+from typing import TYPE_CHECKING, NoReturn
 
-from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.deadline import Deadline
-from telegraf_cvmfs.emit import FORMATS, emitter
+from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
+from telegraf_cvmfs.options import ENVIRONMENT, parse
+
+if TYPE_CHECKING:
+    from telegraf_cvmfs.names import Names
+    from telegraf_cvmfs.state import State
 
 OK, NO_OUTPUT, WRONG_USE = 0, 1, 2
-ENVIRONMENT = "TELEGRAF_CVMFS_CONFIG"
 
 
 def entry() -> NoReturn:
@@ -41,8 +44,8 @@ def entry() -> NoReturn:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
     try:
-        options = _parser().parse_args(arguments)
-        return int(options.command(options))
+        options = parse(arguments)
+        return _COMMANDS[options.command](options)
     except SystemExit as end:  # argparse, after --help and --version
         return int(end.code or OK)
     except ConfigError as error:
@@ -66,102 +69,78 @@ def _place(error: BaseException) -> str:
     return "?" if at is None else f"{at.tb_frame.f_globals.get('__name__')}, line {at.tb_lineno}"
 
 
-# --- options ----------------------------------------------------------------------------------------
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, but the first line of stderr says what is wrong instead of how to use the command."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message} (see telegraf-cvmfs --help)")
-
-
-class _Many(TypedDict):
-    """The arguments that make an option repeatable."""
-
-    action: str
-    default: list[str]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="telegraf-cvmfs",
-        description="Scrape CernVM-FS servers once and print what was found.",
-        epilog="Without a sub-command it scrapes. Exit codes: 0 the run was made, even if every server was down; "
-        "2 wrong option or fleet file.",
-        allow_abbrev=False,
-    )
-    _add_fleet_options(parser)
-    _add_run_options(parser)
-    parser.add_argument("--version", action=_Version)
-    parser.set_defaults(command=_scrape)
-    commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND")
-    demo = commands.add_parser("demo", help="serve the demo fleet on loopback until interrupted", allow_abbrev=False)
-    demo.set_defaults(command=_demo)
-    return parser
-
-
-def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what to scrape")
-    many = _Many(action="append", default=[])
-    config = f"the fleet file (TOML); else ${ENVIRONMENT}, else /etc/telegraf-cvmfs/fleet.toml"
-    group.add_argument("--config", metavar="FILE", type=Path, help=config)
-    group.add_argument("--stratum0", metavar="URL", help="a stratum 0, without a file; repeatable", **many)
-    group.add_argument("--stratum1", metavar="URL", help="a stratum 1, without a file; repeatable", **many)
-    named = "scrape this repository on every stratum 1 even if not listed; repeatable"
-    group.add_argument("--repo", metavar="NAME", help=named, **many)
-    group.add_argument("--ignore-repo", metavar="NAME", help="never scrape this repository; repeatable", **many)
-    group.add_argument("--only", metavar="GLOB", help="watch only repositories that match; repeatable", **many)
-    group.add_argument("--demo", action="store_true", help="scrape the built-in demo fleet, on loopback, instead")
-
-
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how")
-    group.add_argument("--format", choices=tuple(FORMATS), default="influx", help="what to print (default: influx)")
-    group.add_argument(
-        "--print-for-human", action="store_const", const="human", dest="format", help="the same as --format human"
-    )
-    group.add_argument("--deadline", metavar="SECONDS", type=_seconds, help="the whole run's time (default: 45)")
-    group.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
-    group.add_argument("-q", "--quiet", action="store_true", help="say only errors on stderr")
-
-
-def _seconds(text: str) -> timedelta:
-    try:
-        value = float(text.removesuffix("s"))
-        if not 0 < value < 1e6:  # noqa: PLR2004
-            raise ValueError
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0") from None
-    return timedelta(seconds=value)
-
-
-class _Version(argparse.Action):
-    """`--version`: argparse's own would need a line in the format of its usage text."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
-        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        _print(f"telegraf-cvmfs {__version__}\n")
-        parser.exit(OK)
-
-
 # --- commands ---------------------------------------------------------------------------------------
 
 
-def _scrape(options: argparse.Namespace) -> int:
+def _once(options: argparse.Namespace) -> int:
     """Scrape once and print."""
     deadline = Deadline(float("inf"), _STARTED)
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, lambda *_: deadline.cut())
+    _on_signals(deadline.cut)
     with _fleet(options) as fleet:
-        deadline.shorten(fleet.deadline.total_seconds())
-        run = _run(fleet, deadline, options)
-    text = emitter(options.format)(run, terminal=options.format == "human" and _colours())
-    _print(text)
-    _summarise(run, _complainer(options))
+        _round(fleet, deadline, options, _state(fleet, options))
     return OK
+
+
+def _execd(options: argparse.Namespace) -> int:
+    """Scrape and print for each newline on stdin, until it ends."""
+    from telegraf_cvmfs.execd import Rounds
+    from telegraf_cvmfs.fetch import Names
+
+    rounds = Rounds(descriptor=0)
+    _on_signals(rounds.stop)
+    names = Names()
+    with _fleets(options) as current:
+        state = _state(current(), options)
+        for _ in rounds:
+            _round(current(), rounds.begin(Deadline(float("inf"))), options, state, names)
+    return OK
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    """SIGTERM is how Telegraf, and SIGINT how a person, asks for the end: with what is known by then."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+
+
+def _round(
+    fleet: Fleet,
+    deadline: Deadline,
+    options: argparse.Namespace,
+    state: "State",
+    names: "Names | None" = None,
+) -> None:
+    """One run from the fleet to its printed text; what is worth remembering is kept."""
+    from telegraf_cvmfs.assess import assess
+    from telegraf_cvmfs.fetch import Network
+    from telegraf_cvmfs.visit import scrape
+
+    deadline.shorten(fleet.deadline.total_seconds())
+    began = time.monotonic()
+    network = Network(deadline, fleet.connections_per_server, fleet.proxy, names)
+    complain = _complainer(options)
+    with _progress(fleet, options) as tick:
+        seen = scrape(fleet, datetime.now(UTC), network, complain, done=tick, memory=state.memory)
+    network.close()
+    run = assess(seen, timedelta(seconds=time.monotonic() - began), state.memory)
+    _print(emitter(options.format)(run, terminal=options.format == "human" and _colours()))
+    state.keep(run)
+    _summarise(run, complain)
+
+
+def _state(fleet: Fleet, options: argparse.Namespace) -> "State":
+    from telegraf_cvmfs.state import State
+
+    return State(_memory_path(fleet, options), _complainer(options))
+
+
+def _memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
+    """The file of the memory; None for no memory, which the demo, begun anew each time, has no use for."""
+    from telegraf_cvmfs.state import default_folder, path_of
+
+    chosen = options.state_dir or fleet.state_dir
+    if options.demo or chosen == "none":
+        return None
+    return path_of(Path(chosen) if chosen else default_folder(os.environ), fleet.name)
 
 
 def _summarise(run: Run, complain: Callable[[str], None]) -> None:
@@ -176,47 +155,53 @@ def _summarise(run: Run, complain: Callable[[str], None]) -> None:
         complain(f"I! {name}: {up} of {len(server.replicas)} repositories up: {said}")
 
 
-def _run(fleet: Fleet, deadline: Deadline, options: argparse.Namespace) -> Run:
-    """One run: the flow of the house, from a fleet to a judged value."""
-    from telegraf_cvmfs.assess import assess
-    from telegraf_cvmfs.fetch import Network
-    from telegraf_cvmfs.visit import scrape
-
-    began = time.monotonic()
-    network = Network(deadline, fleet.connections_per_server, fleet.proxy)
-    with _progress(fleet, options) as tick:
-        seen = scrape(fleet, datetime.now(UTC), network, _complainer(options), tick)
-    network.close()
-    return assess(seen, timedelta(seconds=time.monotonic() - began))
-
-
 @contextlib.contextmanager
-def _fleet(options: argparse.Namespace) -> Iterator[Fleet]:
-    """The fleet that the options ask for; the demo fleet serves as long as the context lasts."""
+def _fleets(options: argparse.Namespace) -> Iterator[Callable[[], Fleet]]:
+    """The fleet that the options ask for, each time it is asked; the demo fleet serves as long as the context lasts."""
     if options.demo:
         from telegraf_cvmfs.demo import DemoFleet
 
         with DemoFleet(now=datetime.now(UTC)) as demo:
-            yield _with_options(demo.fleet(), options)
+            fleet = _with_options(demo.fleet(), options)
+            yield lambda: fleet
     else:
-        yield _with_options(_fleet_of_file(options), options)
+        yield _fleet_of_file(options)
 
 
-def _fleet_of_file(options: argparse.Namespace) -> Fleet:
+@contextlib.contextmanager
+def _fleet(options: argparse.Namespace) -> Iterator[Fleet]:
+    with _fleets(options) as current:
+        yield current()
+
+
+def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
+    """The fleet of the fleet file and the options, read again whenever the file has changed."""
     from telegraf_cvmfs import config
+    from telegraf_cvmfs.execd import FleetFile
 
     path = options.config or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
-    servers = bool(options.stratum0 or options.stratum1)
-    if path is None and not servers:
+    if path is None and not (options.stratum0 or options.stratum1):
         path = config.DEFAULT_PATH
         if not path.exists():
             what = f"nothing to scrape: give --config, --stratum0, --stratum1 or --demo ({path} does not exist)"
             raise ConfigError(what)
-    fleet = Fleet(servers=()) if path is None else config.load(path)
+
+    def load(path: Path) -> Fleet:
+        return _complete(config.load(path), options, path)
+
+    if path is None:
+        fleet = _complete(Fleet(servers=()), options, None)
+        return lambda: fleet
+    return FleetFile(path, load, _complainer(options)).fleet
+
+
+def _complete(fleet: Fleet, options: argparse.Namespace, path: Path | None) -> Fleet:
+    from telegraf_cvmfs import config
+
     fleet = config.with_servers(fleet, options.stratum0, options.stratum1)
     if not fleet.servers:
         raise ConfigError(f"fleet file {path}: no [[server]] in it, and none given by --stratum0 or --stratum1")
-    return fleet
+    return _with_options(fleet, options)
 
 
 def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
@@ -236,6 +221,47 @@ def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
     )
 
 
+def _check(options: argparse.Namespace) -> int:
+    """Say what would be scraped and what is wrong, in plain words."""
+    from telegraf_cvmfs.check import check, telegraf_settings
+    from telegraf_cvmfs.fetch import Network
+    from telegraf_cvmfs.visit import knock
+
+    deadline = Deadline(float("inf"), _STARTED)
+    _on_signals(deadline.cut)
+    with _fleet(options) as fleet:
+        deadline.shorten(fleet.deadline.total_seconds())
+        network = Network(deadline, fleet.connections_per_server, fleet.proxy)
+        strata = knock(fleet, network, _complainer(options))
+        lines = [*check(fleet, strata), *_check_memory(fleet, options)]
+        for path, text in _telegraf_files():
+            lines += telegraf_settings(str(path), text, fleet.deadline)
+    _print("\n".join(lines) + "\n")
+    return OK
+
+
+def _check_memory(fleet: Fleet, options: argparse.Namespace) -> Iterator[str]:
+    from telegraf_cvmfs.state import StateError, read, write
+
+    path = _memory_path(fleet, options)
+    if path is None:
+        yield "memory: none"
+        return
+    try:
+        write(path, read(path))
+        yield f"memory: ok, {path}"
+    except StateError as error:
+        yield f"memory: {error}"
+
+
+def _telegraf_files() -> Iterator[tuple[Path, str]]:
+    """Telegraf's own settings, where this user may read them: they must fit ours."""
+    main = Path(os.environ.get("TELEGRAF_CONFIG_PATH") or "/etc/telegraf/telegraf.conf")
+    for path in (main, *sorted(main.parent.glob("telegraf.d/*.conf"))):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            yield path, path.read_text(encoding="utf-8")
+
+
 def _demo(_options: argparse.Namespace) -> int:
     """Serve the demo fleet until interrupted, so that Telegraf or a browser can be pointed at it."""
     import tempfile
@@ -251,6 +277,9 @@ def _demo(_options: argparse.Namespace) -> int:
         _print("\n".join([*lines, f"fleet file  {path}", ""]))
         signal.sigwait(signals)
     return OK
+
+
+_COMMANDS = {"once": _once, "execd": _execd, "check": _check, "demo": _demo}
 
 
 # --- the operator -----------------------------------------------------------------------------------

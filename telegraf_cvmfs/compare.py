@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape
 
 
@@ -20,9 +21,10 @@ class Comparison:
     published_behind: timedelta | None = None
     lag: timedelta | None = None
     diverged: bool | None = None
+    first_published: datetime | None = None
 
 
-def compare(scrape: Scrape) -> Mapping[int, Comparison]:
+def compare(scrape: Scrape, memory: Memory = NOTHING) -> Mapping[int, Comparison]:
     """A comparison for each replica that was read; by identity, for a replica is not its own key."""
     by_repo: dict[str, list[Replica]] = defaultdict(list)
     for stratum in scrape.strata:
@@ -32,21 +34,23 @@ def compare(scrape: Scrape) -> Mapping[int, Comparison]:
     return {
         id(replica): comparison
         for replicas in by_repo.values()
-        for replica, comparison in _compare_all(replicas, scrape.started)
+        for replica, comparison in _compare_all(replicas, memory, scrape.started)
     }
 
 
-def _compare_all(replicas: list[Replica], now: datetime) -> Iterator[tuple[Replica, Comparison]]:
+def _compare_all(replicas: list[Replica], memory: Memory, now: datetime) -> Iterator[tuple[Replica, Comparison]]:
     reference = max(replicas, key=_authority)
     for replica in replicas:
-        diverged = _diverged(replica, reference, replicas)
-        if replica is reference:
-            yield replica, Comparison(reference, is_reference=True, lag=timedelta(0), diverged=diverged)
-        else:
-            yield replica, _behind(replica, reference, now, diverged)
+        beside = _itself(reference, memory) if replica is reference else _behind(replica, reference, memory, now)
+        yield replica, replace(beside, diverged=_diverged(replica, reference, replicas))
 
 
-def _behind(replica: Replica, reference: Replica, now: datetime, diverged: bool | None) -> Comparison:  # noqa: FBT001
+def _itself(reference: Replica, memory: Memory) -> Comparison:
+    first = memory.first_published(reference.repo, manifest_of(reference))
+    return Comparison(reference, is_reference=True, lag=timedelta(0), first_published=first)
+
+
+def _behind(replica: Replica, reference: Replica, memory: Memory, now: datetime) -> Comparison:
     """How far one is behind the other: revisions, time of publication, and for how long that has been so.
 
     Without memory of earlier publications the last is a lower bound: since the newest of them.
@@ -56,8 +60,9 @@ def _behind(replica: Replica, reference: Replica, now: datetime, diverged: bool 
     between = newest.published - mine.published if newest.published and mine.published else None
     lag: timedelta | None = timedelta(0)
     if revisions > 0:
-        lag = max(timedelta(0), now - newest.published) if newest.published else None
-    return Comparison(reference, False, revisions, between, lag, diverged)  # noqa: FBT003
+        since = memory.missing_since(replica.repo, mine.revision, newest)
+        lag = max(timedelta(0), now - since) if since else None
+    return Comparison(reference, revisions_behind=revisions, published_behind=between, lag=lag)
 
 
 def _authority(replica: Replica) -> tuple[int, int]:

@@ -7,6 +7,7 @@ where it can, the key, and what would be right.
 from __future__ import annotations
 
 import re
+import reprlib
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,8 @@ from telegraf_cvmfs.model import (
 )
 
 DEFAULT_PATH = Path("/etc/telegraf-cvmfs/fleet.toml")
+LONGEST_FILE = 1 << 20  # characters; one of a thousand servers has a tenth of it
+LONGEST_KEY = 1 << 16  # characters
 
 Convert = Callable[[Any], Any]
 """A value of the file to a value of the model; ValueError says what was expected."""
@@ -40,7 +43,8 @@ def load(path: Path) -> Fleet:
         ConfigError: it cannot be read, is not TOML, or says something that is not understood.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(LONGEST_FILE + 1)
     except OSError as error:
         raise ConfigError(f"fleet file {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -54,10 +58,17 @@ def parse(text: str, path: Path) -> Fleet:
     Raises:
         ConfigError: as `load`.
     """
+    if len(text) > LONGEST_FILE:
+        raise ConfigError(f"fleet file {path}: has more than {LONGEST_FILE} characters")
+    if deep := _DEEP_KEY.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        raise ConfigError(f"fleet file {path}, line {line}: not TOML that can be read: a key of more than 50 parts")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"fleet file {path}: not TOML: {error}") from error
+        raise ConfigError(f"fleet file {path}: not TOML: {_brief(str(error))}") from error
+    except (ValueError, RecursionError):  # tomllib lets those of int() and of its own depth through
+        raise ConfigError(f"fleet file {path}: not TOML that can be read: a huge number, or nested deeply") from None
     return _fleet(_File(path, text, data))
 
 
@@ -73,6 +84,11 @@ def with_servers(fleet: Fleet, stratum0: Iterable[str], stratum1: Iterable[str])
     if double := _first_double(server.name for server in servers):
         raise ConfigError(f"two servers are named {double!r}: each needs a name of its own")
     return replace(fleet, servers=servers)
+
+
+_PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_DEEP_KEY = re.compile(rf"""(?<![\w"'\\-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{50}}""", re.ASCII)
+"""tomllib takes quadratic time for such a key."""
 
 
 # --- the file ---------------------------------------------------------------------------------------
@@ -149,7 +165,8 @@ class _File:
         line = _line_of(self.text, section, number or 0, key)
         place = f"[{section}]" if number is None else f"[[{section}]] number {number + 1}"
         at = f", line {line}" if line else ""
-        return ConfigError(f"fleet file {self.path}{at}: {place}{f' {key}' if key else ''}: {what}")
+        named = "" if key is None else f" {_key(key)}"
+        return ConfigError(f"fleet file {self.path}{at}: {place}{named}: {what}")
 
 
 def _fleet(file: _File) -> Fleet:
@@ -157,7 +174,8 @@ def _fleet(file: _File) -> Fleet:
         known = ", ".join(f"[[{name}]]" if name in _REPEATED else f"[{name}]" for name in SECTIONS)
         line = _line_of(file.text, unknown[0], 0, None) or _line_of(file.text, "", 0, unknown[0])
         at = f", line {line}" if line else ""
-        raise ConfigError(f"fleet file {file.path}{at}: unknown section or key {unknown[0]!r}; known are {known}")
+        what = f"unknown section or key {_shown(unknown[0])}; known are {known}"
+        raise ConfigError(f"fleet file {file.path}{at}: {what}")
     fleet = _section(file, "fleet")
     scrape = _section(file, "scrape")
     limits = _limits(_section(file, "limits"), FINDINGS)
@@ -197,7 +215,7 @@ def _convert(
         try:
             converted[key] = keys[key](value)
         except ValueError as error:
-            raise file.error(section, number, key, f"is {value!r}, expected {error}") from error
+            raise file.error(section, number, key, f"is {_shown(value)}, expected {error}") from error
     return converted
 
 
@@ -213,7 +231,7 @@ def _limits(moved: Mapping[str, Any], default: Mapping[str, Limit]) -> dict[str,
 
 
 def _servers(file: _File, limits: Mapping[str, Limit]) -> tuple[Server, ...]:
-    servers: list[Server] = []
+    servers: dict[str, Server] = {}
     for number, table in enumerate(_repeated(file, "server")):
         for key in ("url", "role"):
             if key not in table:
@@ -221,11 +239,11 @@ def _servers(file: _File, limits: Mapping[str, Limit]) -> tuple[Server, ...]:
         own = _convert(file, "server", number, table.pop("limits", {}), _LIMITS)
         table.setdefault("name", settings.server_name(table["url"]))
         server = Server(**table, limits=_limits(own, limits))
-        if any(server.name == other.name for other in servers):
+        if server.name in servers:
             what = f"another server is named {server.name!r} already; give each a name of its own"
             raise file.error("server", number, "name" if "name" in file.data["server"][number] else "url", what)
-        servers.append(server)
-    return tuple(servers)
+        servers[server.name] = server
+    return tuple(servers.values())
 
 
 def _rules(file: _File) -> tuple[RepositoryRule, ...]:
@@ -250,8 +268,9 @@ def _key_files(file: _File, section: str, number: int | None, names: Iterable[st
 def key_problem(path: Path) -> str | None:
     """Why this is no master public key, in a sentence; None if it looks like one."""
     try:
-        if "-----BEGIN PUBLIC KEY-----" not in path.read_text(encoding="ascii"):
-            return f"{path} is not a public key in PEM form"
+        with path.open(encoding="ascii") as file:
+            if "-----BEGIN PUBLIC KEY-----" not in file.read(LONGEST_KEY):
+                return f"{path} is not a public key in PEM form"
     except OSError as error:
         return f"{path}: {error.strerror or error}"
     except UnicodeDecodeError:
@@ -276,15 +295,16 @@ def _first_double(names: Iterable[str]) -> str | None:
     return None
 
 
-_HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
+_HEADER = re.compile(r"\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?")
 
 
 def _line_of(text: str, section: str, number: int, key: str | None) -> int | None:
     """The line of a key, or of the header of its table, counted from 1; tomllib does not tell."""
     here, count, header = "", -1, None
-    for index, line in enumerate(text.splitlines(), start=1):
-        if match := _HEADER.fullmatch(line):
-            here = match[1].strip("\"'")
+    # str.splitlines would cut at characters too that may stand in a comment.
+    for index, line in enumerate(text.split("\n"), start=1):
+        if match := _HEADER.fullmatch(line.strip()):
+            here = match[1].strip(" \t\"'")
             count += here == section
             if (here, count) == (section, number):
                 header = index
@@ -294,4 +314,29 @@ def _line_of(text: str, section: str, number: int, key: str | None) -> int | Non
 
 
 def _assigns(line: str, key: str) -> bool:
-    return bool(re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[.=]", line))
+    written = line.lstrip(" \t\"'")
+    return written.startswith(key) and written[len(key) :].lstrip(" \t\"'").startswith((".", "="))
+
+
+# --- what an error shows of the file ----------------------------------------------------------------
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 60
+
+
+def _key(key: str) -> str:
+    return key if _PLAIN_KEY.fullmatch(key) else _shown(key)
+
+
+def _shown(value: object) -> str:
+    """The value in a few words of one printable line: it may be long, deep, or hold line breaks."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # of an integer with more digits than Python is willing to write
+        return "a huge number"
+
+
+def _brief(sentence: str) -> str:
+    """The sentence without its middle if it is long; tomllib's ends with the place."""
+    return sentence if len(sentence) <= 200 else f"{sentence[:100]}...{sentence[-60:]}"  # noqa: PLR2004

@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Mapping
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any
 
 import certifi
@@ -30,6 +30,8 @@ Connect = Callable[[str, int], socket.socket]
 
 Secure = Callable[[], ssl.SSLContext]
 """The TLS context to connect with, when it is needed."""
+
+_DIGITS = 19  # in a length: Python refuses to read thousands of them
 
 
 class Session(requests.Session):
@@ -106,12 +108,19 @@ class _TimedSSLSocket(ssl.SSLSocket):
 
 
 class _Response(HTTPResponse):
-    """An answer whose headers must end: http.client takes a connection that closes in them for their end."""
+    """An answer whose headers must end, and state one length at most.
+
+    http.client takes a connection that closes in the headers for their end. Of several lengths it takes the
+    first; urllib3 refuses them, but so late that it leaves the socket open.
+    """
 
     def begin(self) -> None:
         super().begin()
         if budget.ended:
             raise ConnectionAbortedError("closed before the headers ended")
+        lengths = self.headers.get_all("Content-Length", [])
+        if len(set(lengths)) > 1 or not all(text.isdecimal() and len(text) < _DIGITS for text in lengths):
+            raise HTTPException(f"Content-Length: {', '.join(lengths)}")
 
 
 class _Plain(HTTPConnection):
@@ -153,6 +162,15 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = self._proxy_pools
         return manager
 
+    def close(self) -> None:
+        """Close each pool: urllib3 leaves that to the garbage collector, which may take a while."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118  # urllib3's container cannot be iterated over
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()
+
     def cert_verify(self, conn: object, url: str, verify: object, cert: object) -> None:
         """Nothing to do for each connection: the context verifies, with the authorities that it has."""
 
@@ -162,11 +180,11 @@ def _pools(connect: Connect, secure: Secure) -> dict[str, type[HTTPConnectionPoo
 
     class Plain(_Plain):
         def _new_conn(self) -> socket.socket:
-            return connect(self.host, self.port)
+            return connect(self._dns_host, self.port)
 
     class Encrypted(_Encrypted):
         def _new_conn(self) -> socket.socket:
-            return connect(self.host, self.port)
+            return connect(self._dns_host, self.port)
 
         def connect(self) -> None:
             self.ssl_context = secure()

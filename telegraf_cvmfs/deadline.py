@@ -6,6 +6,8 @@ import contextlib
 import queue
 import time
 
+_NAP = 0.1
+
 
 class Deadline:
     """A moment on the monotonic clock by which a run ends, whatever servers do.
@@ -16,13 +18,14 @@ class Deadline:
     def __init__(self, seconds: float, started: float | None = None) -> None:
         self.started = time.monotonic() if started is None else started
         self._until = self.started + seconds
+        self._cut = float("inf")  # apart, so that a signal in the midst of `shorten` is not overwritten by it
         # Not an Event: a signal handler that sets one can meet its own thread inside it, and wait for ever.
         self._over: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     @property
     def remaining(self) -> float:
         """Seconds until the end; negative once it has passed."""
-        return self._until - time.monotonic()
+        return min(self._until, self._cut) - time.monotonic()
 
     @property
     def passed(self) -> bool:
@@ -35,7 +38,7 @@ class Deadline:
 
     def cut(self) -> None:
         """End the run now, with what is known; safe in a signal handler."""
-        self._until = min(self._until, time.monotonic())
+        self._cut = min(self._cut, time.monotonic())
         self._over.put(None)
 
     def finish(self) -> None:
@@ -44,5 +47,8 @@ class Deadline:
 
     def wait(self) -> None:
         """Sleep until all is done, the time is up, or the run was cut short."""
-        with contextlib.suppress(queue.Empty):
-            self._over.get(timeout=max(0.0, self.remaining))
+        while not self.passed:
+            with contextlib.suppress(queue.Empty):
+                # In naps: a signal that comes just before the sleep does not end it, and its handler runs after.
+                self._over.get(timeout=min(max(0.0, self.remaining), _NAP))
+                return

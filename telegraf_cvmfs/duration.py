@@ -7,6 +7,7 @@ from datetime import timedelta
 
 _WRITTEN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
+_LONGEST = timedelta(days=36_525)
 _UNITS = {
     "ms": timedelta(milliseconds=1),
     "s": timedelta(seconds=1),
@@ -22,9 +23,12 @@ def duration(value: object) -> timedelta:
     if not isinstance(value, str) or not _WRITTEN.fullmatch(value):
         raise ValueError('a duration in quotes such as "45s", "8h" or "10d"')
     try:
-        return sum((float(number) * _UNITS[unit] for number, unit in _PART.findall(value)), timedelta())
-    except (OverflowError, ValueError) as error:
-        raise ValueError("a duration of less than a million years") from error
+        span = sum((float(number) * _UNITS[unit] for number, unit in _PART.findall(value)), timedelta())
+    except OverflowError:
+        span = timedelta.max
+    if span > _LONGEST:  # limits are multiplied, and time-outs cannot be told to last for ever
+        raise ValueError("a duration of at most a hundred years")
+    return span
 
 
 def in_words(span: timedelta) -> str:

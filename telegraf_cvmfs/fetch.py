@@ -245,6 +245,7 @@ _FAILURES = (
     *(requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError),
     *(ValueError, FetchError),  # a URL that cannot be asked for; what our sockets raise
 )
+_CLOSED = (RemoteDisconnected, IncompleteRead)
 _OF_CONNECTION = (Result.CONNECTION_FAILED, Result.HTTP_ERROR, Result.TLS_ERROR)
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 
@@ -256,14 +257,15 @@ def _failure(error: Exception, http_status: int | None = None) -> FetchError:
     root = _root(error)
     if budget.spent or isinstance(error, requests.Timeout) or isinstance(root, TimeoutError):
         return FetchError(budget.slow, LATE, http_status)
-    return FetchError(_result(root), _reason(root), http_status)
+    proxy = "proxy: " if isinstance(error, requests.exceptions.ProxyError) else ""
+    return FetchError(_result(root), proxy + _reason(root), http_status)
 
 
 def _result(root: BaseException) -> Result:
     if isinstance(root, ssl.SSLError):
         return Result.TLS_ERROR
-    closed = isinstance(root, (RemoteDisconnected, IncompleteRead))
-    return Result.HTTP_ERROR if isinstance(root, HTTPException) and not closed else Result.CONNECTION_FAILED
+    not_http = isinstance(root, HTTPException) and not isinstance(root, _CLOSED)
+    return Result.HTTP_ERROR if not_http else Result.CONNECTION_FAILED
 
 
 def _reason(root: BaseException) -> str:
@@ -274,7 +276,7 @@ def _reason(root: BaseException) -> str:
     if isinstance(root, IncompleteRead):
         return "cut short"
     if isinstance(root, HTTPException):
-        return f"not an answer in HTTP: {str(root)[:100]!r}"
+        return f"not an answer in HTTP: {str(root)!r:.100}"
     return getattr(root, "strerror", None) or str(root) or type(root).__name__
 
 
@@ -289,12 +291,13 @@ def _tls_reason(error: ssl.SSLError) -> str:
 def _root(error: BaseException) -> BaseException:
     """The error at the bottom: urllib3 and requests wrap it several times, each in a way of its own."""
     seen = {id(error)}
-    while True:
+    while not isinstance(error, HTTPException):
         inner = getattr(error, "reason", None)
         if not isinstance(inner, BaseException):
             inner = error.__cause__ or next((arg for arg in error.args if isinstance(arg, BaseException)), None)
         inner = inner or error.__context__
         if inner is None or id(inner) in seen:
-            return error
+            break
         seen.add(id(inner))
         error = inner
+    return error

@@ -40,7 +40,7 @@ def set_log_level(level: int | str) -> None:
     _log.setLevel(level)
 
 
-def scrape(  # noqa: PLR0913  # four of them are cvmfs-server-scraper's
+def scrape(  # four of them are cvmfs-server-scraper's
     stratum0_servers: Iterable[str],
     stratum1_servers: Iterable[str],
     repos: Iterable[str] = (),
@@ -74,7 +74,7 @@ def scrape(  # noqa: PLR0913  # four of them are cvmfs-server-scraper's
     return [Server.of(fleet, stratum) for stratum in seen.strata]
 
 
-def scrape_server(  # noqa: PLR0913  # four of them are cvmfs-server-scraper's
+def scrape_server(  # four of them are cvmfs-server-scraper's
     dns_name: str,
     repos: Iterable[str] = (),
     ignore_repos: Iterable[str] = (),

@@ -80,6 +80,7 @@ FINDINGS: Mapping[str, Limit] = {
     "whitelist": Limit(warning=timedelta(hours=48), critical=True),
     "diverged": Limit(critical=True),
     "ahead": Limit(warning=True),
+    "backwards": Limit(warning=True),
 }
 """Every finding with its default limits; where cvmfs-servermon has a limit, it is the same."""
 
@@ -355,8 +356,8 @@ class Listed(enum.Enum):
 
     SOURCE = "source"  # in the server's list of repositories: published here
     REPLICA = "replica"  # in its list of replicas
-    UNLISTED = "unlisted"  # asked for by name; the list does not have it
-    UNKNOWN = "unknown"  # asked for by name; there is no list, or it could not be read
+    UNLISTED = "unlisted"  # named in the fleet file or seen here before; the list does not have it
+    UNKNOWN = "unknown"  # the same; there is no list, or it could not be read
 
 
 @dataclass(frozen=True)
@@ -369,6 +370,7 @@ class Replica:
     listed: Listed = Listed.UNKNOWN
     alias: str | None = None
     pass_through: bool = False
+    remembered: Entry | None = None  # how an earlier run's list had it, where today's does not
     manifest: Reading[Manifest] = Reading()
     status: Reading[Status] = Reading()
     snapshotting: Reading[Snapshotting] = Reading()
@@ -381,9 +383,11 @@ class Replica:
 
     @property
     def source(self) -> bool:
-        """Is the repository published here, not replicated? The list decides, else the server's role."""
+        """Is the repository published here, not replicated? The list decides, else an earlier one, else the role."""
         if self.listed in (Listed.SOURCE, Listed.REPLICA):
             return self.listed is Listed.SOURCE
+        if self.remembered is not None:
+            return not self.remembered.replica
         return self.server.role is Role.STRATUM0
 
 
@@ -461,6 +465,7 @@ class ReplicaVerdict:
     published_behind: timedelta | None = None
     lag: timedelta | None = None
     diverged: bool | None = None
+    first_published: datetime | None = None  # of the reference's revision, before it was signed anew
 
 
 @dataclass(frozen=True)

@@ -300,22 +300,18 @@ def _whitelist_fields(replica: Replica, now: datetime) -> _Fields:
 
 
 def _publications(run: Run) -> Iterator[Point]:
-    """One point for each revision that a reference has, at the time it was published."""
-    for repo, reference in sorted(_references(run).items()):
-        manifest = reference.manifest.value
-        if manifest is None or manifest.published is None:
+    """One point for each revision that a reference has, at the time when it was first published."""
+    for verdict in sorted((one for one in run.replicas if one.is_reference), key=lambda one: one.replica.repo):
+        manifest, published = verdict.replica.manifest.value, verdict.first_published
+        if manifest is None or published is None:
             continue
-        if timedelta(0) <= run.started - manifest.published <= run.fleet.publish_window:
+        if timedelta(0) <= run.started - published <= run.fleet.publish_window:
             fields: _Fields = {
                 "revision": manifest.revision,
                 "root_size": manifest.root_size,
                 "root_hash": manifest.root_catalog,
             }
-            yield _point(PUBLISH, {"fleet": run.fleet.name, "repo": repo}, fields, manifest.published)
-
-
-def _references(run: Run) -> dict[str, Replica]:
-    return {verdict.replica.repo: verdict.replica for verdict in run.replicas if verdict.is_reference}
+            yield _point(PUBLISH, {"fleet": run.fleet.name, "repo": verdict.replica.repo}, fields, published)
 
 
 def _scrape_fields(run: Run) -> _Fields:

@@ -13,9 +13,13 @@ from urllib.parse import urlsplit
 
 from telegraf_cvmfs.duration import duration
 from telegraf_cvmfs.model import Backend, Role
+from telegraf_cvmfs.wire import shown
 from telegraf_cvmfs.wire.repositories import is_repository_name
 
 MAX_CONNECTIONS = 64
+LONGEST_TEXT = 4096
+"""Characters: the longest path of Linux. InfluxDB drops a point whose name and tags exceed 64 KiB."""
+LARGEST_FACTOR = 1000
 
 
 def positive_duration(value: object) -> timedelta:
@@ -29,18 +33,21 @@ def positive_duration(value: object) -> timedelta:
 def server_url(value: object) -> str:
     """`http://host[:port][/base]`, `https://…` or `host[:port]`, without a final slash or `/cvmfs`."""
     expected = ValueError("a server such as http://stratum1.example.org:8000, https://… or host:port")
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not re.fullmatch(r"[!-~]+", value):
         raise expected
-    parts = urlsplit(value if "://" in value else f"http://{value}")
     try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
         port = parts.port
     except ValueError:
         raise expected from None
     host = parts.hostname or ""
-    plain = not (parts.query or parts.fragment or parts.username or parts.password or value.endswith(("?", "#")))
+    plain = not (parts.query or parts.fragment or value.endswith(("?", "#")))
     if parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or not plain:
         raise expected
     host = f"[{host}]" if ":" in host else host
+    # urlsplit leaves out a user, and what stands between a bracket and the port.
+    if not re.fullmatch(re.escape(host) + r"(:[0-9]*)?", parts.netloc.lower()):
+        raise expected
     base = parts.path.rstrip("/").removesuffix("/cvmfs").rstrip("/")
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{base}"
 
@@ -58,6 +65,8 @@ def text(value: object) -> str:
     """A text that can be a tag and stand in a sentence."""
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ValueError("a text in quotes, not empty, without control characters")
+    if len(value) > LONGEST_TEXT:
+        raise ValueError(f"a text of at most {LONGEST_TEXT} characters")
     return value
 
 
@@ -73,7 +82,7 @@ def repository_names(value: object) -> tuple[str, ...]:
     names = texts(value)
     for name in names:
         if not is_repository_name(name):
-            raise ValueError(f"names of repositories; {name!r} is none")
+            raise ValueError(f"names of repositories; {shown(name)} is none")
     return names
 
 
@@ -82,7 +91,7 @@ def hosts(value: object) -> tuple[str, ...]:
     hosts = texts(value)
     for host in hosts:
         if not _is_host(host):
-            raise ValueError(f"host names without scheme and port; {host!r} is none")
+            raise ValueError(f"host names without scheme and port; {shown(host)} is none")
     return hosts
 
 
@@ -102,8 +111,8 @@ def connections(value: object) -> int:
 
 def factor(value: object) -> float:
     """What limits are multiplied with."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:  # noqa: PLR2004
-        raise ValueError("a number greater than 0, such as 1.5")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LARGEST_FACTOR:
+        raise ValueError(f"a number greater than 0, such as 1.5, and at most {LARGEST_FACTOR}")
     return float(value)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from telegraf_cvmfs.model import Entry, Fleet, Listed, Listing, Replica, Role, Server
@@ -10,14 +11,7 @@ from telegraf_cvmfs.model import Entry, Fleet, Listed, Listing, Replica, Role, S
 
 def listed_replicas(fleet: Fleet, server: Server, listing: Listing) -> list[Replica]:
     """What a server lists and the fleet file wants watched, in the order of the list."""
-    named = {*fleet.repos, *server.repos}
-    ignored = (*fleet.ignore_repos, *server.ignore_repos)
-
-    def wanted(name: str) -> bool:
-        if name in named:
-            return True
-        return not _matches(name, ignored) and (not fleet.only or _matches(name, fleet.only))
-
+    wanted = _wanted(fleet, server)
     return [_listed_replica(server, entry) for entry in listing.entries if wanted(entry.name)]
 
 
@@ -34,6 +28,16 @@ def named_replicas(fleet: Fleet, server: Server, listed: Listed) -> list[Replica
     ]
 
 
+def remembered_replicas(fleet: Fleet, server: Server, entries: Iterable[Entry], listed: Listed) -> list[Replica]:
+    """What was seen on a server before, as far as the fleet file still wants it watched."""
+    wanted = _wanted(fleet, server)
+    return [
+        replace(_listed_replica(server, entry), listed=listed, remembered=entry)
+        for entry in entries
+        if wanted(entry.name)
+    ]
+
+
 def _listed_replica(server: Server, entry: Entry) -> Replica:
     return Replica(
         server=server,
@@ -43,6 +47,19 @@ def _listed_replica(server: Server, entry: Entry) -> Replica:
         alias=entry.alias,
         pass_through=entry.pass_through,
     )
+
+
+def _wanted(fleet: Fleet, server: Server) -> Callable[[str], bool]:
+    """Does the fleet file want a repository of this name watched on this server?"""
+    named = {*fleet.repos, *server.repos}
+    ignored = (*fleet.ignore_repos, *server.ignore_repos)
+
+    def wanted(name: str) -> bool:
+        if name in named:
+            return True
+        return not _matches(name, ignored) and (not fleet.only or _matches(name, fleet.only))
+
+    return wanted
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

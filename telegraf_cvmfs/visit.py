@@ -16,8 +16,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from telegraf_cvmfs.fetch import Fetch, Network
+from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import (
     Backend,
+    Entry,
     FetchError,
     Fleet,
     GeoAPIStatus,
@@ -35,7 +37,7 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
-from telegraf_cvmfs.targets import listed_replicas, named_replicas
+from telegraf_cvmfs.targets import listed_replicas, named_replicas, remembered_replicas
 from telegraf_cvmfs.wire import geoapi
 from telegraf_cvmfs.wire.manifest import parse_manifest
 from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
@@ -64,7 +66,9 @@ def scrape(
     started: datetime,
     network: Network,
     complain: Complain,
+    *,
     done: Callable[[str], None] = lambda _name: None,
+    memory: Memory = NOTHING,
 ) -> Scrape:
     """Visit every server of a fleet until all is read or the network's deadline passes.
 
@@ -74,8 +78,12 @@ def scrape(
         network: what the requests go through; it knows the deadline.
         complain: told of what is our own fault; servers' faults are in the result.
         done: told the name of each server that is finished, from any thread.
+        memory: what earlier runs saw: a server's repositories are asked for even if its list cannot be read.
     """
-    visits = [_Visit(fleet, server, network.fetch(server), complain) for server in fleet.servers]
+    visits = [
+        _Visit(fleet, server, network.fetch(server), complain, memory.entries(server.name, started))
+        for server in fleet.servers
+    ]
 
     def visit_all() -> None:
         side_by_side([partial(_finish, visit, done) for visit in visits], len(visits))
@@ -85,6 +93,14 @@ def scrape(
     network.deadline.wait()
     strata = tuple(visit.stratum() for visit in visits)
     return Scrape(fleet, started, strata, network.traffic, not all(visit.finished for visit in visits))
+
+
+def knock(fleet: Fleet, network: Network, complain: Complain) -> tuple[Stratum, ...]:
+    """Try each server once: its list, and one manifest. What is found is told, nothing is scraped."""
+    visits = [_Visit(fleet, server, network.fetch(server), complain) for server in fleet.servers]
+    side_by_side([visit.knock for visit in visits], len(visits))
+    network.close()
+    return tuple(visit.stratum() for visit in visits)
 
 
 def _finish(visit: _Visit, done: Callable[[str], None]) -> None:
@@ -137,7 +153,9 @@ _SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TL
 class _Visit:
     """The scrape of one server while it goes on; `stratum()` is what is known at any moment."""
 
-    def __init__(self, fleet: Fleet, server: Server, fetch: Fetch, complain: Complain) -> None:
+    def __init__(
+        self, fleet: Fleet, server: Server, fetch: Fetch, complain: Complain, seen: Iterable[Entry] = ()
+    ) -> None:
         self.server = server
         self.finished = False
         self._fleet = fleet
@@ -153,7 +171,8 @@ class _Visit:
         self._gone = False
         self._silences = 0
         self._last_silence: FetchError | None = None
-        self._know(named_replicas(fleet, server, Listed.UNKNOWN))
+        self._seen = tuple(seen)
+        self._know(self._expected(Listed.UNKNOWN))
 
     def run(self) -> None:
         """Everything there is to ask of this server, in the order of its worth."""
@@ -163,6 +182,13 @@ class _Visit:
             self._complain(f"E! {self.server.name}: {_ours(error)}")
         listed = self.server.backend is Backend.S3 or self._listing.result is not Result.DEADLINE
         self.finished = listed and not any(_cut_short(replica) for replica in self._replicas.values())
+
+    def knock(self) -> None:
+        """The list, and a manifest until one is there: enough to say whether a scrape would work."""
+        if self.server.backend is not Backend.S3:
+            self._read_list()
+        for key in list(self._replicas)[:1]:
+            self._read_manifest(key)
 
     def stratum(self) -> Stratum:
         """This server as far as it is known."""
@@ -214,8 +240,15 @@ class _Visit:
             self._complain(f"W! {self.server.name}: repositories.json: {rejected}")
         replicas = listed_replicas(self._fleet, self.server, listing)
         names = {replica.repo for replica in replicas}
-        named = named_replicas(self._fleet, self.server, Listed.UNLISTED)
-        self._know([*replicas, *(replica for replica in named if replica.repo not in names)])
+        more = (replica for replica in self._expected(Listed.UNLISTED) if replica.repo not in names)
+        self._know([*replicas, *more])
+
+    def _expected(self, listed: Listed) -> list[Replica]:
+        """What to ask for without a list: what was seen here before, and what the fleet file names."""
+        seen = remembered_replicas(self._fleet, self.server, self._seen, listed)
+        names = {replica.repo for replica in seen}
+        named = named_replicas(self._fleet, self.server, listed)
+        return seen + [replica for replica in named if replica.repo not in names]
 
     def _know(self, replicas: Iterable[Replica]) -> None:
         with self._lock:

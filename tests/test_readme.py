@@ -47,6 +47,7 @@ MEANINGS = {
     "whitelist": "warning: less than that left; critical: clients refuse it",
     "diverged": "the same revision with another root catalog",
     "ahead": "a newer revision than its stratum 0 has",
+    "backwards": "an older revision than was seen there in the last day",
 }
 
 

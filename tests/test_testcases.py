@@ -19,7 +19,7 @@ from strata import Served, down, run_of, served_by
 
 from telegraf_cvmfs import config
 from telegraf_cvmfs.emit.line_protocol import render
-from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, Server, ServerVerdict
+from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, ServerVerdict
 
 TESTCASES = Path(__file__).parent / "testcases"
 CASES = sorted(path.parent for path in TESTCASES.glob("*/fleet.toml"))
@@ -64,12 +64,12 @@ def strata_of(case: Path, fleet: Fleet) -> Strata:
 
 
 def answers_of(case: Path) -> Iterator[tuple[str, Served]]:
-    """Lines of a glob of URLs and what it answers: an HTTP status, or how the request fails."""
+    """Lines of a glob of URLs and what it answers: an HTTP status and a text, or how the request fails."""
     file = case / "answers"
     for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
-        pattern, _, answer = line.partition(" ")
+        pattern, answer, *text = line.split(maxsplit=2)
         if answer.isdigit():
-            yield pattern, Answer(int(answer), b"")
+            yield pattern, Answer(int(answer), "".join(f"{one}\n" for one in text).encode())
         else:
             yield pattern, FetchError(RESULTS[answer], f"the test case says {answer}")
 
@@ -132,7 +132,6 @@ TRUTH = json.loads((GENUINE / "expected.json").read_text(encoding="utf-8"))["exp
 
 def _unix(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
-
 
 
 @pytest.mark.parametrize("truth", TRUTH, ids=lambda truth: truth["server"])

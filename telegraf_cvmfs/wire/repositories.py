@@ -27,6 +27,11 @@ def is_repository_name(text: str) -> bool:
     return REPOSITORY_NAME.fullmatch(text) is not None
 
 
+def is_served_path(text: str) -> bool:
+    """Is this where a server may say that it serves a repository?"""
+    return len(text) <= _LONGEST_PATH and _PATH.fullmatch(text) is not None
+
+
 def parse_listing(body: bytes) -> Listing:
     """Read `info/v1/repositories.json`; both lists may be there, and both may be filled.
 
@@ -120,7 +125,7 @@ def _path(value: object, otherwise: str) -> str:
     if not isinstance(value, str):
         raise ValueError("an entry's url is not text")
     path = value.removesuffix("/")
-    if len(path) > _LONGEST_PATH or not _PATH.fullmatch(path):
+    if not is_served_path(path):
         raise ValueError(f"an entry's url is not the path of a repository: {shown(value)}")
     return path
 

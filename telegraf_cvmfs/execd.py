@@ -1,0 +1,106 @@
+"""The same run, again and again, for `inputs.execd` with `signal = "STDIN"`: a batch for each newline."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from telegraf_cvmfs.deadline import Deadline
+from telegraf_cvmfs.model import ConfigError, Fleet
+
+CHUNK = 64 * 1024
+ROUND, END = True, False
+
+
+class Rounds:
+    """Yields once for each newline that arrives, and ends at the end of input or when told to stop.
+
+    Newlines that come while a round is on are not queued up: Telegraf counts on one batch for an interval,
+    and what it asked for while we were busy it gets with the next.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._busy = False
+        # Not a Queue: its lock may be held by this very thread when a signal handler comes to put something.
+        self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._deadline: Deadline | None = None
+
+    def __iter__(self) -> Iterator[None]:
+        threading.Thread(target=self._listen, daemon=True).start()
+        while self._wanted.get():
+            yield
+            self._deadline = None
+            self._busy = False
+
+    def begin(self, deadline: Deadline) -> Deadline:
+        """Say what ends the round that is beginning, for `stop`."""
+        self._deadline = deadline
+        return deadline
+
+    def stop(self) -> None:
+        """End after this round, and this round now; safe in a signal handler."""
+        self._wanted.put(END)
+        if self._deadline is not None:
+            self._deadline.cut()
+
+    def _listen(self) -> None:
+        while data := _read(self._descriptor):
+            if b"\n" in data and not self._busy:
+                self._busy = True
+                self._wanted.put(ROUND)
+        self._wanted.put(END)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, CHUNK)
+    except OSError:
+        return b""
+
+
+@dataclass
+class FleetFile:
+    """A fleet file that is read again when it has changed; while the new one is wrong, the old one stays."""
+
+    path: Path
+    load: Callable[[Path], Fleet]
+    complain: Callable[[str], None]
+    _stamp: tuple[int, ...] = ()
+    _fleet: Fleet | None = field(default=None)
+
+    def fleet(self) -> Fleet:
+        """The fleet as the file has it, or last had it.
+
+        Raises:
+            ConfigError: it is wrong, and there is no earlier one.
+        """
+        stamp = self._look()
+        if self._fleet is None or stamp != self._stamp:
+            self._fleet = self._reload()
+            self._stamp = stamp
+        return self._fleet
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return ()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _reload(self) -> Fleet:
+        before = self._fleet
+        try:
+            fleet = self.load(self.path)
+        except ConfigError as error:
+            if before is None:
+                raise
+            self.complain(f"E! {error}; the fleet file as it was before stays in use")
+            return before
+        if before is not None:
+            self.complain(f"I! fleet file {self.path} has changed and was read again")
+        return fleet

@@ -1,0 +1,157 @@
+"""What earlier runs saw, and what of it is worth keeping after this one. Pure; `state` has the file.
+
+Three things a single run cannot know: which repositories a server had while it could be asked, since when
+a replica has been without something published, and whether a replica went backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict
+
+SEEN_FOR = timedelta(days=7)
+"""How long a repository that was seen on a server is asked for there."""
+
+BACKWARDS_FOR = timedelta(hours=24)
+"""How long a revision that was seen is held against an older one; after that the older one is how it is now."""
+
+MOST_PUBLICATIONS = 256
+"""Of one repository. More are only needed where a replica has missed more, and then the oldest is enough."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """One repository on one server: where it lay, when it was last seen there, its newest revision and when."""
+
+    entry: Entry
+    seen: datetime
+    revision: int | None = None
+    root_hash: str | None = None
+    revision_seen: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A revision of a repository, and when it was published (T of the manifest when it was first seen)."""
+
+    revision: int
+    published: datetime
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of one fleet: replicas by the name of their server, publications by repository, oldest first."""
+
+    replicas: Mapping[str, tuple[Remembered, ...]] = field(default_factory=dict)
+    publications: Mapping[str, tuple[Publication, ...]] = field(default_factory=dict)
+
+    def entries(self, server: str, now: datetime) -> tuple[Entry, ...]:
+        """The repositories seen on a server of late."""
+        return tuple(one.entry for one in self.replicas.get(server, ()) if now - one.seen <= SEEN_FOR)
+
+    def newest_seen(self, replica: Replica, now: datetime) -> int | None:
+        """The newest revision that was seen of a replica, if that is not too long ago to matter."""
+        for one in self.replicas.get(replica.server.name, ()):
+            if _key(one) == (replica.repo, replica.alias) and one.revision_seen is not None:
+                return one.revision if now - one.revision_seen < BACKWARDS_FOR else None
+        return None
+
+    def first_published(self, repo: str, manifest: Manifest) -> datetime | None:
+        """When a revision was published; a manifest that is only signed anew has a later T."""
+        known = (one.published for one in self.publications.get(repo, ()) if one.revision == manifest.revision)
+        return next(known, manifest.published)
+
+    def missing_since(self, repo: str, mine: int, newest: Manifest) -> datetime | None:
+        """When the oldest revision was published that a replica with revision `mine` is known not to have."""
+        known = self.publications.get(repo, ())
+        missed = [one.published for one in known if mine < one.revision <= newest.revision]
+        return missed[0] if missed else newest.published
+
+
+NOTHING = Memory()
+"""The memory of a first run."""
+
+
+def remember(memory: Memory, run: Run) -> Memory:
+    """The memory after a run: of the servers that the fleet has now, and of what matters still."""
+    replicas = {server.stratum.server.name: _replicas_after(memory, server, run.started) for server in run.servers}
+    lowest = _lowest_revisions(replicas.values())
+    references = {one.replica.repo: one.replica for one in run.replicas if one.is_reference}
+    publications = {
+        repo: _publications_after(memory.publications.get(repo, ()), references.get(repo), lowest[repo])
+        for repo in sorted({*memory.publications, *references})
+        if repo in lowest
+    }
+    return Memory(replicas, {repo: known for repo, known in publications.items() if known})
+
+
+def _replicas_after(memory: Memory, server: ServerVerdict, now: datetime) -> tuple[Remembered, ...]:
+    before = {_key(one): one for one in memory.replicas.get(server.stratum.server.name, ())}
+    after = dict(before)
+    for verdict in server.replicas:
+        key = verdict.replica.repo, verdict.replica.alias
+        if (kept := _replica_after(before.get(key), verdict, now)) is not None:
+            after[key] = kept
+    return tuple(one for one in after.values() if now - one.seen <= SEEN_FOR)
+
+
+def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: datetime) -> Remembered | None:
+    replica, manifest = verdict.replica, verdict.replica.manifest.value
+    here = replica.listed in (Listed.SOURCE, Listed.REPLICA) or replica.up
+    if before is None and not here:
+        return None
+    seen = now if here or before is None else before.seen
+    revision, root_hash, since = (
+        (None, None, None)
+        if before is None
+        else (
+            before.revision,
+            before.root_hash,
+            before.revision_seen,
+        )
+    )
+    if manifest is not None and not _is_older(manifest.revision, revision, since, now):
+        revision, root_hash, since = manifest.revision, manifest.root_catalog, now
+    return Remembered(_entry(replica), seen, revision, root_hash, since)
+
+
+def _is_older(revision: int, seen: int | None, when: datetime | None, now: datetime) -> bool:
+    """Older than one that was seen of late? Then that one is what is remembered, and the finding stays."""
+    return seen is not None and when is not None and revision < seen and now - when < BACKWARDS_FOR
+
+
+def _entry(replica: Replica) -> Entry:
+    path = replica.url.removeprefix(replica.server.url).removesuffix("/.cvmfspublished")
+    return Entry(replica.repo, path, not replica.source, replica.alias, replica.pass_through)
+
+
+def _key(one: Remembered) -> tuple[str, str | None]:
+    return one.entry.name, one.entry.alias
+
+
+def _lowest_revisions(servers: Iterable[Iterable[Remembered]]) -> dict[str, int]:
+    """For each repository the lowest revision that any server was last seen with; 0 where none was."""
+    lowest: dict[str, int] = {}
+    for replicas in servers:
+        for one in replicas:
+            revision = one.revision or 0
+            lowest[one.entry.name] = min(lowest.get(one.entry.name, revision), revision)
+    return lowest
+
+
+def _publications_after(
+    before: tuple[Publication, ...], reference: Replica | None, lowest: int
+) -> tuple[Publication, ...]:
+    """Those that some replica may still be without, and the newest, with what the reference has now."""
+    known = list(before)
+    manifest = None if reference is None else reference.manifest.value
+    if reference is not None and manifest is not None and manifest.published is not None:
+        if reference.source:  # what is newer than the original has been taken back
+            known = [one for one in known if one.revision <= manifest.revision]
+        if not known or known[-1].revision < manifest.revision:
+            known.append(Publication(manifest.revision, manifest.published))
+    needed = [one for one in known[:-1] if one.revision > lowest] + known[-1:]
+    return tuple(needed[:1] + needed[1:][-(MOST_PUBLICATIONS - 1) :])

@@ -1,0 +1,91 @@
+"""The options and sub-commands of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+from telegraf_cvmfs._version import __version__
+from telegraf_cvmfs.emit import FORMATS
+from telegraf_cvmfs.model import ConfigError
+
+ENVIRONMENT = "TELEGRAF_CVMFS_CONFIG"
+"""The variable that names the fleet file where `--config` does not."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but the first line of stderr says what is wrong instead of how to use the command."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message} (see telegraf-cvmfs --help)")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options as attributes; `command` is "once", "execd", "check" or "demo".
+
+    Raises:
+        ConfigError: there is no such option, or not with such a value.
+        SystemExit: after --help and --version, which print what they are asked for.
+    """
+    return _parser().parse_args(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="telegraf-cvmfs",
+        description="Scrape CernVM-FS servers once and print what was found.",
+        epilog="Without a sub-command it scrapes. Exit codes: 0 the run was made, even if every server was down; "
+        "2 wrong option or fleet file; 1 the output could not be written.",
+        allow_abbrev=False,
+    )
+    _add_options(parser)
+    parser.add_argument("--version", action="version", version=f"telegraf-cvmfs {__version__}")
+    parser.set_defaults(command="once", stratum0=[], stratum1=[], repo=[], ignore_repo=[], only=[], format="influx")
+    commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND")
+    execd = _add_command(commands, "execd", "scrape for each newline on stdin, for inputs.execd")
+    _add_options(execd)
+    _add_command(commands, "demo", "serve the demo fleet on loopback until interrupted")
+    return parser
+
+
+def _add_command(commands: "argparse._SubParsersAction[_Parser]", name: str, what: str) -> argparse.ArgumentParser:
+    """A sub-command takes the same options; what it is not given must not undo what stands before it."""
+    parser = commands.add_parser(name, help=what, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    parser.set_defaults(command=name)
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what to scrape")
+    config = f"the fleet file (TOML); else ${ENVIRONMENT}, else /etc/telegraf-cvmfs/fleet.toml"
+    what.add_argument("--config", metavar="FILE", type=Path, help=config)
+    what.add_argument("--stratum0", metavar="URL", action="append", help="a stratum 0, without a file; repeatable")
+    what.add_argument("--stratum1", metavar="URL", action="append", help="a stratum 1, without a file; repeatable")
+    named = "scrape this repository on every stratum 1 even if not listed; repeatable"
+    what.add_argument("--repo", metavar="NAME", action="append", help=named)
+    what.add_argument("--ignore-repo", metavar="NAME", action="append", help="never scrape this one; repeatable")
+    what.add_argument("--only", metavar="GLOB", action="append", help="watch only what matches; repeatable")
+    what.add_argument("--demo", action="store_true", help="scrape the built-in demo fleet, on loopback, instead")
+    how = parser.add_argument_group("how")
+    how.add_argument("--format", choices=tuple(FORMATS), help="what to print (default: influx)")
+    human = "the same as --format human"
+    how.add_argument("--print-for-human", action="store_const", const="human", dest="format", help=human)
+    how.add_argument("--deadline", metavar="SECONDS", type=_seconds, help="the whole run's time (default: 45)")
+    how.add_argument("--state-dir", metavar="DIR", help="where the memory between runs lies; none for no memory")
+    check = "try each server once and say what is wrong, in plain words; scrape nothing"
+    how.add_argument("--check", action="store_const", const="check", dest="command", help=check)
+    how.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
+    how.add_argument("-q", "--quiet", action="store_true", help="say only errors on stderr")
+
+
+def _seconds(text: str) -> timedelta:
+    try:
+        value = float(text.removesuffix("s"))
+        if not 0 < value < 1e6:  # noqa: PLR2004
+            raise ValueError
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0") from None
+    return timedelta(seconds=value)

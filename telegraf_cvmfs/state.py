@@ -1,0 +1,243 @@
+"""The file in which the memory of a fleet lies between runs: read before a run, written after it. Dispensable.
+
+One small file for each fleet. It is never worth a run: if it cannot be read or written, or is not what this
+program wrote, a run goes on without it and says so once.
+
+The file is a JSON document, `{"version": 1, "servers": {server: [row, ...]}, "published": {repository: [[revision,
+Unix time], ...]}}`, where a row is `[name, seen, revision, root hash, revision seen, {what is unusual}]`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from telegraf_cvmfs.memory import Memory, Publication, Remembered, remember
+from telegraf_cvmfs.model import Entry, Run
+from telegraf_cvmfs.wire.repositories import is_repository_name, is_served_path
+
+T = TypeVar("T")
+
+VERSION = 1
+LARGEST = 64 * 1024 * 1024
+"""Bytes of a file that are read at most; ten thousand replicas need two million."""
+
+PRIVATE = 0o700
+
+
+class StateError(Exception):
+    """The memory cannot be read or kept; str() says why, and what to do."""
+
+
+def default_folder(environment: Mapping[str, str]) -> Path:
+    """Where the memory lies unless it is given another place.
+
+    systemd's `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/telegraf-cvmfs`, else `~/.local/state/telegraf-cvmfs`; and for
+    a user without a home that can be written, as Telegraf's often is, a private folder in /var/tmp.
+    """
+    if given := environment.get("STATE_DIRECTORY"):
+        return Path(given.partition(":")[0])
+    home = environment.get("HOME", "")
+    state = environment.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else "")
+    if state and _can_be_made(Path(state)):
+        return Path(state) / "telegraf-cvmfs"
+    return Path("/var/tmp") / f"telegraf-cvmfs-{os.getuid()}"  # noqa: S108  # checked to be ours alone before use
+
+
+def path_of(folder: Path, fleet: str) -> Path:
+    """The file of one fleet."""
+    return folder / f"telegraf-cvmfs-{quote(fleet, safe='')[:100]}.json"
+
+
+def read(path: Path) -> Memory:
+    """What is remembered; nothing if there is no file yet.
+
+    Raises:
+        StateError: there is a file, but it cannot be read, or this program did not write it.
+    """
+    try:
+        with path.open("rb") as file:
+            body = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        return Memory()
+    except OSError as error:
+        raise StateError(f"memory {path} cannot be read ({error.strerror}): this run goes on without") from error
+    try:
+        if len(body) > LARGEST:
+            raise ValueError("too large")
+        return _memory(json.loads(body))
+    except (ValueError, TypeError, KeyError, LookupError, OverflowError, RecursionError, AttributeError) as error:
+        raise StateError(f"memory {path} is not what was written there: it is begun anew") from error
+
+
+def write(path: Path, memory: Memory) -> None:
+    """Keep it, whole or not at all.
+
+    Raises:
+        StateError: it cannot be written; it says how to make that possible.
+    """
+    text = json.dumps(_document(memory), separators=(",", ":"), ensure_ascii=True)
+    try:
+        _private_folder(path.parent)
+        _replace(path, text.encode())
+    except OSError as error:
+        user = os.environ.get("USER") or f"#{os.getuid()}"
+        what = f"sudo install -d -o {user} {path.parent}, or another place with --state-dir (none for no memory)"
+        raise StateError(f"memory {path} cannot be written ({error.strerror}): {what}") from error
+
+
+class State:
+    """The memory of a fleet while the command runs: read at its start, kept after each run, never in the way.
+
+    `path` is None for no memory beyond this process. Of whatever goes wrong with the file one line is said.
+    """
+
+    def __init__(self, path: Path | None, complain: Callable[[str], None]) -> None:
+        self._path = path
+        self._complain = complain
+        self._warned = False
+        self.memory = Memory() if path is None else self._try(lambda: read(path)) or Memory()
+
+    def keep(self, run: Run) -> None:
+        """Remember what this run saw, for the next."""
+        self.memory = memory = remember(self.memory, run)
+        if (path := self._path) is not None:
+            self._try(lambda: write(path, memory))
+
+    def _try(self, work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except StateError as error:
+            if not self._warned:
+                self._complain(f"W! {error}")
+            self._warned = True
+            return None
+
+
+# --- the file ---------------------------------------------------------------------------------------
+
+
+def _replace(path: Path, body: bytes) -> None:
+    """Written beside it under a name of its own, then renamed: two runs at once leave one whole file."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(body)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _private_folder(folder: Path) -> None:
+    """Make it if need be; in a place where everybody may write, another's folder is not taken for ours."""
+    if folder.parent == Path("/var/tmp"):  # noqa: S108
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=PRIVATE)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise PermissionError(1, "it belongs to somebody else")
+        return
+    folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Could this user make a folder there?"""
+    there = next((parent for parent in (folder, *folder.parents) if parent.exists()), None)
+    return there is not None and os.access(there, os.W_OK | os.X_OK)
+
+
+# --- the document -----------------------------------------------------------------------------------
+
+
+def _document(memory: Memory) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "servers": {server: [_row(one) for one in replicas] for server, replicas in memory.replicas.items()},
+        "published": {
+            repo: [[one.revision, _unix(one.published)] for one in publications]
+            for repo, publications in memory.publications.items()
+        },
+    }
+
+
+def _row(one: Remembered) -> list[Any]:
+    entry = one.entry
+    unusual = {
+        "path": entry.path if entry.path != f"/cvmfs/{entry.name}" else None,
+        "alias": entry.alias,
+        "source": None if entry.replica else True,
+        "pass_through": entry.pass_through or None,
+    }
+    known = {name: value for name, value in unusual.items() if value is not None}
+    row = [entry.name, _unix(one.seen), one.revision, one.root_hash, _unix(one.revision_seen)]
+    return [*row, known] if known else row
+
+
+def _memory(document: Any) -> Memory:  # noqa: ANN401
+    if document["version"] != VERSION:
+        raise ValueError("another version")
+    return Memory(
+        {_text(server): _remembered(rows) for server, rows in document["servers"].items()},
+        {_text(repo): _publications(rows) for repo, rows in document["published"].items()},
+    )
+
+
+def _remembered(rows: Iterable[list[Any]]) -> tuple[Remembered, ...]:
+    return tuple(
+        Remembered(
+            _entry(name, unusual[0] if unusual else {}),
+            _moment(seen),
+            None if revision is None else _number(revision),
+            None if root_hash is None else _text(root_hash),
+            None if since is None else _moment(since),
+        )
+        for name, seen, revision, root_hash, since, *unusual in rows
+    )
+
+
+def _entry(name: str, unusual: Mapping[str, Any]) -> Entry:
+    path = _text(unusual.get("path", f"/cvmfs/{name}"))
+    if not is_repository_name(_text(name)) or not is_served_path(path):
+        raise ValueError("not a repository")
+    alias = unusual.get("alias")
+    return Entry(
+        name=name,
+        path=path,
+        replica=not unusual.get("source", False),
+        alias=None if alias is None else _text(alias),
+        pass_through=bool(unusual.get("pass_through", False)),
+    )
+
+
+def _publications(rows: Iterable[list[Any]]) -> tuple[Publication, ...]:
+    return tuple(Publication(_number(revision), _moment(published)) for revision, published in rows)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _number(value: Any) -> int:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError("not a number")
+    return value
+
+
+def _moment(value: Any) -> datetime:  # noqa: ANN401
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=_number(value))
+
+
+def _unix(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
