@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any
 
 from telegraf_cvmfs.compare import Comparison, compare, manifest_of
 from telegraf_cvmfs.duration import in_words
@@ -26,7 +25,6 @@ from telegraf_cvmfs.model import (
     Health,
     Limit,
     Listed,
-    Reading,
     Replica,
     ReplicaVerdict,
     Result,
@@ -145,7 +143,7 @@ def _check_manifest(case: _Case) -> Iterator[Finding]:
     if case.first_snapshot:
         yield Finding("manifest", health, "nothing is served yet: the first snapshot is running")
     else:
-        yield Finding("manifest", health, f"manifest not read: {manifest.why}")
+        yield Finding("manifest", health, f"manifest not read: {manifest.why.removeprefix('manifest: ')}")
 
 
 def _manifest_health(case: _Case) -> Health:
@@ -155,8 +153,7 @@ def _manifest_health(case: _Case) -> Health:
     if result is Result.NOT_FOUND:
         promised = case.replica.listed is not Listed.UNKNOWN or case.stratum.backend is Backend.S3
         return Health.CRITICAL if promised and not case.first_snapshot else Health.UNKNOWN
-    broken = result in (Result.INVALID, Result.NAME_MISMATCH, Result.TOO_LARGE)
-    return Health.CRITICAL if broken else Health.UNKNOWN
+    return Health.CRITICAL if case.replica.manifest.broken else Health.UNKNOWN
 
 
 def _check_snapshot(case: _Case) -> Iterator[Finding]:
@@ -165,14 +162,10 @@ def _check_snapshot(case: _Case) -> Iterator[Finding]:
     status = case.replica.status
     if limit == Limit():
         return
-    if not status.answered:
-        yield _not_known("snapshot_old", "when the last snapshot was", status.why)
-    elif status.value is not None and status.value.last_snapshot is not None:
+    if status.value is not None and status.value.last_snapshot is not None:
         age = case.now - status.value.last_snapshot
         yield from _too_long(limit, "snapshot_old", age, case.factor, "the last snapshot was {} ago")
-    elif status.value is not None and "last_snapshot" in status.value.unreadable:
-        yield _not_known("snapshot_old", "when the last snapshot was", "its date is not understood")
-    else:
+    elif status.answered and not (status.value and "last_snapshot" in status.value.unreadable):
         yield from _check_first_snapshot(case, limit)
 
 
@@ -196,6 +189,8 @@ def _check_stuck(case: _Case) -> Iterator[Finding]:
         return
     if not running.answered:
         yield _not_known("snapshot_stuck", "whether a snapshot is running", running.why)
+    elif running.value is not None and running.value.since is None:
+        yield _not_known("snapshot_stuck", "since when a snapshot is running", "its date is not understood")
     elif running.value is not None and running.value.since is not None:
         age = case.now - running.value.since
         text = "a snapshot has been running for {}, or was killed and left its marker"
@@ -214,17 +209,30 @@ def _check_lag(case: _Case) -> Iterator[Finding]:
     yield from _too_long(case.limits["lagging"], "lagging", case.comparison.lag, case.factor, text)
 
 
+def _check_status(case: _Case) -> Iterator[Finding]:
+    """Is there anything that the server's status should say, and could not be read?"""
+    status = case.replica.status
+    needed = {
+        slug: key
+        for slug, key in _IN_STATUS.items()
+        if case.limits[slug] != Limit() and not (case.replica.source and key == "last_snapshot")
+    }
+    if not status.answered:
+        yield from (_not_known(slug, f"its {key}", status.why) for slug, key in list(needed.items())[:1])
+    elif status.value is not None:
+        unread = [slug for slug, key in needed.items() if key in status.value.unreadable]
+        yield from (_not_known(slug, f"its {needed[slug]}", "it cannot be read") for slug in unread)
+
+
+_IN_STATUS = {"snapshot_old": "last_snapshot", "gc_old": "last_gc", "check_failed": "check_status"}
+
+
 def _check_gc(case: _Case) -> Iterator[Finding]:
     """Only where there has ever been one: most repositories are never collected."""
-    limit, status = case.limits["gc_old"], case.replica.status
-    if limit == Limit():
-        return
-    if not status.answered:
-        if case.replica.source:  # a replica's unread status is told by its snapshot
-            yield _not_known("gc_old", "when the last garbage collection was", status.why)
-    elif status.value is not None and status.value.last_gc is not None:
-        age = case.now - status.value.last_gc
-        yield from _too_long(limit, "gc_old", age, 1.0, "the last garbage collection was {} ago")
+    status = case.replica.status.value
+    if status is not None and status.last_gc is not None:
+        age = case.now - status.last_gc
+        yield from _too_long(case.limits["gc_old"], "gc_old", age, 1.0, "the last garbage collection was {} ago")
 
 
 def _check_integrity(case: _Case) -> Iterator[Finding]:
@@ -239,7 +247,7 @@ def _check_whitelist(case: _Case) -> Iterator[Finding]:
         return
     if whitelist.value is not None:
         yield from _check_expiry(limit, whitelist.value.refused_from - case.now)
-    elif whitelist.result in (Result.NOT_FOUND, Result.INVALID, Result.TOO_LARGE):
+    elif whitelist.result is Result.NOT_FOUND or whitelist.broken:
         if limit.critical:
             yield Finding(
                 "whitelist", Health.CRITICAL, f"clients refuse the repository: whitelist {_said(whitelist.why)}"
@@ -295,6 +303,7 @@ _CHECKS_OF_ANY: tuple[Check, ...] = (
     _check_divergence,
     _check_ahead,
     _check_backwards,
+    _check_status,
     _check_gc,
     _check_integrity,
 )
@@ -305,13 +314,13 @@ _CHECKS_OF_REPLICA: tuple[Check, ...] = (_check_snapshot, _check_stuck, _check_l
 
 
 def _server_verdict(background: _Background, stratum: Stratum) -> ServerVerdict:
-    findings = _worst_first(_server_findings(stratum, background.now))
+    findings = _worst_first(_server_findings(background, stratum))
     down = not stratum.up and _gave_no_answer(stratum)
     replicas = tuple(_replica_verdict(background, stratum, replica, server_down=down) for replica in stratum.replicas)
     return ServerVerdict(stratum, worst(finding.health for finding in findings), findings, replicas)
 
 
-def _server_findings(stratum: Stratum, now: datetime) -> Iterator[Finding]:
+def _server_findings(background: _Background, stratum: Stratum) -> Iterator[Finding]:
     if not stratum.up:
         yield from _server_down(stratum)
         return
@@ -319,27 +328,24 @@ def _server_findings(stratum: Stratum, now: datetime) -> Iterator[Finding]:
         yield Finding("list_unread", Health.UNKNOWN, f"its list of repositories was not read: {stratum.listing.why}")
     elif stratum.listing.result is Result.NOT_FOUND and stratum.backend is not Backend.S3:
         yield Finding("list_unread", Health.UNKNOWN, "it has no list of repositories")
-    yield from _server_geodb(stratum, now)
-    yield from _server_geoapi(stratum)
+    yield from _server_geodb(stratum, background.now)
+    if background.fleet.geoapi.enabled:
+        yield from _server_geoapi(stratum)
 
 
 def _server_down(stratum: Stratum) -> Iterator[Finding]:
     if _gave_no_answer(stratum):
         if stratum.server.limits["server_down"].critical:
-            yield Finding("server_down", Health.CRITICAL, f"nothing can be read from it: {_first_failure(stratum)}")
+            yield Finding("server_down", Health.CRITICAL, f"nothing can be read from it: {stratum.answer.why}")
+    elif stratum.backend is Backend.S3 and not stratum.replicas:
+        yield Finding("server_down", Health.UNKNOWN, "S3 has no list, and no repository is named for it")
     else:
-        yield Finding("server_down", Health.UNKNOWN, "the run's time was up before it was asked")
+        yield Finding("server_down", Health.UNKNOWN, "the run's time was up before it answered")
 
 
 def _gave_no_answer(stratum: Stratum) -> bool:
-    """Did at least one request really fail, and not only for want of time?"""
-    results = {stratum.listing.result, *(replica.manifest.result for replica in stratum.replicas)}
-    return results != {Result.DEADLINE}
-
-
-def _first_failure(stratum: Stratum) -> str:
-    readings: tuple[Reading[Any], ...] = (stratum.listing, *(replica.manifest for replica in stratum.replicas))
-    return next(reading.why for reading in readings if reading.result is not Result.DEADLINE)
+    """Did its list, or on S3 at least one manifest, really fail, and not only for want of time?"""
+    return stratum.answer.result is not Result.DEADLINE
 
 
 def _server_geodb(stratum: Stratum, now: datetime) -> Iterator[Finding]:
@@ -356,6 +362,8 @@ def _server_geoapi(stratum: Stratum) -> Iterator[Finding]:
         yield Finding("geoapi_wrong", Health.WARNING, f"its GeoAPI puts servers in a wrong order: {why}")
     if stratum.geoapi_status is GeoAPIStatus.NO_RESPONSE and limits["geoapi_down"].critical:
         yield Finding("geoapi_down", Health.CRITICAL, f"its GeoAPI gives no usable answer: {why}")
+    if stratum.geoapi_status is GeoAPIStatus.NOT_YET_TESTED and limits["geoapi_down"].critical:
+        yield _not_known("geoapi_down", "whether its GeoAPI works", "the run's time was up")
 
 
 # --- words ------------------------------------------------------------------------------------------

@@ -47,8 +47,7 @@ MAX_HEAD = 64 * 1024
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _NOT_SERVED = (404, 410)
-_ERROR_PAGE = 16 * 1024
-_ERROR_PAGE_TIME = 0.5
+_ERROR_PAGE, _ERROR_PAGE_TIME = 16 * 1024, 0.5  # bytes, seconds
 _LONGEST_NUMBER = 18  # digits: Python refuses to read thousands of them
 
 
@@ -154,12 +153,11 @@ class Network:
 
     def _follow(self, session: Session, url: str, limit: int) -> Answer:
         """Fetch, going where a redirect points as long as that is the same server."""
-        at = url
         for _ in range(MAX_REDIRECTS + 1):
-            with contextlib.closing(self._ask(session, at)) as response:
+            with contextlib.closing(self._ask(session, url)) as response:
                 if response.status_code not in _REDIRECTS:
                     return _answer(response, limit)
-                at = _target(at, response)
+                url = _target(url, response)
         raise FetchError(Result.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", response.status_code)
 
     def _ask(self, session: Session, url: str) -> requests.Response:
@@ -245,7 +243,6 @@ _FAILURES = (
     *(requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError),
     *(ValueError, FetchError),  # a URL that cannot be asked for; what our sockets raise
 )
-_CLOSED = (RemoteDisconnected, IncompleteRead)
 _OF_CONNECTION = (Result.CONNECTION_FAILED, Result.HTTP_ERROR, Result.TLS_ERROR)
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 
@@ -264,7 +261,7 @@ def _failure(error: Exception, http_status: int | None = None) -> FetchError:
 def _result(root: BaseException) -> Result:
     if isinstance(root, ssl.SSLError):
         return Result.TLS_ERROR
-    not_http = isinstance(root, HTTPException) and not isinstance(root, _CLOSED)
+    not_http = isinstance(root, HTTPException) and not isinstance(root, (RemoteDisconnected, IncompleteRead))
     return Result.HTTP_ERROR if not_http else Result.CONNECTION_FAILED
 
 

@@ -236,11 +236,17 @@ class Reading(Generic[T]):
     http_status: int | None = None
     why: str = "the run's time was up"
     age: int | None = None
+    ours: bool = False  # it could not be read because of an error of this program
 
     @property
     def answered(self) -> bool:
         """Did the server say what it has, or that it has nothing?"""
         return self.result in (Result.OK, Result.NOT_FOUND, Result.UNLISTED)
+
+    @property
+    def broken(self) -> bool:
+        """Did the server answer with something that is not the document?"""
+        return self.result in (Result.INVALID, Result.NAME_MISMATCH, Result.TOO_LARGE) and not self.ours
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_command(commands: "argparse._SubParsersAction[_Parser]", name: str, what: str) -> argparse.ArgumentParser:
+def _add_command(commands: argparse._SubParsersAction[_Parser], name: str, what: str) -> argparse.ArgumentParser:
     """A sub-command takes the same options; what it is not given must not undo what stands before it."""
     parser = commands.add_parser(name, help=what, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     parser.set_defaults(command=name)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from telegraf_cvmfs.fetch import Fetch, Network
 from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import (
+    Answer,
     Backend,
     Entry,
     FetchError,
@@ -168,6 +169,7 @@ class _Visit:
         self._geoapi = GeoAPIStatus.NOT_YET_TESTED
         self._geoapi_why = ""
         self._response_time: timedelta | None = None
+        self._s3 = server.backend is Backend.S3
         self._gone = False
         self._silences = 0
         self._last_silence: FetchError | None = None
@@ -194,14 +196,11 @@ class _Visit:
         """This server as far as it is known."""
         with self._lock:
             replicas = tuple(self._replicas.values())
-        backend = self._backend(replicas)
-        if backend is Backend.S3:
-            replicas = tuple(_absent_if_forbidden(replica) for replica in replicas)
         return Stratum(
             server=self.server,
             listing=self._listing,
             meta=self._meta,
-            backend=backend,
+            backend=self._backend(replicas),
             geoapi_status=self._geoapi,
             geoapi_why=self._geoapi_why,
             response_time=self._response_time,
@@ -213,6 +212,9 @@ class _Visit:
             self._read_list()
         self._each(self._read_manifest, self._replicas)
         self._gone = not any(reading.result not in _SILENT for reading in self._first_readings())
+        if self._backend(tuple(self._replicas.values())) is Backend.S3:
+            self._s3 = True
+            self._know([_absent_if_forbidden(replica) for replica in self._replicas.values()])
         there = [key for key, replica in self._replicas.items() if _has_details(replica)]
         jobs: list[Callable[[], None]] = [self._test_geoapi]
         jobs += [partial(self._read_detail, key, document) for key in there for document in _DETAILS]
@@ -280,11 +282,13 @@ class _Visit:
         if not status.answered or (status.value is not None and status.value.last_snapshot is not None):
             return status
         marker = self._read(_beside(replica, ".cvmfs_last_snapshot"), LIMIT_OF_STATUS, parse_last_snapshot)
-        if marker.value is None:
-            return status if marker.answered else marker if status.value is None else status
-        known = status.value or Status()
-        value = replace(known, last_snapshot=marker.value.last_snapshot, unreadable=known.unreadable)
-        return replace(marker, value=value)
+        if marker.value is not None:
+            return replace(marker, value=replace(status.value or Status(), last_snapshot=marker.value.last_snapshot))
+        if marker.answered:
+            return status
+        if status.value is None:
+            return marker
+        return replace(status, value=replace(status.value, unreadable=(*status.value.unreadable, "last_snapshot")))
 
     def _read_meta(self) -> None:
         if self.server.backend is not Backend.S3:
@@ -296,30 +300,27 @@ class _Visit:
         if silent and self._last_silence is not None:  # a server that is gone is not asked for ever
             return Reading(self._last_silence.result, why=str(self._last_silence))
         try:
-            answer = self._fetch(url, limit)
+            return self._answered(self._fetch(url, limit), parse)
         except FetchError as error:
             self._note(error)
             return Reading(error.result, http_status=error.http_status, why=str(error))
         except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
             self._complain(f"E! {url}: {_ours(error)}")
-            return Reading(Result.INVALID, why=_ours(error))
-        self._silences = 0
-        if answer.status in NOT_SERVED or (answer.status == FORBIDDEN and self.server.backend is Backend.S3):
-            return Reading(Result.NOT_FOUND, http_status=answer.status, why=f"not served (HTTP {answer.status})")
-        if answer.status != HTTP_OK:
-            return Reading(Result.HTTP_ERROR, http_status=answer.status, why=f"HTTP status {answer.status}")
-        return self._parsed(url, parse, answer.body, answer.age)
+            return Reading(Result.INVALID, why=_ours(error), ours=True)
 
-    def _parsed(self, url: str, parse: Callable[[bytes], T], body: bytes, age: int | None) -> Reading[T]:
+    def _answered(self, answer: Answer, parse: Callable[[bytes], T]) -> Reading[T]:
+        self._silences = 0
+        status, age = answer.status, answer.age
+        if status in NOT_SERVED or (status == FORBIDDEN and self._s3):
+            return Reading(Result.NOT_FOUND, http_status=status, why=f"not served (HTTP {status})")
+        if status != HTTP_OK:
+            return Reading(Result.HTTP_ERROR, http_status=status, why=f"HTTP status {status}")
         try:
-            return Reading(Result.OK, parse(body), HTTP_OK, "", age)
+            return Reading(Result.OK, parse(answer.body), status, "", age)
         except _NameMismatchError as error:
-            return Reading(Result.NAME_MISMATCH, None, HTTP_OK, str(error), age)
+            return Reading(Result.NAME_MISMATCH, None, status, str(error), age)
         except ParseError as error:
-            return Reading(Result.INVALID, None, HTTP_OK, str(error), age)
-        except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
-            self._complain(f"E! {url}: {_ours(error)}")
-            return Reading(Result.INVALID, None, HTTP_OK, _ours(error), age)
+            return Reading(Result.INVALID, None, status, str(error), age)
 
     def _note(self, error: FetchError) -> None:
         """Count the failures in a row that came without any answer."""

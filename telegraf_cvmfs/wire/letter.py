@@ -33,6 +33,8 @@ def split(body: bytes, document: str) -> tuple[bytes, Letter | None]:
     "--" line.
     """
     text, separator, rest = body.partition(_SEPARATOR)
+    if not separator and body.lstrip()[:1] == b"<":
+        raise ParseError(f"{document}: a web page, not the document")
     if not separator:
         raise ParseError(f"{document}: no '--' line, the document is cut short")
     if text.startswith(b"--\n"):
