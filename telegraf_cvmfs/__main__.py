@@ -1,6 +1,41 @@
-"""`python -m telegraf_cvmfs`."""
+"""`python -m telegraf_cvmfs`, and what the script `telegraf-cvmfs` calls: the very door.
 
-from telegraf_cvmfs.cli import entry
+The clock is read and SIGTERM is listened to before anything heavy is imported: Telegraf's time begins with
+the process, and a process that it stops has to say what it knows.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import NoReturn
+
+from telegraf_cvmfs.deadline import Deadline
+
+
+def entry() -> NoReturn:
+    """Run the command and end the process, without waiting for name look-ups that hang."""
+    deadline = Deadline(float("inf"), time.monotonic())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: deadline.cut())
+    _occupy_standard_descriptors()
+
+    import sys  # noqa: PLC0415
+
+    from telegraf_cvmfs.cli import main  # noqa: PLC0415
+
+    os._exit(main(sys.argv[1:], deadline))
+
+
+def _occupy_standard_descriptors() -> None:
+    """Where stdin, stdout or stderr is closed, the next socket would take its number, and our output."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
 
 if __name__ == "__main__":
     entry()

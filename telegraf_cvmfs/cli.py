@@ -4,20 +4,19 @@ stdout carries the chosen format and nothing else, in one write of whole lines. 
 goes to stderr in Telegraf's form, and its first line says all: Telegraf keeps no more of it.
 """
 
-import time
-
-_STARTED = time.monotonic()  # before the imports below, which are part of the time that Telegraf gives us
+from __future__ import annotations
 
 import argparse
 import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.emit import emitter
@@ -31,22 +30,13 @@ if TYPE_CHECKING:
 OK, NO_OUTPUT, WRONG_USE = 0, 1, 2
 
 
-def entry() -> NoReturn:
-    """Run the command and end the process, without waiting for name look-ups that hang."""
-    _occupy_standard_descriptors()
-    code = main(sys.argv[1:])
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(code)
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns its exit code."""
+def main(arguments: Sequence[str], deadline: Deadline | None = None) -> int:
+    """Run the command within a deadline, which its options shorten; returns its exit code."""
     try:
         options = parse(arguments)
-        return _COMMANDS[options.command](options)
+        return _COMMANDS[options.command](options, deadline or Deadline(float("inf")))
     except SystemExit as end:  # argparse, after --help and --version
+        sys.stdout.flush()
         return int(end.code or OK)
     except ConfigError as error:
         _tell(f"E! {error}")
@@ -72,42 +62,36 @@ def _place(error: BaseException) -> str:
 # --- commands ---------------------------------------------------------------------------------------
 
 
-def _once(options: argparse.Namespace) -> int:
+def _once(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape once and print."""
-    deadline = Deadline(float("inf"), _STARTED)
-    _on_signals(deadline.cut)
     with _fleet(options) as fleet:
         _round(fleet, deadline, options, _state(fleet, options))
     return OK
 
 
-def _execd(options: argparse.Namespace) -> int:
+def _execd(options: argparse.Namespace, _deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends."""
     from telegraf_cvmfs.execd import Rounds
-    from telegraf_cvmfs.fetch import Names
+    from telegraf_cvmfs.names import Names
 
     rounds = Rounds(descriptor=0)
-    _on_signals(rounds.stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: rounds.stop())
     names = Names()
     with _fleets(options) as current:
         state = _state(current(), options)
         for _ in rounds:
             _round(current(), rounds.begin(Deadline(float("inf"))), options, state, names)
+            names.forget()
     return OK
-
-
-def _on_signals(stop: Callable[[], None]) -> None:
-    """SIGTERM is how Telegraf, and SIGINT how a person, asks for the end: with what is known by then."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop())
 
 
 def _round(
     fleet: Fleet,
     deadline: Deadline,
     options: argparse.Namespace,
-    state: "State",
-    names: "Names | None" = None,
+    state: State,
+    names: Names | None = None,
 ) -> None:
     """One run from the fleet to its printed text; what is worth remembering is kept."""
     from telegraf_cvmfs.assess import assess
@@ -116,7 +100,8 @@ def _round(
 
     deadline.shorten(fleet.deadline.total_seconds())
     began = time.monotonic()
-    network = Network(deadline, fleet.connections_per_server, fleet.proxy, names)
+    _open_enough_files()
+    network = Network(deadline, fleet.connections_per_server, fleet.proxy, names=names)
     complain = _complainer(options)
     with _progress(fleet, options) as tick:
         seen = scrape(fleet, datetime.now(UTC), network, complain, done=tick, memory=state.memory)
@@ -127,7 +112,7 @@ def _round(
     _summarise(run, complain)
 
 
-def _state(fleet: Fleet, options: argparse.Namespace) -> "State":
+def _state(fleet: Fleet, options: argparse.Namespace) -> State:
     from telegraf_cvmfs.state import State
 
     return State(_memory_path(fleet, options), _complainer(options))
@@ -141,6 +126,16 @@ def _memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
     if options.demo or chosen == "none":
         return None
     return path_of(Path(chosen) if chosen else default_folder(os.environ), fleet.name)
+
+
+def _open_enough_files() -> None:
+    """A large fleet has more connections than the thousand files that a process may usually have open."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _summarise(run: Run, complain: Callable[[str], None]) -> None:
@@ -221,14 +216,12 @@ def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
     )
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
     from telegraf_cvmfs.check import check, telegraf_settings
     from telegraf_cvmfs.fetch import Network
     from telegraf_cvmfs.visit import knock
 
-    deadline = Deadline(float("inf"), _STARTED)
-    _on_signals(deadline.cut)
     with _fleet(options) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())
         network = Network(deadline, fleet.connections_per_server, fleet.proxy)
@@ -262,7 +255,7 @@ def _telegraf_files() -> Iterator[tuple[Path, str]]:
             yield path, path.read_text(encoding="utf-8")
 
 
-def _demo(_options: argparse.Namespace) -> int:
+def _demo(_options: argparse.Namespace, _deadline: Deadline) -> int:
     """Serve the demo fleet until interrupted, so that Telegraf or a browser can be pointed at it."""
     import tempfile
 
@@ -340,12 +333,3 @@ def _print(text: str) -> None:
         raise
     except OSError as error:
         raise _OutputError(error.strerror or str(error)) from error
-
-
-def _occupy_standard_descriptors() -> None:
-    """Where stdin, stdout or stderr is closed, the next socket would take its number, and our output."""
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)

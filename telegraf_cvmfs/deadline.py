@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 import time
 
 _NAP = 0.1
@@ -18,6 +19,8 @@ class Deadline:
     def __init__(self, seconds: float, started: float | None = None) -> None:
         self.started = time.monotonic() if started is None else started
         self._until = self.started + seconds
+        self._reserved = 0.0
+        self._lock = threading.Lock()
         self._cut = float("inf")  # apart, so that a signal in the midst of `shorten` is not overwritten by it
         # Not an Event: a signal handler that sets one can meet its own thread inside it, and wait for ever.
         self._over: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -25,7 +28,8 @@ class Deadline:
     @property
     def remaining(self) -> float:
         """Seconds until the end; negative once it has passed."""
-        return min(self._until, self._cut) - time.monotonic()
+        half = (self._until - self.started) / 2
+        return min(self._until - min(self._reserved, half), self._cut) - time.monotonic()
 
     @property
     def passed(self) -> bool:
@@ -35,6 +39,11 @@ class Deadline:
     def shorten(self, seconds: float) -> None:
         """End the run, at the latest, so many seconds after it started."""
         self._until = min(self._until, self.started + seconds)
+
+    def reserve(self, seconds: float) -> None:
+        """Keep these seconds, but at most half of all, for what comes after the waiting; they add up."""
+        with self._lock:
+            self._reserved += seconds
 
     def cut(self) -> None:
         """End the run now, with what is known; safe in a signal handler."""

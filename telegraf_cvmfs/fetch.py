@@ -59,6 +59,7 @@ class Network:
         connections: at most so many to each server.
         proxy: the URL of a proxy; "environment" for what `http_proxy` and its like say; empty for none.
         resolve: turns host names into addresses.
+        names: look-ups that are shared with other runs, instead of `resolve`.
     """
 
     def __init__(
@@ -67,11 +68,12 @@ class Network:
         connections: int = 8,
         proxy: str = "",
         resolve: Resolve = system_resolve,
+        names: Names | None = None,
     ) -> None:
         self.deadline = deadline
         self._connections = connections
         self._proxy = proxy
-        self._names = Names(resolve)
+        self._names = names or Names(resolve)
         self._request_timeout = min(REQUEST_TIMEOUT, max(deadline.remaining, 0.0) / 3)
         self._tls: ssl.SSLContext | None = None
         self._tls_lock = threading.Lock()

@@ -114,15 +114,6 @@ class RepositoryRule:
     snapshot_factor: float = 1.0
 
 
-CANONICAL_GEOAPI_ORIGIN = "cvmfs-stratum-one.cern.ch"
-CANONICAL_GEOAPI_SERVERS = (
-    "cvmfs-s1fnal.opensciencegrid.org",
-    "cvmfs-stratum-one.cern.ch",
-    "cvmfs-stratum-one.ihep.ac.cn",
-)
-CANONICAL_GEOAPI_ORDER = (2, 1, 3)
-
-
 @dataclass(frozen=True)
 class GeoAPI:
     """How to ask a GeoAPI: cvmfs-servermon's question by default, or the fleet's own hosts.

@@ -33,7 +33,7 @@ class _Lookup:
 class Names:
     """Host names to addresses, each looked up once a run; a look-up that hangs holds one thread and no run."""
 
-    def __init__(self, resolve: Resolve) -> None:
+    def __init__(self, resolve: Resolve = system_resolve) -> None:
         self._resolve = resolve
         self._lookups: dict[str, _Lookup] = {}
         self._lock = threading.Lock()
@@ -58,6 +58,11 @@ class Names:
         """From now on this address first: those before it did not answer, and waiting for them costs time."""
         lookup = self._lookups[host]
         lookup.addresses = [address, *(other for other in lookup.addresses if other != address)]
+
+    def forget(self) -> None:
+        """Look names up again from now on; a look-up that hangs is still waited for, not begun once more."""
+        with self._lock:
+            self._lookups = {host: lookup for host, lookup in self._lookups.items() if not lookup.done.is_set()}
 
     def _lookup(self, host: str) -> _Lookup:
         with self._lock:

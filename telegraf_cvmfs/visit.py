@@ -9,13 +9,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from telegraf_cvmfs.fetch import Fetch, Network
+from telegraf_cvmfs.documents import (
+    DETAILS,
+    LARGEST_MANIFEST,
+    LARGEST_ORDER,
+    LAST_SNAPSHOT,
+    LISTING,
+    META,
+    Document,
+    NameMismatchError,
+    beside,
+    complete,
+    details,
+    manifest_of,
+)
+from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import (
     Answer,
@@ -26,7 +40,6 @@ from telegraf_cvmfs.model import (
     GeoAPIStatus,
     Listed,
     Listing,
-    Manifest,
     Meta,
     ParseError,
     Reading,
@@ -40,19 +53,11 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.targets import listed_replicas, named_replicas, remembered_replicas
 from telegraf_cvmfs.wire import geoapi
-from telegraf_cvmfs.wire.manifest import parse_manifest
-from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
-from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
-from telegraf_cvmfs.wire.whitelist import parse_whitelist
 
 T = TypeVar("T")
 
-KIB = 1024
-LIMIT_OF_LIST = 4096 * KIB
-LIMIT_OF_META = 256 * KIB
-LIMIT_OF_SIGNED = 64 * KIB  # manifest and whitelist; real ones have less than 4 KiB
-LIMIT_OF_STATUS = 64 * KIB
-LIMIT_OF_ORDER = 4 * KIB
+SECONDS_PER_REPLICA = 0.0002
+"""What judging and printing one takes, on a slow machine: it has to fit into the run's time too."""
 
 HTTP_OK = 200
 NOT_SERVED = (404, 410)
@@ -82,8 +87,7 @@ def scrape(
         memory: what earlier runs saw: a server's repositories are asked for even if its list cannot be read.
     """
     visits = [
-        _Visit(fleet, server, network.fetch(server), complain, memory.entries(server.name, started))
-        for server in fleet.servers
+        _Visit(fleet, server, network, complain, memory.entries(server.name, started)) for server in fleet.servers
     ]
 
     def visit_all() -> None:
@@ -98,7 +102,7 @@ def scrape(
 
 def knock(fleet: Fleet, network: Network, complain: Complain) -> tuple[Stratum, ...]:
     """Try each server once: its list, and one manifest. What is found is told, nothing is scraped."""
-    visits = [_Visit(fleet, server, network.fetch(server), complain) for server in fleet.servers]
+    visits = [_Visit(fleet, server, network, complain) for server in fleet.servers]
     side_by_side([visit.knock for visit in visits], len(visits))
     network.close()
     return tuple(visit.stratum() for visit in visits)
@@ -131,23 +135,6 @@ def side_by_side(jobs: Sequence[Callable[[], None]], width: int) -> None:
 # --- one server -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Document:
-    """One of the files that lie beside a manifest: which field it fills, how it is called, who reads it."""
-
-    field: str
-    name: str
-    limit: int
-    parse: Callable[[bytes], Any]
-    of_source: bool = True  # a repository that is published here has it too
-
-
-_DETAILS = (
-    _Document("whitelist", ".cvmfswhitelist", LIMIT_OF_SIGNED, parse_whitelist),
-    _Document("status", ".cvmfs_status.json", LIMIT_OF_STATUS, parse_status),
-    _Document("snapshotting", ".cvmfs_is_snapshotting", LIMIT_OF_STATUS, parse_snapshotting, of_source=False),
-)
-
 _SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
 
 
@@ -155,12 +142,13 @@ class _Visit:
     """The scrape of one server while it goes on; `stratum()` is what is known at any moment."""
 
     def __init__(
-        self, fleet: Fleet, server: Server, fetch: Fetch, complain: Complain, seen: Iterable[Entry] = ()
+        self, fleet: Fleet, server: Server, network: Network, complain: Complain, seen: Iterable[Entry] = ()
     ) -> None:
         self.server = server
         self.finished = False
         self._fleet = fleet
-        self._fetch = fetch
+        self._fetch = network.fetch(server)
+        self._deadline = network.deadline
         self._complain = complain
         self._lock = threading.Lock()
         self._replicas: dict[int, Replica] = {}
@@ -183,7 +171,7 @@ class _Visit:
         except Exception as error:  # noqa: BLE001  # our fault: it costs this server, not the run
             self._complain(f"E! {self.server.name}: {_ours(error)}")
         listed = self.server.backend is Backend.S3 or self._listing.result is not Result.DEADLINE
-        self.finished = listed and not any(_cut_short(replica) for replica in self._replicas.values())
+        self.finished = listed and all(map(complete, self._replicas.values()))
 
     def knock(self) -> None:
         """The list, and a manifest until one is there: enough to say whether a scrape would work."""
@@ -215,9 +203,9 @@ class _Visit:
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
             self._s3 = True
             self._know([_absent_if_forbidden(replica) for replica in self._replicas.values()])
-        there = [key for key, replica in self._replicas.items() if _has_details(replica)]
         jobs: list[Callable[[], None]] = [self._test_geoapi]
-        jobs += [partial(self._read_detail, key, document) for key in there for document in _DETAILS]
+        for key, replica in self._replicas.items():
+            jobs += [partial(self._read_detail, key, field) for field in details(replica)]
         jobs.append(self._read_meta)
         side_by_side(jobs, self._fleet.connections_per_server)
 
@@ -232,7 +220,7 @@ class _Visit:
 
     def _read_list(self) -> None:
         began = time.monotonic()
-        self._listing = self._read(self._url("/cvmfs/info/v1/repositories.json"), LIMIT_OF_LIST, parse_listing)
+        self._listing = self._read_document(self.server.url + LISTING.name, LISTING)
         if self._listing.http_status is not None:
             self._response_time = timedelta(seconds=time.monotonic() - began)
         listing = self._listing.value
@@ -242,6 +230,7 @@ class _Visit:
             self._complain(f"W! {self.server.name}: repositories.json: {rejected}")
         replicas = listed_replicas(self._fleet, self.server, listing)
         names = {replica.repo for replica in replicas}
+        self._deadline.reserve(len(replicas) * SECONDS_PER_REPLICA)
         more = (replica for replica in self._expected(Listed.UNLISTED) if replica.repo not in names)
         self._know([*replicas, *more])
 
@@ -258,30 +247,28 @@ class _Visit:
 
     def _learn(self, key: int, **readings: Reading[Any]) -> None:
         with self._lock:
-            # mypy cannot see that the names are those of readings: they come from `_DETAILS`
+            # mypy cannot see that the names are those of readings: they come from `DETAILS`
             self._replicas[key] = replace(self._replicas[key], **readings)  # type: ignore[arg-type]
 
     # Documents
 
     def _read_manifest(self, key: int) -> None:
         replica = self._replicas[key]
-        parse = partial(_manifest_of, replica.repo)
-        self._learn(key, manifest=self._read(replica.url, LIMIT_OF_SIGNED, parse))
+        parse = partial(manifest_of, replica.repo)
+        self._learn(key, manifest=self._read(replica.url, LARGEST_MANIFEST, parse))
 
-    def _read_detail(self, key: int, document: _Document) -> None:
+    def _read_detail(self, key: int, field: str) -> None:
         replica = self._replicas[key]
-        if replica.source and not document.of_source:
-            return
-        reading = self._read(_beside(replica, document.name), document.limit, document.parse)
-        if document.field == "status" and not replica.source:
+        reading = self._read_document(beside(replica, DETAILS[field]), DETAILS[field])
+        if field == "status" and not replica.source:
             reading = self._with_marker(replica, reading)
-        self._learn(key, **{document.field: reading})
+        self._learn(key, **{field: reading})
 
     def _with_marker(self, replica: Replica, status: Reading[Status]) -> Reading[Status]:
         """Servers before 2.7, and those without jq, say only in a marker file when they last snapshot."""
         if not status.answered or (status.value is not None and status.value.last_snapshot is not None):
             return status
-        marker = self._read(_beside(replica, ".cvmfs_last_snapshot"), LIMIT_OF_STATUS, parse_last_snapshot)
+        marker: Reading[Status] = self._read_document(beside(replica, LAST_SNAPSHOT), LAST_SNAPSHOT)
         if marker.value is not None:
             return replace(marker, value=replace(status.value or Status(), last_snapshot=marker.value.last_snapshot))
         if marker.answered:
@@ -292,7 +279,10 @@ class _Visit:
 
     def _read_meta(self) -> None:
         if self.server.backend is not Backend.S3:
-            self._meta = self._read(self._url("/cvmfs/info/v1/meta.json"), LIMIT_OF_META, parse_meta)
+            self._meta = self._read_document(self.server.url + META.name, META)
+
+    def _read_document(self, url: str, document: Document) -> Reading[Any]:
+        return self._read(url, document.limit, document.parse)
 
     def _read(self, url: str, limit: int, parse: Callable[[bytes], T]) -> Reading[T]:
         """One document; whatever goes wrong is part of the answer."""
@@ -317,7 +307,7 @@ class _Visit:
             return Reading(Result.HTTP_ERROR, http_status=status, why=f"HTTP status {status}")
         try:
             return Reading(Result.OK, parse(answer.body), status, "", age)
-        except _NameMismatchError as error:
+        except NameMismatchError as error:
             return Reading(Result.NAME_MISMATCH, None, status, str(error), age)
         except ParseError as error:
             return Reading(Result.INVALID, None, status, str(error), age)
@@ -351,7 +341,7 @@ class _Visit:
     def _ask_geoapi(self, replica: Replica) -> None:
         origin, hosts = geoapi.question(self._fleet.geoapi)
         path = geoapi.geo_path(replica.url.removesuffix("/.cvmfspublished"), origin, hosts)
-        reading = self._read(path, LIMIT_OF_ORDER, lambda body: geoapi.parse_order(body, len(hosts)))
+        reading = self._read(path, LARGEST_ORDER, lambda body: geoapi.parse_order(body, len(hosts)))
         if reading.value is not None:
             right = geoapi.judge_order(reading.value, self._fleet.geoapi)
             self._geoapi = GeoAPIStatus.OK if right else GeoAPIStatus.LOCATION_ERROR
@@ -362,9 +352,6 @@ class _Visit:
 
     # Small questions
 
-    def _url(self, path: str) -> str:
-        return self.server.url + path
-
     def _backend(self, replicas: tuple[Replica, ...]) -> Backend | None:
         if self.server.backend is not Backend.AUTO:
             return self.server.backend
@@ -372,40 +359,6 @@ class _Visit:
             return Backend.CVMFS
         hidden = self._listing.http_status in (*NOT_SERVED, FORBIDDEN)
         return Backend.S3 if hidden and any(replica.up for replica in replicas) else None
-
-
-class _NameMismatchError(Exception):
-    """A good manifest, of another repository."""
-
-
-def _manifest_of(repo: str, body: bytes) -> Manifest:
-    manifest = parse_manifest(body)
-    if manifest.repository != repo:
-        found = f"it is the manifest of {manifest.repository}" if manifest.repository else "it names no repository"
-        raise _NameMismatchError(f"manifest: {found}, not of {repo}")
-    return manifest
-
-
-def _beside(replica: Replica, name: str) -> str:
-    return replica.url.removesuffix(".cvmfspublished") + name
-
-
-def _has_details(replica: Replica) -> bool:
-    """Is there more to ask? Of a repository that neither is there nor ought to be, there is not."""
-    return replica.listed in (Listed.SOURCE, Listed.REPLICA) or replica.manifest.result is not Result.NOT_FOUND
-
-
-def _cut_short(replica: Replica) -> bool:
-    wanted: Mapping[str, Reading[Any]] = {"manifest": replica.manifest} | (
-        {
-            document.field: getattr(replica, document.field)
-            for document in _DETAILS
-            if document.of_source or not replica.source
-        }
-        if _has_details(replica)
-        else {}
-    )
-    return any(reading.result is Result.DEADLINE for reading in wanted.values())
 
 
 def _absent_if_forbidden(replica: Replica) -> Replica:

@@ -106,6 +106,8 @@ def replica(
     )
     verdict = worst(one.health for one in findings) if health is None else health
     judged = None if pass_through else verdict
+    if is_reference and found.manifest.value is not None:
+        comparison.setdefault("first_published", found.manifest.value.published)
     return ReplicaVerdict(found, judged, tuple(findings), is_reference=is_reference, **comparison)
 
 

@@ -34,17 +34,15 @@ from telegraf_cvmfs.demo.inventory import repositories, strata
 from telegraf_cvmfs.demo.signing import content_hash, demo_keys, make_keys
 from telegraf_cvmfs.demo.stratum import utc_date
 from telegraf_cvmfs.model import (
-    CANONICAL_GEOAPI_ORDER,
-    CANONICAL_GEOAPI_ORIGIN,
-    CANONICAL_GEOAPI_SERVERS,
     Role,
 )
+from telegraf_cvmfs.wire.geoapi import CANONICAL_ORDER, CANONICAL_ORIGIN, CANONICAL_SERVERS
 
 NOW = datetime(2026, 3, 2, 4, 5, 6, tzinfo=UTC)
 UP = ("stratum0", "stratum1-healthy", "stratum1-lagging")
 NAMES = ("software", "data", "conditions", "containers", "nightlies", "config")
 SHA1_DIGEST_INFO = bytes.fromhex("30 21 30 09 06 05 2b 0e 03 02 1a 05 00 04 14")  # RFC 8017, 9.2
-CANONICAL_HOSTS = ",".join(CANONICAL_GEOAPI_SERVERS)
+CANONICAL_HOSTS = ",".join(CANONICAL_SERVERS)
 
 
 @pytest.fixture(scope="module")
@@ -421,14 +419,14 @@ def test_a_key_with_an_unusual_path_is_still_toml(demo: DemoFleet) -> None:
 
 @pytest.mark.parametrize("server", ["stratum1-healthy", "stratum1-lagging"])
 def test_the_canonical_probe_gets_the_canonical_order(demo: DemoFleet, server: str) -> None:
-    path = f"/api/v1.0/geo/{CANONICAL_GEOAPI_ORIGIN}/{CANONICAL_HOSTS}"
+    path = f"/api/v1.0/geo/{CANONICAL_ORIGIN}/{CANONICAL_HOSTS}"
     code, body, headers = get(base(demo, server, "software") + path)
     assert (code, headers["Content-Type"], headers["Cache-Control"]) == (200, "text/plain", "max-age=3600")
-    assert tuple(map(int, body.decode().strip().split(","))) == CANONICAL_GEOAPI_ORDER
+    assert tuple(map(int, body.decode().strip().split(","))) == CANONICAL_ORDER
 
 
 def test_a_stratum_0_has_no_geoapi(demo: DemoFleet) -> None:
-    path = f"/api/v1.0/geo/{CANONICAL_GEOAPI_ORIGIN}/{CANONICAL_HOSTS}"
+    path = f"/api/v1.0/geo/{CANONICAL_ORIGIN}/{CANONICAL_HOSTS}"
     assert get(base(demo, "stratum0", "software") + path)[0] == 404
 
 

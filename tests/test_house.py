@@ -13,7 +13,21 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PURE = [
     *sorted((PACKAGE / "wire").glob("*.py")),
     *sorted((PACKAGE / "emit").glob("*.py")),
-    *(PACKAGE / f"{name}.py" for name in ("model", "assess", "compare", "points", "settings", "targets", "duration")),
+    *(
+        PACKAGE / f"{name}.py"
+        for name in (
+            "model",
+            "assess",
+            "compare",
+            "points",
+            "settings",
+            "targets",
+            "duration",
+            "memory",
+            "documents",
+            "check",
+        )
+    ),
 ]
 OUTSIDE_WORLD = {
     *("socket", "ssl", "selectors", "http", "urllib3", "requests", "certifi", "asyncio", "subprocess", "threading"),

@@ -14,8 +14,6 @@ from strata import FakeNetwork, Served, down, run_of
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.model import (
-    CANONICAL_GEOAPI_ORIGIN,
-    CANONICAL_GEOAPI_SERVERS,
     Answer,
     Backend,
     FetchError,
@@ -32,6 +30,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.visit import scrape
+from telegraf_cvmfs.wire.geoapi import CANONICAL_ORIGIN, CANONICAL_SERVERS
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 S0 = Server("http://s0.tld", "s0.tld", Role.STRATUM0)
@@ -39,7 +38,7 @@ S1 = Server("http://s1.tld", "s1.tld", Role.STRATUM1)
 SYNC = Server("http://sync.tld:8000", "sync.tld:8000", Role.SYNC)
 LIST = "/cvmfs/info/v1/repositories.json"
 META = "/cvmfs/info/v1/meta.json"
-CANONICAL = f"api/v1.0/geo/{CANONICAL_GEOAPI_ORIGIN}/{','.join(CANONICAL_GEOAPI_SERVERS)}"
+CANONICAL = f"api/v1.0/geo/{CANONICAL_ORIGIN}/{','.join(CANONICAL_SERVERS)}"
 GENUINE = [
     json.loads(line) for line in (Path(__file__).parent / "wire_data/genuine/geoapi.jsonl").read_text().splitlines()
 ]

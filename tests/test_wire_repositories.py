@@ -220,10 +220,10 @@ def test_a_date_of_the_geo_database_that_cannot_be_read_is_none(value: object) -
     assert listing(last_geodb_update=value).last_geodb_update is None
 
 
-def test_at_most_ten_thousand_entries_are_taken() -> None:
+def test_at_most_two_thousand_entries_are_taken() -> None:
     entries = [{"name": f"r{number}.example"} for number in range(MOST_ENTRIES)]
     assert len(listing(*entries).entries) == MOST_ENTRIES
-    with pytest.raises(ParseError, match=r"^repositories\.json: more than 10000 entries$"):
+    with pytest.raises(ParseError, match=r"^repositories\.json: more than 2000 entries$"):
         listing(*entries, repositories=[{"name": "one.more"}])
 
 

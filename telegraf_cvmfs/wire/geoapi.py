@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import re
 
-from telegraf_cvmfs.model import (
-    CANONICAL_GEOAPI_ORDER,
-    CANONICAL_GEOAPI_ORIGIN,
-    CANONICAL_GEOAPI_SERVERS,
-    GeoAPI,
-    ParseError,
-)
+from telegraf_cvmfs.model import GeoAPI, ParseError
 from telegraf_cvmfs.wire import shown
+
+CANONICAL_ORIGIN = "cvmfs-stratum-one.cern.ch"
+CANONICAL_SERVERS = (
+    "cvmfs-s1fnal.opensciencegrid.org",
+    "cvmfs-stratum-one.cern.ch",
+    "cvmfs-stratum-one.ihep.ac.cn",
+)
+CANONICAL_ORDER = (2, 1, 3)
+"""cvmfs-servermon's question and its answer, which depends on where none of those who ask are."""
 
 _ORDER = re.compile(r" *[0-9]{1,9} *(?:, *[0-9]{1,9} *)*\n*")
 
@@ -27,7 +30,7 @@ def question(geoapi: GeoAPI) -> tuple[str, tuple[str, ...]]:
     """
     if geoapi.servers:
         return geoapi.servers[0], geoapi.servers
-    return CANONICAL_GEOAPI_ORIGIN, CANONICAL_GEOAPI_SERVERS
+    return CANONICAL_ORIGIN, CANONICAL_SERVERS
 
 
 def geo_path(repo_path: str, origin: str, hosts: tuple[str, ...]) -> str:
@@ -54,4 +57,4 @@ def judge_order(order: tuple[int, ...], geoapi: GeoAPI) -> bool:
     """Is this the right answer to `question`?"""
     if geoapi.servers:
         return order[:1] == (1,)
-    return order == CANONICAL_GEOAPI_ORDER
+    return order == CANONICAL_ORDER

@@ -14,7 +14,7 @@ from telegraf_cvmfs.wire.status import parse_date
 REPOSITORY_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 """What a repository can be called; names end up in URLs, tags and file names. Match the whole text."""
 
-MOST_ENTRIES = 10_000
+MOST_ENTRIES = 2_000
 
 _PATH = re.compile(r"(?!.*\.\.)(?:/(?!\.(?:/|\Z))[A-Za-z0-9._~+@-]+)+")
 _LONGEST_PATH = 1024
@@ -37,7 +37,7 @@ def parse_listing(body: bytes) -> Listing:
 
     All but the lists is optional: servers older than 2.10 write no versions, and later ones can be told not
     to. An entry that no repository can be asked for with is `rejected` with a sentence. Of two entries with
-    the same name and alias one stays, the replica. ParseError if there is no list, or more than 10,000
+    the same name and alias one stays, the replica. ParseError if there is no list, or more than 2,000
     entries (CernVM-FS, update_info in cvmfs_server).
     """
     document = json_object(body, "repositories.json")

@@ -1,0 +1,78 @@
+"""The documents that are read from a server, beside its manifests: their names, size limits and readers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from telegraf_cvmfs.model import Listed, Manifest, Replica, Result
+from telegraf_cvmfs.wire.manifest import parse_manifest
+from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
+from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
+from telegraf_cvmfs.wire.whitelist import parse_whitelist
+
+KIB = 1024
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file on a server: its path there, or its name beside a manifest; no more than `limit` bytes are read."""
+
+    name: str
+    limit: int
+    parse: Callable[[bytes], Any]
+    of_source: bool = True  # a repository has it where it is published too
+
+
+LISTING = Document("/cvmfs/info/v1/repositories.json", 4096 * KIB, parse_listing)
+META = Document("/cvmfs/info/v1/meta.json", 256 * KIB, parse_meta)
+LAST_SNAPSHOT = Document(".cvmfs_last_snapshot", 64 * KIB, parse_last_snapshot)
+DETAILS: Mapping[str, Document] = {
+    "whitelist": Document(".cvmfswhitelist", 64 * KIB, parse_whitelist),
+    "status": Document(".cvmfs_status.json", 64 * KIB, parse_status),
+    "snapshotting": Document(".cvmfs_is_snapshotting", 64 * KIB, parse_snapshotting, of_source=False),
+}
+"""What lies beside each manifest, by the field of a replica that it fills."""
+
+LARGEST_MANIFEST = 64 * KIB  # real ones have less than 4 KiB
+LARGEST_ORDER = 4 * KIB
+
+
+class NameMismatchError(Exception):
+    """A good manifest, of another repository."""
+
+
+def manifest_of(repo: str, body: bytes) -> Manifest:
+    """The manifest of this repository.
+
+    Raises:
+        ParseError: it is no manifest.
+        NameMismatchError: it is another's.
+    """
+    manifest = parse_manifest(body)
+    if manifest.repository != repo:
+        found = f"it is the manifest of {manifest.repository}" if manifest.repository else "it names no repository"
+        raise NameMismatchError(f"manifest: {found}, not of {repo}")
+    return manifest
+
+
+def beside(replica: Replica, document: Document) -> str:
+    """The URL of a document that lies beside the manifest of a replica."""
+    return replica.url.removesuffix(".cvmfspublished") + document.name
+
+
+def details(replica: Replica) -> dict[str, Document]:
+    """What more there is to ask; nothing of a repository that neither is there nor ought to be."""
+    expected = replica.listed in (Listed.SOURCE, Listed.REPLICA) or replica.manifest.result is not Result.NOT_FOUND
+    return {field: document for field, document in DETAILS.items() if expected and _has(replica, document)}
+
+
+def complete(replica: Replica) -> bool:
+    """Has everything been asked, whatever the answers?"""
+    readings = [replica.manifest, *(getattr(replica, field) for field in details(replica))]
+    return all(reading.result is not Result.DEADLINE for reading in readings)
+
+
+def _has(replica: Replica, document: Document) -> bool:
+    return document.of_source or not replica.source
