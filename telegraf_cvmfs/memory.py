@@ -76,8 +76,13 @@ NOTHING = Memory()
 
 
 def remember(memory: Memory, run: Run) -> Memory:
-    """The memory after a run: of the servers that the fleet has now, and of what matters still."""
-    replicas = {server.stratum.server.name: _replicas_after(memory, server, run.started) for server in run.servers}
+    """The memory after a run; what has not been seen for long is forgotten.
+
+    Servers that this run did not have are kept as long: the same fleet may be asked in parts.
+    """
+    others = {name: _of_late(replicas, run.started) for name, replicas in memory.replicas.items()}
+    scraped = {server.stratum.server.name: _replicas_after(memory, server, run.started) for server in run.servers}
+    replicas = {name: rows for name, rows in (others | scraped).items() if rows}
     lowest = _lowest_revisions(replicas.values())
     references = {one.replica.repo: one.replica for one in run.replicas if one.is_reference}
     publications = {
@@ -95,7 +100,11 @@ def _replicas_after(memory: Memory, server: ServerVerdict, now: datetime) -> tup
         key = verdict.replica.repo, verdict.replica.alias
         if (kept := _replica_after(before.get(key), verdict, now)) is not None:
             after[key] = kept
-    return tuple(one for one in after.values() if now - one.seen <= SEEN_FOR)
+    return _of_late(after.values(), now)
+
+
+def _of_late(replicas: Iterable[Remembered], now: datetime) -> tuple[Remembered, ...]:
+    return tuple(one for one in replicas if now - one.seen <= SEEN_FOR)
 
 
 def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: datetime) -> Remembered | None:

@@ -21,6 +21,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.points import EPOCH, Point, Value, points
@@ -95,6 +96,7 @@ def measurement(name: str) -> str:
     return _escape(_IN_MEASUREMENTS, _plain(name.lstrip("#")))
 
 
+@lru_cache(maxsize=8192)  # the same few hundred stand in thousands of lines
 def key(text: str) -> str:
     """A tag's key or value, or a field's key; empty if it is blank."""
     return _escape(_IN_KEYS, _plain(text))
