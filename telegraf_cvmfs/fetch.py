@@ -28,7 +28,10 @@ from telegraf_cvmfs.names import Names, Resolve, system_resolve
 __all__ = ["Fetch", "Network", "Resolve", "system_resolve"]
 
 Fetch = Callable[[str, int], Answer]
-"""The answer for a URL, with at most so many bytes; `FetchError` where none can be had. A 404 is an answer."""
+"""The answer for a URL, with at most so many bytes; `FetchError` where none can be had. A 404 is an answer.
+
+With no bytes at all it is asked by HEAD, and only says how many there would be.
+"""
 
 PROJECT_URL = "https://github.com/telegraf-cvmfs/telegraf-cvmfs"
 HEADERS = {
@@ -156,29 +159,29 @@ class Network:
     def _follow(self, session: Session, url: str, limit: int) -> Answer:
         """Fetch, going where a redirect points as long as that is the same server."""
         for _ in range(MAX_REDIRECTS + 1):
-            with contextlib.closing(self._ask(session, url)) as response:
+            with contextlib.closing(self._ask(session, url, "GET" if limit else "HEAD")) as response:
                 if response.status_code not in _REDIRECTS:
                     return _answer(response, limit)
                 url = _target(url, response)
         raise FetchError(Result.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", response.status_code)
 
-    def _ask(self, session: Session, url: str) -> requests.Response:
+    def _ask(self, session: Session, url: str, method: str) -> requests.Response:
         """The head of an answer. Asked again, once, if a connection from before had died or was left dirty."""
         budget.fresh = False
         try:
-            return self._send(session, url)
+            return self._send(session, url, method)
         except FetchError as error:
             if not budget.kept or error.result not in _OF_CONNECTION:
                 raise
         budget.fresh = True
-        return self._send(session, url)
+        return self._send(session, url, method)
 
-    def _send(self, session: Session, url: str) -> requests.Response:
+    def _send(self, session: Session, url: str, method: str) -> requests.Response:
         self._count(made=1)
         budget.allow(MAX_HEAD, f"more than {MAX_HEAD} bytes of headers")
         budget.kept = False
         try:
-            request = requests.Request("GET", url, headers=HEADERS).prepare()
+            request = requests.Request(method, url, headers=HEADERS).prepare()
             return session.send(request, stream=True, allow_redirects=False, timeout=budget.left())
         except _FAILURES as error:
             raise _failure(error) from error
@@ -188,9 +191,13 @@ class Network:
 
 
 def _answer(response: requests.Response, limit: int) -> Answer:
-    status = response.status_code
+    status, age = response.status_code, _number(response, "Age")
+    if not limit:
+        response.raw.read(1, decode_content=False)  # nothing; but only then is the connection free again
+        return Answer(status, b"", age, _number(response, "Content-Length"))
     if status == requests.codes.ok:
-        return Answer(status, _body(response, limit), _number(response, "Age"))
+        body = _body(response, limit)
+        return Answer(status, body, age, len(body))
     if status >= requests.codes.ok:  # after a 1xx another answer follows: that connection is not used again
         with contextlib.suppress(FetchError), budget.within(_ERROR_PAGE_TIME):
             _body(response, _ERROR_PAGE)  # only so that the connection can be

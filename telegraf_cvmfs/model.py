@@ -204,11 +204,15 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back for one URL: a status, at most a capped number of bytes, the Age header in seconds."""
+    """What came back for one URL: a status, at most a capped number of bytes, the Age header in seconds.
+
+    `length` is that of the whole document, as far as it is known without the bytes.
+    """
 
     status: int
     body: bytes
     age: int | None = None
+    length: int | None = field(default=None, compare=False)
 
 
 T = TypeVar("T")

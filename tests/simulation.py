@@ -1,8 +1,7 @@
 """A world with a clock of its own: it publishes, signs anew, replicates, collects garbage, and fails as told.
 
 The world does what CernVM-FS servers do and keeps its own history. A `Monitor` looks at it run by run, with
-the program's own memory; an `Observer` looks at the same and works out, in the plainest way, what should
-have been said.
+the program's own memory. What it should say is worked out elsewhere, from the history.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from strata import FakeNetwork, Served, down
 
@@ -47,6 +47,7 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)
 START = datetime(2026, 11, 1, tzinfo=UTC)
 ORIGINAL = "s0"
+T = TypeVar("T")
 ROOT_PATH = "d41d8cd98f00b204e9800998ecf8427e"
 
 
@@ -270,7 +271,7 @@ def _replica(server: Server, repo: str, copy: Copy) -> Replica:
     )
 
 
-def _read[T](value: T) -> Reading[T]:
+def _read(value: T) -> Reading[T]:
     return Reading(Result.OK, value, 200, "")
 
 

@@ -643,3 +643,20 @@ def test_programs_can_be_tested_with_requests_mock() -> None:
             with pytest.raises(FetchError) as error:
                 fetch(f"http://s1.example/{path}", LIMIT)
             assert error.value.result is result
+
+
+def test_a_head_says_how_long_a_document_is_and_the_connection_is_used_on() -> None:
+    def behave(talk: hostile.Talk) -> None:
+        while request := talk.request():
+            whole = hostile.page(b"thing\n")
+            talk.send(whole.removesuffix(b"thing\n") if request.startswith(b"HEAD ") else whole)
+
+    with hostile.Server(behave) as good, network() as net:
+        fetch = net.fetch(server(good.url))
+        answers = [fetch(good.url + "/a", limit) for limit in (0, 100, 0)]
+        assert [(answer.status, answer.body, answer.length) for answer in answers] == [
+            (200, b"", 6),
+            (200, b"thing\n", 6),
+            (200, b"", 6),
+        ]
+        assert (net.traffic.requests, net.traffic.bytes, good.connections) == (3, 6, 1)

@@ -199,12 +199,31 @@ READERS: Mapping[str, Reader] = {
     "manifest": Reader(
         _manifest,
         ".cvmfspublished",
-        (*(f"\n{key}" for key in "CBRDSGALNXHTMY"), *_HASHES, "\n--\n", "yes", "18446744073709551615", "4294967295"),
+        (
+            *(f"\n{key}" for key in "CBRDSGALNXHTMY"),
+            *_HASHES,
+            "\n--\n",
+            "yes",
+            "18446744073709551615",
+            "\nT9223372036854775808",
+            "\nS\u00b2",
+        ),
     ),
     "whitelist": Reader(
         _whitelist,
         ".cvmfswhitelist",
-        (*_HASHES, "\n--\n", "20261121120001", "\nE99991231235959", "\nN", "\nVpkcs7", "\nWcachain", "AB:CD:", " # "),
+        (
+            *_HASHES,
+            "\n--\n",
+            "20261121120001",
+            "\nE99991231235959",
+            "E20261321120001\n",
+            "\nN",
+            "\nVpkcs7",
+            "\nWcachain",
+            "AB:CD:",
+            " # ",
+        ),
     ),
     "status": Reader(
         status.parse_status,
