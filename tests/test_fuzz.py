@@ -33,7 +33,7 @@ def documents(draw: st.DrawFn, name: str) -> bytes:
 
 
 @every_reader
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_a_reader_is_given_it_reads_or_refuses_in_one_sentence(name: str, data: st.DataObject) -> None:
     check(READERS[name], data.draw(documents(name)))
