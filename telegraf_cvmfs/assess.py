@@ -29,20 +29,36 @@ from telegraf_cvmfs.model import (
     ReplicaVerdict,
     Result,
     Role,
+    RootCatalogState,
     Run,
     Scrape,
     ServerVerdict,
     Stratum,
     worst,
 )
+from telegraf_cvmfs.trust import Signature, Trust
+
+Judge = Callable[[Replica, datetime], Trust | None]
+
+
+def _nobody(_replica: Replica, _now: datetime) -> None:
+    """Nobody judges signatures: there are no keys, and no wish to."""
+
 
 FIRST_SNAPSHOT_FACTOR = 9
 """How much longer a first snapshot may take than any other (cvmfs-servermon)."""
 
 
-def assess(scrape: Scrape, duration: timedelta, memory: Memory = NOTHING) -> Run:
-    """Judge everything that one run saw, as of the moment it began and with what earlier runs saw."""
-    background = _Background(scrape.fleet, scrape.started, memory, compare(scrape, memory))
+def assess(scrape: Scrape, duration: timedelta, memory: Memory = NOTHING, trust: Judge = _nobody) -> Run:
+    """Judge everything that one run saw, as of the moment it began.
+
+    Args:
+        scrape: what was seen.
+        duration: how long that took.
+        memory: what earlier runs saw.
+        trust: judges the chain of signatures of one replica at a moment; None for one that has no manifest.
+    """
+    background = _Background(scrape.fleet, scrape.started, memory, trust, compare(scrape, memory))
     servers = tuple(_server_verdict(background, stratum) for stratum in scrape.strata)
     return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit)
 
@@ -57,6 +73,7 @@ class _Background:
     fleet: Fleet
     now: datetime
     memory: Memory
+    trust: Judge
     comparisons: Mapping[int, Comparison]
 
 
@@ -72,6 +89,7 @@ class _Case:
     factor: float
     now: datetime
     newest_seen: int | None
+    trust: Trust | None
 
     @property
     def first_snapshot(self) -> bool:
@@ -96,12 +114,14 @@ def _replica_verdict(
         factor=_snapshot_factor(background.fleet, replica.repo),
         now=background.now,
         newest_seen=background.memory.newest_seen(replica, background.now),
+        trust=background.trust(replica, background.now),
     )
     findings = _worst_first(finding for check in _checks(case) for finding in check(case))
     return ReplicaVerdict(
         replica=replica,
         health=worst(finding.health for finding in findings),
         findings=findings,
+        trust=case.trust,
         **vars(comparison),
     )
 
@@ -247,12 +267,12 @@ def _check_whitelist(case: _Case) -> Iterator[Finding]:
         return
     if whitelist.value is not None:
         yield from _check_expiry(limit, whitelist.value.refused_from - case.now)
-    elif whitelist.result is Result.NOT_FOUND or whitelist.broken:
+    elif whitelist.result is Result.NOT_FOUND:
         if limit.critical:
             yield Finding(
                 "whitelist", Health.CRITICAL, f"clients refuse the repository: whitelist {_said(whitelist.why)}"
             )
-    else:
+    elif not whitelist.broken:  # what is broken is told with the signatures
         yield _not_known("whitelist", "whether the whitelist is valid", whitelist.why)
 
 
@@ -263,6 +283,38 @@ def _check_expiry(limit: Limit, left: timedelta) -> Iterator[Finding]:
             yield Finding("whitelist", Health.CRITICAL, text)
     elif isinstance(limit.warning, timedelta) and left < limit.warning:
         yield Finding("whitelist", Health.WARNING, f"clients refuse the whitelist in {in_words(left)}")
+
+
+def _check_signature(case: _Case) -> Iterator[Finding]:
+    """Would clients refuse what is signed? A whitelist that is missing or expired is a finding of its own."""
+    trust = case.trust
+    if trust is None or case.limits["signature"] == Limit():
+        return
+    if trust.signature.ok is False and trust.signature not in _OF_WHITELIST:
+        yield Finding("signature", Health.CRITICAL, f"clients refuse the repository: {trust.why}")
+    elif trust.signature is Signature.NOT_CHECKED:
+        yield _not_known("signature", "whether the signatures are good", trust.why)
+
+
+def _check_root_catalog(case: _Case) -> Iterator[Finding]:
+    """Without its root catalog a repository cannot be mounted, however new its manifest is (CernVM-FS issue 4270)."""
+    reading = case.replica.root_catalog
+    state = case.replica.root_catalog_state
+    if not case.replica.up or case.limits["root_catalog"] == Limit():
+        return
+    if state is RootCatalogState.NOT_CHECKED:
+        yield _not_known("root_catalog", "whether the root catalog is there", reading.why)
+    elif state is not RootCatalogState.OK:
+        what = _ROOT_CATALOG_IN_WORDS[state]
+        yield Finding("root_catalog", Health.CRITICAL, f"clients cannot mount the repository: its root catalog {what}")
+
+
+_ROOT_CATALOG_IN_WORDS = {
+    RootCatalogState.MISSING: "is not there",
+    RootCatalogState.EMPTY: "is empty",
+    RootCatalogState.CORRUPT: "is corrupt, its bytes do not have the hash that the manifest names",
+}
+_OF_WHITELIST = (Signature.WHITELIST_MISSING, Signature.WHITELIST_EXPIRED)
 
 
 def _check_divergence(case: _Case) -> Iterator[Finding]:
@@ -300,6 +352,8 @@ def _check_backwards(case: _Case) -> Iterator[Finding]:
 _CHECKS_OF_ANY: tuple[Check, ...] = (
     _check_manifest,
     _check_whitelist,
+    _check_signature,
+    _check_root_catalog,
     _check_divergence,
     _check_ahead,
     _check_backwards,

@@ -12,33 +12,108 @@ from datetime import timedelta
 from typing import Any
 
 from telegraf_cvmfs.duration import duration, in_words
-from telegraf_cvmfs.model import Backend, Fleet, Result, Role, Stratum
+from telegraf_cvmfs.emit.phrases import listed, tame
+from telegraf_cvmfs.model import Backend, Fleet, Reading, Result, Role, Stratum
 
 TELEGRAF_TIMEOUT = timedelta(seconds=5)
 """What inputs.exec gives a command unless it is told otherwise."""
 
-NOT_SHOWN = (403, 404)
+LONGEST_LINE = 400
+"""Characters: what a server says may be quoted, and it may say much."""
 
-ADVICE: Mapping[Result, str] = {
-    Result.DNS_ERROR: "the name cannot be looked up from here: is it spelt right, and has this machine a DNS server?",
-    Result.CONNECTION_FAILED: "nobody answers there: is the port right (80 and 8000 are usual), is a firewall in "
-    'between, does this machine need a proxy ([scrape] proxy = "http://…")?',
-    Result.TIMEOUT: "it did not answer in time: so does a firewall that drops packets, or an overloaded server",
-    Result.TLS_ERROR: "the encrypted connection failed: is it really https, is the certificate valid for this name? An "
-    "authority of your own can be given with SSL_CERT_FILE",
-    Result.INVALID: "it answers, but not with a list of repositories: is there another web server at this port?",
-    Result.TOO_LARGE: "its list is larger than any CernVM-FS server's: is there another web server at this port?",
-    Result.DEADLINE: "there was no time left to ask: give more with --deadline",
-}
+NOT_SHOWN = (403, 404, 410)
+NAMES = ("telegraf-cvmfs", "telegraf_cvmfs")
+
+ADVICE: tuple[tuple[Result, str, str], ...] = (
+    (
+        Result.DNS_ERROR,
+        "",
+        "the name cannot be looked up from here: is it spelt right, and has this machine a DNS server?",
+    ),
+    (
+        Result.CONNECTION_FAILED,
+        "refused",
+        "the machine is there, but nothing listens at this port: is it the right one (80, 8000)? Does its web server run?",
+    ),
+    (
+        Result.CONNECTION_FAILED,
+        "proxy:",
+        "the proxy was not reached, and the server not asked: is [scrape] proxy right in the fleet file?",
+    ),
+    (
+        Result.CONNECTION_FAILED,
+        "connecting to",
+        "there is no way to it from here: is the address right? Is a firewall in between, or a proxy ([scrape] proxy) needed?",
+    ),
+    (
+        Result.CONNECTION_FAILED,
+        "",
+        "it hung up before it had answered: is this the port of its web server (80, 8000)? Does it want https?",
+    ),
+    (
+        Result.TIMEOUT,
+        "",
+        "it did not answer in time: a firewall that drops packets looks like this, and so does an overloaded server",
+    ),
+    (
+        Result.TLS_ERROR,
+        "expired",
+        "its operators must renew the certificate of its web server; or is the clock of this machine wrong?",
+    ),
+    (
+        Result.TLS_ERROR,
+        "mismatch",
+        "the certificate of its web server is for another name: write that name into `url`, if it is the same server",
+    ),
+    (
+        Result.TLS_ERROR,
+        "does not speak TLS",
+        "write http:// instead of https:// into `url`, or the port that speaks https",
+    ),
+    (
+        Result.TLS_ERROR,
+        "certificate",
+        "nobody whom this machine trusts signed its certificate: name the authority's file in the variable SSL_CERT_FILE",
+    ),
+    (
+        Result.TLS_ERROR,
+        "",
+        "the encrypted connection failed: does this port speak https? If not, write http:// into `url`",
+    ),
+    (
+        Result.INVALID,
+        "",
+        "something answers, but not with a list of repositories: is there another web site at this address or port?",
+    ),
+    (
+        Result.TOO_LARGE,
+        "",
+        "that is more than any CernVM-FS server has to say: is there another web site at this address or port?",
+    ),
+    (Result.DEADLINE, "", "there was no time left to ask it: give more with --deadline, or [scrape] deadline"),
+    (Result.HTTP_ERROR, "redirected to another", "write the address to which it redirects into `url`, if you trust it"),
+    (Result.HTTP_ERROR, "redirect", "its web server is set up wrongly: nothing can be read through such redirects"),
+    (Result.HTTP_ERROR, "not an answer in HTTP", "what listens at this port is no web server: is the port right?"),
+    (
+        Result.HTTP_ERROR,
+        "status 5",
+        "the web server is there, but in trouble (or what it stands before is): its operators find why in its log",
+    ),
+    (Result.HTTP_ERROR, "", "the web server is there, but does not give its list to this machine: ask its operators"),
+)
+"""What to do about a result whose sentence has the words; the first that fits."""
 
 
 def check(fleet: Fleet, strata: Iterable[Stratum]) -> Iterator[str]:
     """Lines that say what would be scraped, and what is wrong with each server and what to do."""
-    yield f"fleet {fleet.name}: {_many(len(fleet.servers), 'server')}, deadline {in_words(fleet.deadline)}"
+    yield tame(
+        f"fleet {fleet.name}: {_many(len(fleet.servers), 'server')}, a run takes at most {in_words(fleet.deadline)}",
+        LONGEST_LINE,
+    )
     for stratum in strata:
         server = stratum.server
-        yield f"{server.name} ({server.role.value}, {server.url})"
-        yield from (f"  {line}" for line in _server(fleet, stratum))
+        lines = (f"{server.role.value} at {server.url}", *_server(fleet, stratum))
+        yield from (tame(f"{server.name}: {line}", LONGEST_LINE) for line in lines)
 
 
 def _server(fleet: Fleet, stratum: Stratum) -> Iterator[str]:
@@ -51,43 +126,57 @@ def _server(fleet: Fleet, stratum: Stratum) -> Iterator[str]:
 
 
 def _listed(fleet: Fleet, stratum: Stratum) -> Iterator[str]:
-    listing = stratum.listing.value
-    entries = () if listing is None else listing.entries
+    entries = () if stratum.listing.value is None else stratum.listing.value.entries
     watched = len(stratum.replicas)
-    yield f"ok: it lists {_many(len(entries), 'repository')}, {watched} of them would be scraped"
+    verdict = "ok" if watched else "wrong"
+    yield f"{verdict}: it lists {_many(len(entries), 'repository')}; {watched} would be scraped"
     if entries and not watched:
-        left = ", ".join(fleet.only) or "all are ignored"
-        yield f"nothing would be scraped: `only` and `ignore_repos` leave none of them ({left})"
+        left = listed(fleet.only)
+        why = f"`only` lets none of them through ({left})" if left else "`ignore_repos` leaves none of them"
+        yield f"nothing would be scraped: {why}; it has {listed([entry.name for entry in entries])}"
     if not entries:
-        yield "it has no repositories (yet): has `cvmfs_server update-info` been run there, as root?"
-    replicas = [entry for entry in entries if entry.replica]
-    if entries and not replicas and stratum.server.role is not Role.STRATUM0:
-        yield 'it publishes all of them and replicates none: should its role be "stratum0"?'
-    if replicas and len(replicas) == len(entries) and stratum.server.role is Role.STRATUM0:
-        yield 'it replicates all of them and publishes none: should its role be "stratum1" or "sync"?'
+        yield "it has no repositories (yet); if it should, run `cvmfs_server update-info` on it, as root"
+    yield from _role(stratum)
     yield from _first_manifest(stratum)
 
 
+def _role(stratum: Stratum) -> Iterator[str]:
+    """Is it what the fleet file calls it? Some publish some repositories and replicate others: they are left alone."""
+    kinds = {entry.replica for entry in stratum.listing.value.entries} if stratum.listing.value else set()
+    role = stratum.server.role
+    if kinds == {False} and role is not Role.STRATUM0:
+        yield f'it publishes all of them and replicates none: should its role be "stratum0", not "{role.value}"?'
+    if kinds == {True} and role is Role.STRATUM0:
+        yield 'it replicates all of them and publishes none: should its role be "stratum1" (or "sync"), not "stratum0"?'
+
+
 def _s3(stratum: Stratum) -> Iterator[str]:
-    named = ", ".join(replica.repo for replica in stratum.replicas)
     if stratum.replicas:
-        yield f"S3: it has no list, so these would be scraped: {named}"
+        named = listed([replica.repo for replica in stratum.replicas])
+        yield f"ok: S3 has no list of repositories; what the fleet file names would be scraped: {named}"
         yield from _first_manifest(stratum)
     else:
-        yield "nothing would be scraped: S3 has no list, and no repository is named for it; name them: repos = [...]"
+        yield "wrong: nothing would be scraped: S3 has no list of repositories, and the fleet file names none for it"
+        yield 'write the names of its repositories into the fleet file: repos = ["a.example.org", "b.example.org"]'
 
 
 def _unlisted(stratum: Stratum) -> Iterator[str]:
     listing = stratum.listing
-    yield f"wrong: {listing.why}"
+    yield f"wrong: its list of repositories cannot be read: {listing.why}"
     if listing.http_status in NOT_SHOWN:
-        yield "it does not show a list of repositories: perhaps it is an S3 bucket, then say"
-        yield '  backend = "s3" and repos = ["the.names", "of.its.repositories"]'
-        yield "or the URL is not that of the server itself (what is before /cvmfs/ in CVMFS_SERVER_URL)"
-    elif "redirected" in listing.why:
-        yield "write the address that it redirects to into `url`"
+        yield (
+            "it is a web server without such a list: perhaps an S3 bucket. Then say so in the fleet file: "
+            'backend = "s3" and repos = ["a.example.org", "b.example.org"], the names of its repositories'
+        )
+        yield "or `url` is not that of the server itself: it is what stands before /cvmfs/ in CVMFS_SERVER_URL"
     else:
-        yield ADVICE.get(listing.result, "the server itself says that something is wrong with it: see its own log")
+        yield from _advice(listing)
+    yield from _first_manifest(stratum)
+
+
+def _advice(reading: Reading[Any]) -> list[str]:
+    """What to do about it; nothing where nobody knows."""
+    return [advice for result, words, advice in ADVICE if result is reading.result and words in reading.why][:1]
 
 
 def _first_manifest(stratum: Stratum) -> Iterator[str]:
@@ -103,12 +192,15 @@ def telegraf_settings(name: str, text: str, deadline: timedelta) -> Iterator[str
     """What is wrong with one of Telegraf's own files, for this program; nothing if it has nothing to do with it."""
     try:
         inputs = tomllib.loads(text).get("inputs", {})
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        yield f"{name}: not TOML, Telegraf will not start with it: {error}"
+    except (ValueError, RecursionError) as error:
+        if any(word in text for word in NAMES):  # Telegraf fills in variables first, and its own TOML is laxer
+            yield tame(f"{name}: cannot be read as TOML, so it is not checked: {error}", LONGEST_LINE)
         return
-    for table in _tables(inputs, "exec"):
-        if "telegraf-cvmfs" in str(table.get("commands", "")) or "telegraf_cvmfs" in str(table.get("commands", "")):
-            yield from (f"{name}: {line}" for line in _exec_input(table, deadline))
+    for kind, judge in (("exec", _exec_input), ("execd", _execd_input)):
+        for table in _tables(inputs, kind):
+            if any(word in _command(table) for word in NAMES):
+                lines = (f"{name}: [[inputs.{kind}]] {line}" for line in judge(table, deadline))
+                yield from (tame(line, LONGEST_LINE) for line in lines)
 
 
 def _tables(inputs: Any, kind: str) -> list[dict[str, Any]]:  # noqa: ANN401
@@ -116,28 +208,63 @@ def _tables(inputs: Any, kind: str) -> list[dict[str, Any]]:  # noqa: ANN401
     return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
 
 
+def _command(table: Mapping[str, Any]) -> str:
+    """What it runs, whichever way it is spelt: a list of lists, of strings, one string."""
+    return f"{table.get('commands', '')} {table.get('command', '')}"
+
+
 def _exec_input(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
+    if _runs_execd(table):
+        yield "wrong: the sub-command execd waits to be asked and never ends: it belongs into [[inputs.execd]]"
     if table.get("data_format", "json") != "influx":
-        yield 'data_format is not "influx": Telegraf would read the output as JSON, and fail'
-    timeout = _timeout(table.get("timeout"))
+        yield 'wrong: data_format is not "influx": Telegraf would read the output as JSON and throw all of it away'
+    yield from _timeout(table, deadline)
+
+
+def _timeout(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
+    """A time-out has to be longer than a run (Telegraf, plugins/inputs/exec)."""
+    timeout = _span(table.get("timeout"), TELEGRAF_TIMEOUT)
+    longest = f"a run may take {in_words(deadline)} (--deadline)"
     if timeout is None:
-        yield "its timeout is not understood here; it must be longer than the deadline"
-    elif timeout <= deadline:
-        yield (
-            f"its timeout is {in_words(timeout)}, and a run may take {in_words(deadline)}: "
-            f"a slow run would be cut off; make the timeout longer than the deadline"
-        )
+        yield f"its timeout is not understood here; {longest}, and it must be longer than that"
+    elif timeout > deadline:
+        yield f"ok: its timeout is {in_words(timeout)}, and {longest}"
     else:
-        yield f"ok: its timeout of {in_words(timeout)} is longer than the deadline of {in_words(deadline)}"
+        default = "" if "timeout" in table else ", for none is set"
+        yield f"wrong: its timeout is {in_words(timeout)}{default}, and {longest}: Telegraf would cut a slow run short"
+        yield f'write timeout = "{int(deadline.total_seconds()) + 15}s" there, or give the program a shorter --deadline'
 
 
-def _timeout(written: object) -> timedelta | None:
-    """The time-out of an input; of `${NAME:-60s}` the default, which is what a shell without NAME gives."""
+def _execd_input(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
+    wrong = list(_execd_faults(table, deadline))
+    yield from wrong or ("ok: it asks by a line on stdin, and reads what this program prints",)
+
+
+def _execd_faults(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
+    if not _runs_execd(table):
+        yield "wrong: its command has no sub-command execd: it would scrape once, end, and be started again and again"
+    if table.get("signal", "none") != "STDIN":
+        yield 'wrong: signal is not "STDIN": the program would wait for ever to be asked'
+    if table.get("data_format", "influx") != "influx":
+        yield 'wrong: data_format is not "influx", which is what this program prints'
+    interval = _span(table.get("interval"), None)
+    if interval is not None and interval <= deadline:
+        yield (
+            f"wrong: its interval is {in_words(interval)}, and a run may take {in_words(deadline)} (--deadline): "
+            "what is asked for while a run goes on is not answered"
+        )
+
+
+def _runs_execd(table: Mapping[str, Any]) -> bool:
+    return re.search(r"\bexecd\b", _command(table)) is not None
+
+
+def _span(written: object, default: timedelta | None) -> timedelta | None:
+    """A span of time; of `${NAME:-60s}` the default, which is what a shell without NAME gives."""
     if written is None:
-        return TELEGRAF_TIMEOUT
-    text = re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", str(written))
+        return default
     try:
-        return duration(text)
+        return duration(re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", str(written)))
     except ValueError:
         return None
 

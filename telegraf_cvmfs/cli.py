@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,7 @@ def _round(
     """One run from the fleet to its printed text; what is worth remembering is kept."""
     from telegraf_cvmfs.assess import assess
     from telegraf_cvmfs.fetch import Network
+    from telegraf_cvmfs.keys import Keyring
     from telegraf_cvmfs.visit import scrape
 
     deadline.shorten(fleet.deadline.total_seconds())
@@ -103,10 +105,12 @@ def _round(
     _open_enough_files()
     network = Network(deadline, fleet.connections_per_server, fleet.proxy, names=names)
     complain = _complainer(options)
+    keyring, now = Keyring(fleet, complain), datetime.now(UTC)
+    doubt = partial(keyring.doubts, now=now)
     with _progress(fleet, options) as tick:
-        seen = scrape(fleet, datetime.now(UTC), network, complain, done=tick, memory=state.memory)
+        seen = scrape(fleet, now, network, complain, done=tick, memory=state.memory, doubt=doubt)
     network.close()
-    run = assess(seen, timedelta(seconds=time.monotonic() - began), state.memory)
+    run = assess(seen, timedelta(seconds=time.monotonic() - began), state.memory, keyring.judge)
     _print(emitter(options.format)(run, terminal=options.format == "human" and _colours()))
     state.keep(run)
     _summarise(run, complain)
@@ -154,10 +158,14 @@ def _summarise(run: Run, complain: Callable[[str], None]) -> None:
 def _fleets(options: argparse.Namespace) -> Iterator[Callable[[], Fleet]]:
     """The fleet that the options ask for, each time it is asked; the demo fleet serves as long as the context lasts."""
     if options.demo:
+        import tempfile
+
         from telegraf_cvmfs.demo import DemoFleet
 
-        with DemoFleet(now=datetime.now(UTC)) as demo:
-            fleet = _with_options(demo.fleet(), options)
+        folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
+        with folder, DemoFleet(now=datetime.now(UTC)) as demo:
+            key = demo.write(Path(folder.name)).parent / "keys" / "demo.pub"
+            fleet = _with_options(demo.fleet(keys=(key,)), options)
             yield lambda: fleet
     else:
         yield _fleet_of_file(options)
@@ -174,7 +182,11 @@ def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
     from telegraf_cvmfs import config
     from telegraf_cvmfs.execd import FleetFile
 
-    path = options.config or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
+    if options.fleet and options.config:
+        raise ConfigError("--fleet and --config: only one of them can say what to scrape")
+    path = _named_fleet(options) or options.config
+    if path is None and (named := os.environ.get(ENVIRONMENT)):
+        path = Path(named)
     if path is None and not (options.stratum0 or options.stratum1):
         path = config.DEFAULT_PATH
         if not path.exists():
@@ -190,6 +202,20 @@ def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
     return FleetFile(path, load, _complainer(options)).fleet
 
 
+def _named_fleet(options: argparse.Namespace) -> Path | None:
+    from telegraf_cvmfs import fleets
+
+    return fleets.path(options.fleet) if options.fleet else None
+
+
+def _list_fleets(_options: argparse.Namespace, _deadline: Deadline) -> int:
+    """Which public fleets come with the program."""
+    from telegraf_cvmfs import fleets
+
+    _print(fleets.describe())
+    return OK
+
+
 def _complete(fleet: Fleet, options: argparse.Namespace, path: Path | None) -> Fleet:
     from telegraf_cvmfs import config
 
@@ -201,17 +227,21 @@ def _complete(fleet: Fleet, options: argparse.Namespace, path: Path | None) -> F
 
 def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
     """What the command line says beside the servers goes on top of the file."""
-    from telegraf_cvmfs import settings
+    from telegraf_cvmfs import config, settings
 
     try:
         repos = settings.repository_names(options.repo)
     except ValueError as error:
         raise ConfigError(f"--repo: expected {error}") from error
+    for key in options.key:
+        if problem := config.key_problem(key):
+            raise ConfigError(f"--key: {problem}")
     return replace(
         fleet,
         repos=(*fleet.repos, *repos),
         ignore_repos=(*fleet.ignore_repos, *options.ignore_repo),
         only=(*fleet.only, *options.only),
+        keys=(*fleet.keys, *options.key),
         deadline=options.deadline or fleet.deadline,
     )
 
@@ -225,7 +255,7 @@ def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     with _fleet(options) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())
         network = Network(deadline, fleet.connections_per_server, fleet.proxy)
-        strata = knock(fleet, network, _complainer(options))
+        strata = knock(fleet, datetime.now(UTC), network, _complainer(options))
         lines = [*check(fleet, strata), *_check_memory(fleet, options)]
         for path, text in _telegraf_files():
             lines += telegraf_settings(str(path), text, fleet.deadline)
@@ -272,7 +302,7 @@ def _demo(_options: argparse.Namespace, _deadline: Deadline) -> int:
     return OK
 
 
-_COMMANDS = {"once": _once, "execd": _execd, "check": _check, "demo": _demo}
+_COMMANDS = {"once": _once, "execd": _execd, "check": _check, "demo": _demo, "fleets": _list_fleets}
 
 
 # --- the operator -----------------------------------------------------------------------------------

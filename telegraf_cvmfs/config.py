@@ -96,6 +96,8 @@ _DEEP_KEY = re.compile(rf"""(?<![\w"'\\-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{50
 _FLEET: Mapping[str, Convert] = {
     "name": settings.text,
     "keys": settings.texts,
+    "key_dirs": settings.texts,
+    "blacklists": settings.texts,
     "only": settings.texts,
     "repos": settings.repository_names,
     "ignore_repos": settings.texts,
@@ -105,6 +107,9 @@ _SCRAPE: Mapping[str, Convert] = {
     "connections_per_server": settings.connections,
     "proxy": settings.proxy,
     "publish_window": duration,
+    "verify_every": settings.duration_or_off,
+    "verify_each": settings.size,
+    "verify_run": settings.size,
 }
 _GEOAPI: Mapping[str, Convert] = {"enabled": settings.boolean, "servers": settings.hosts}
 _STATE: Mapping[str, Convert] = {"dir": settings.text}
@@ -185,6 +190,8 @@ def _fleet(file: _File) -> Fleet:
         rules=_rules(file),
         geoapi=GeoAPI(**_section(file, "geoapi")),
         keys=_key_files(file, "fleet", None, fleet.pop("keys", ())),
+        key_dirs=tuple(file.path.parent / name for name in fleet.pop("key_dirs", ())),
+        blacklists=tuple(file.path.parent / name for name in fleet.pop("blacklists", ())),
         state_dir=state.get("dir", ""),
         **fleet,
         **scrape,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from telegraf_cvmfs.model import Listed, Manifest, Replica, Result
+from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest, object_path
 from telegraf_cvmfs.wire.manifest import parse_manifest
 from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
 from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
@@ -37,6 +38,7 @@ DETAILS: Mapping[str, Document] = {
 
 LARGEST_MANIFEST = 64 * KIB  # real ones have less than 4 KiB
 LARGEST_ORDER = 4 * KIB
+LARGEST_CERTIFICATE = 64 * KIB
 
 
 class NameMismatchError(Exception):
@@ -57,6 +59,33 @@ def manifest_of(repo: str, body: bytes) -> Manifest:
     return manifest
 
 
+def is_object(name: str, body: bytes) -> bool | None:
+    """Do these bytes, as stored, hash to the name of an object? None if this machine cannot compute its hash."""
+    try:
+        return digest(body, name) == name
+    except UnsupportedHashError:
+        return None
+
+
+def certificate_url(replica: Replica) -> str | None:
+    """Where the certificate lies that signed the manifest of a replica; None if none is named."""
+    return _object_url(replica, "X", lambda manifest: manifest.certificate)
+
+
+def root_catalog_url(replica: Replica) -> str | None:
+    """Where the root catalog lies that the manifest of a replica names; None without a manifest."""
+    return _object_url(replica, "C", lambda manifest: manifest.root_catalog)
+
+
+def _object_url(replica: Replica, suffix: str, name_in: Callable[[Manifest], str | None]) -> str | None:
+    manifest = replica.manifest.value
+    name = None if manifest is None else name_in(manifest)
+    if manifest is None or name is None:
+        return None
+    path = f".cvmfsalt-{name}{suffix}" if manifest.alternative_path else object_path(name, suffix)
+    return replica.url.removesuffix(".cvmfspublished") + path
+
+
 def beside(replica: Replica, document: Document) -> str:
     """The URL of a document that lies beside the manifest of a replica."""
     return replica.url.removesuffix(".cvmfspublished") + document.name
@@ -71,6 +100,8 @@ def details(replica: Replica) -> dict[str, Document]:
 def complete(replica: Replica) -> bool:
     """Has everything been asked, whatever the answers?"""
     readings = [replica.manifest, *(getattr(replica, field) for field in details(replica))]
+    if replica.up and not replica.pass_through:
+        readings.append(replica.root_catalog)
     return all(reading.result is not Result.DEADLINE for reading in readings)
 
 

@@ -20,12 +20,12 @@ class Rounds:
     """Yields once for each newline that arrives, and ends at the end of input or when told to stop.
 
     Newlines that come while a round is on are not queued up: Telegraf counts on one batch for an interval,
-    and what it asked for while we were busy it gets with the next.
+    and what it asked for while we were busy it gets with the next. A round is on until its batch is printed.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._busy = False
+        self._busy = self._answered = self._stopped = False
         # Not a Queue: its lock may be held by this very thread when a signal handler comes to put something.
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._deadline: Deadline | None = None
@@ -33,17 +33,27 @@ class Rounds:
     def __iter__(self) -> Iterator[None]:
         threading.Thread(target=self._listen, daemon=True).start()
         while self._wanted.get():
+            self._answered = False
             yield
             self._deadline = None
-            self._busy = False
+            self.answered()
 
     def begin(self, deadline: Deadline) -> Deadline:
         """Say what ends the round that is beginning, for `stop`."""
         self._deadline = deadline
+        if self._stopped:  # the signal came between the newline and here
+            deadline.cut()
         return deadline
+
+    def answered(self) -> None:
+        """The batch is about to be printed: who has read it may ask at once, though we may still be tidying up."""
+        if not self._answered:  # once a round, or a newline that has come since would be taken for two
+            self._answered = True
+            self._busy = False
 
     def stop(self) -> None:
         """End after this round, and this round now; safe in a signal handler."""
+        self._stopped = True
         self._wanted.put(END)
         if self._deadline is not None:
             self._deadline.cut()
@@ -65,13 +75,17 @@ def _read(descriptor: int) -> bytes:
 
 @dataclass
 class FleetFile:
-    """A fleet file that is read again when it has changed; while the new one is wrong, the old one stays."""
+    """A fleet file that is read again when it has changed; while the new one is wrong, the old one stays.
+
+    A file that was wrong is tried again each time: what it wants may be a key file, which has come since.
+    """
 
     path: Path
     load: Callable[[Path], Fleet]
     complain: Callable[[str], None]
     _stamp: tuple[int, ...] = ()
     _fleet: Fleet | None = field(default=None)
+    _wrong: str = ""
 
     def fleet(self) -> Fleet:
         """The fleet as the file has it, or last had it.
@@ -79,10 +93,12 @@ class FleetFile:
         Raises:
             ConfigError: it is wrong, and there is no earlier one.
         """
-        stamp = self._look()
-        if self._fleet is None or stamp != self._stamp:
-            self._fleet = self._reload()
-            self._stamp = stamp
+        stamp = self._look()  # before it is read: a change in between is seen the next time
+        if self._fleet is None:
+            self._fleet = self.load(self.path)
+        elif stamp != self._stamp or self._wrong:
+            self._fleet = self._reload(self._fleet)
+        self._stamp = stamp
         return self._fleet
 
     def _look(self) -> tuple[int, ...]:
@@ -90,17 +106,16 @@ class FleetFile:
             found = self.path.stat()
         except OSError:
             return ()
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
-    def _reload(self) -> Fleet:
-        before = self._fleet
+    def _reload(self, before: Fleet) -> Fleet:
         try:
             fleet = self.load(self.path)
         except ConfigError as error:
-            if before is None:
-                raise
-            self.complain(f"E! {error}; the fleet file as it was before stays in use")
+            if str(error) != self._wrong:
+                self.complain(f"E! {error}; the fleet file as it was before stays in use")
+            self._wrong = str(error)
             return before
-        if before is not None:
-            self.complain(f"I! fleet file {self.path} has changed and was read again")
+        self._wrong = ""
+        self.complain(f"I! fleet file {self.path} has changed and was read again")
         return fleet

@@ -7,8 +7,9 @@ a replica has been without something published, and whether a replica went backw
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict
 
@@ -24,13 +25,19 @@ MOST_PUBLICATIONS = 256
 
 @dataclass(frozen=True)
 class Remembered:
-    """One repository on one server: where it lay, when it was last seen there, its newest revision and when."""
+    """One repository on one server: where it lay, when it was last seen there, its newest revision and when.
+
+    `proved` is when the bytes of the root catalog `root_hash` were last hashed there, `certificate` the name of the
+    certificate object that was last read there.
+    """
 
     entry: Entry
     seen: datetime
     revision: int | None = None
     root_hash: str | None = None
     revision_seen: datetime | None = None
+    proved: datetime | None = None
+    certificate: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,14 @@ class Publication:
 
 @dataclass(frozen=True)
 class Memory:
-    """Of one fleet: replicas by the name of their server, publications by repository, oldest first."""
+    """Of one fleet: replicas by the name of their server, publications by repository, oldest first.
+
+    `certificates` are the objects, as stored and found good, by their content hash.
+    """
 
     replicas: Mapping[str, tuple[Remembered, ...]] = field(default_factory=dict)
     publications: Mapping[str, tuple[Publication, ...]] = field(default_factory=dict)
+    certificates: Mapping[str, bytes] = field(default_factory=dict)
 
     def entries(self, server: str, now: datetime) -> tuple[Entry, ...]:
         """The repositories seen on a server of late."""
@@ -54,10 +65,27 @@ class Memory:
 
     def newest_seen(self, replica: Replica, now: datetime) -> int | None:
         """The newest revision that was seen of a replica, if that is not too long ago to matter."""
-        for one in self.replicas.get(replica.server.name, ()):
-            if _key(one) == (replica.repo, replica.alias) and one.revision_seen is not None:
-                return one.revision if now - one.revision_seen < BACKWARDS_FOR else None
-        return None
+        one = self._find(replica)
+        if one is None or one.revision_seen is None or now - one.revision_seen >= BACKWARDS_FOR:
+            return None
+        return one.revision
+
+    def certificate(self, replica: Replica, name: str) -> bytes | None:
+        """The certificate object of this name, if it was read from this replica before."""
+        one = self._find(replica)
+        return self.certificates.get(name) if one is not None and one.certificate == name else None
+
+    def proved(self, replica: Replica, root_hash: str) -> datetime | None:
+        """When the bytes of this root catalog were last hashed on this replica."""
+        one = self._find(replica)
+        return one.proved if one is not None and one.root_hash == root_hash else None
+
+    def _find(self, replica: Replica) -> Remembered | None:
+        return self._by_place.get((replica.server.name, replica.repo, replica.alias))
+
+    @cached_property
+    def _by_place(self) -> Mapping[tuple[str, str, str | None], Remembered]:
+        return {(server, *_key(one)): one for server, rows in self.replicas.items() for one in rows}
 
     def first_published(self, repo: str, manifest: Manifest) -> datetime | None:
         """When a revision was published; a manifest that is only signed anew has a later T."""
@@ -90,7 +118,8 @@ def remember(memory: Memory, run: Run) -> Memory:
         for repo in sorted({*memory.publications, *references})
         if repo in lowest
     }
-    return Memory(replicas, {repo: known for repo, known in publications.items() if known})
+    certificates = _certificates_after(memory, run, replicas.values())
+    return Memory(replicas, {repo: known for repo, known in publications.items() if known}, certificates)
 
 
 def _replicas_after(memory: Memory, server: ServerVerdict, now: datetime) -> tuple[Remembered, ...]:
@@ -112,24 +141,46 @@ def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: date
     here = replica.listed in (Listed.SOURCE, Listed.REPLICA) or replica.up
     if before is None and not here:
         return None
-    seen = now if here or before is None else before.seen
-    revision, root_hash, since = (
-        (None, None, None)
-        if before is None
-        else (
-            before.revision,
-            before.root_hash,
-            before.revision_seen,
-        )
-    )
-    if manifest is not None and not _is_older(manifest.revision, revision, since, now):
-        revision, root_hash, since = manifest.revision, manifest.root_catalog, now
-    return Remembered(_entry(replica), seen, revision, root_hash, since)
+    after = replace(before or Remembered(_entry(replica), now), entry=_entry(replica))
+    if here:
+        after = replace(after, seen=now)
+    if manifest is not None and not _is_older(manifest.revision, after, now):
+        proved = _proved(replica, before, manifest)
+        root_hash = manifest.root_catalog
+        after = replace(after, revision=manifest.revision, root_hash=root_hash, revision_seen=now, proved=proved)
+    if manifest is not None and _certificate_is_good(verdict):
+        after = replace(after, certificate=manifest.certificate)
+    return after
 
 
-def _is_older(revision: int, seen: int | None, when: datetime | None, now: datetime) -> bool:
+def _is_older(revision: int, seen: Remembered, now: datetime) -> bool:
     """Older than one that was seen of late? Then that one is what is remembered, and the finding stays."""
-    return seen is not None and when is not None and revision < seen and now - when < BACKWARDS_FOR
+    if seen.revision is None or seen.revision_seen is None:
+        return False
+    return revision < seen.revision and now - seen.revision_seen < BACKWARDS_FOR
+
+
+def _proved(replica: Replica, before: Remembered | None, manifest: Manifest) -> datetime | None:
+    """When the root catalog was last hashed here; a run that could not even look at it takes nothing back."""
+    if replica.root_catalog.value is not None:
+        return replica.root_catalog.value.proved
+    return before.proved if before is not None and before.root_hash == manifest.root_catalog else None
+
+
+def _certificate_is_good(verdict: ReplicaVerdict) -> bool:
+    return verdict.trust is not None and verdict.trust.certificate is not None
+
+
+def _certificates_after(memory: Memory, run: Run, rows: Iterable[Iterable[Remembered]]) -> dict[str, bytes]:
+    """The objects that some replica is remembered with, each once."""
+    read = {
+        verdict.replica.manifest.value.certificate: verdict.replica.certificate.value
+        for verdict in run.replicas
+        if verdict.replica.manifest.value is not None and _certificate_is_good(verdict)
+    }
+    needed = {one.certificate for replicas in rows for one in replicas if one.certificate is not None}
+    known = {name: body for name, body in read.items() if name is not None and body is not None}
+    return {name: body for name, body in sorted({**memory.certificates, **known}.items()) if name in needed}
 
 
 def _entry(replica: Replica) -> Entry:

@@ -14,7 +14,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from telegraf_cvmfs.trust import Trust
 
 # --- the fleet: what to watch -----------------------------------------------------------------------
 
@@ -78,6 +81,8 @@ FINDINGS: Mapping[str, Limit] = {
     "gc_old": Limit(timedelta(days=10), timedelta(days=20)),
     "check_failed": Limit(warning=True),
     "whitelist": Limit(warning=timedelta(hours=48), critical=True),
+    "signature": Limit(critical=True),
+    "root_catalog": Limit(critical=True),
     "diverged": Limit(critical=True),
     "ahead": Limit(warning=True),
     "backwards": Limit(warning=True),
@@ -129,12 +134,16 @@ class GeoAPI:
 class Fleet:
     """Everything one run is asked to do.
 
-    `only` and `ignore_repos` are globs, `repos` are names. `proxy` is the URL of a proxy, "environment", or empty.
+    `only` and `ignore_repos` are globs, `repos` are names. `keys` are files of master public keys, `key_dirs` folders
+    as a client has in /etc/cvmfs/keys, `blacklists` files such as a client's /etc/cvmfs/blacklist. `proxy` is the URL
+    of a proxy, "environment", or empty.
     """
 
     servers: tuple[Server, ...]
     name: str = "cvmfs"
     keys: tuple[Path, ...] = ()
+    key_dirs: tuple[Path, ...] = ()
+    blacklists: tuple[Path, ...] = ()
     only: tuple[str, ...] = ()
     repos: tuple[str, ...] = ()
     ignore_repos: tuple[str, ...] = ()
@@ -145,6 +154,9 @@ class Fleet:
     proxy: str = ""
     state_dir: str = ""
     publish_window: timedelta = timedelta(hours=24)
+    verify_every: timedelta | None = timedelta(hours=24)  # None: root catalogs are not hashed
+    verify_each: int = 16_000_000  # bytes
+    verify_run: int = 64_000_000  # bytes
 
 
 # --- the reading: what was served -------------------------------------------------------------------
@@ -314,6 +326,40 @@ class Snapshotting:
     since: datetime | None
 
 
+class RootCatalogState(enum.Enum):
+    """What a root catalog is worth to clients: the word, and the number that stands for it."""
+
+    OK = ("ok", 0)
+    MISSING = ("missing", 1)
+    EMPTY = ("empty", 2)
+    CORRUPT = ("corrupt", 3)
+    NOT_CHECKED = ("not_checked", 9)
+
+    def __init__(self, slug: str, code: int) -> None:
+        self.slug = slug
+        self.code = code
+
+
+@dataclass(frozen=True)
+class RootCatalog:
+    """What a server has at the place of the root catalog that its manifest names.
+
+    `length` is in bytes as stored, None if the server does not say. `intact` says whether bytes read in this run hash
+    to the catalog's name, None if none were read; `proved` is when they last did so.
+    """
+
+    length: int | None
+    intact: bool | None = None
+    proved: datetime | None = None
+
+    @property
+    def state(self) -> RootCatalogState:
+        """What its length, and its bytes if they were read, say of it."""
+        if self.length == 0:
+            return RootCatalogState.EMPTY
+        return RootCatalogState.CORRUPT if self.intact is False else RootCatalogState.OK
+
+
 @dataclass(frozen=True)
 class Entry:
     """One line of a server's list. `path` is where it is served, from the root of the server."""
@@ -376,11 +422,21 @@ class Replica:
     status: Reading[Status] = Reading()
     snapshotting: Reading[Snapshotting] = Reading()
     whitelist: Reading[Whitelist] = Reading()
+    certificate: Reading[bytes] = Reading()  # the object as stored
+    root_catalog: Reading[RootCatalog] = Reading()
 
     @property
     def up(self) -> bool:
         """Was the manifest read, and is it this repository's?"""
         return self.manifest.value is not None
+
+    @property
+    def root_catalog_state(self) -> RootCatalogState:
+        """What is known of the root catalog that the manifest names."""
+        if self.root_catalog.value is not None:
+            return self.root_catalog.value.state
+        missing = self.root_catalog.result is Result.NOT_FOUND
+        return RootCatalogState.MISSING if missing else RootCatalogState.NOT_CHECKED
 
     @property
     def source(self) -> bool:
@@ -466,6 +522,7 @@ class ReplicaVerdict:
     published_behind: timedelta | None = None
     lag: timedelta | None = None
     diverged: bool | None = None
+    trust: Trust | None = None  # None: there was no manifest
     first_published: datetime | None = None  # of the reference's revision, before it was signed anew
 
 

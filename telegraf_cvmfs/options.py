@@ -24,7 +24,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options as attributes; `command` is "once", "execd", "check" or "demo".
+    """The options as attributes; `command` is "once", "execd", "check", "fleets" or "demo".
 
     Raises:
         ConfigError: there is no such option, or not with such a value.
@@ -43,10 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_options(parser)
     parser.add_argument("--version", action="version", version=f"telegraf-cvmfs {__version__}")
-    parser.set_defaults(command="once", stratum0=[], stratum1=[], repo=[], ignore_repo=[], only=[], format="influx")
+    parser.set_defaults(
+        command="once", stratum0=[], stratum1=[], repo=[], ignore_repo=[], only=[], key=[], format="influx"
+    )
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND")
     execd = _add_command(commands, "execd", "scrape for each newline on stdin, for inputs.execd")
     _add_options(execd)
+    _add_command(commands, "fleets", "list the public fleets that come with the program")
     _add_command(commands, "demo", "serve the demo fleet on loopback until interrupted")
     return parser
 
@@ -62,12 +65,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to scrape")
     config = f"the fleet file (TOML); else ${ENVIRONMENT}, else /etc/telegraf-cvmfs/fleet.toml"
     what.add_argument("--config", metavar="FILE", type=Path, help=config)
+    what.add_argument("--fleet", metavar="NAME", help="a public fleet that comes with the program; see `fleets`")
     what.add_argument("--stratum0", metavar="URL", action="append", help="a stratum 0, without a file; repeatable")
     what.add_argument("--stratum1", metavar="URL", action="append", help="a stratum 1, without a file; repeatable")
     named = "scrape this repository on every stratum 1 even if not listed; repeatable"
     what.add_argument("--repo", metavar="NAME", action="append", help=named)
     what.add_argument("--ignore-repo", metavar="NAME", action="append", help="never scrape this one; repeatable")
     what.add_argument("--only", metavar="GLOB", action="append", help="watch only what matches; repeatable")
+    key = "a master public key (PEM); repeatable, any one suffices"
+    what.add_argument("--key", metavar="FILE", type=Path, action="append", help=key)
     what.add_argument("--demo", action="store_true", help="scrape the built-in demo fleet, on loopback, instead")
     how = parser.add_argument_group("how")
     how.add_argument("--format", choices=tuple(FORMATS), help="what to print (default: influx)")

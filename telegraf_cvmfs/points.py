@@ -18,6 +18,7 @@ from telegraf_cvmfs.model import (
     Reading,
     Replica,
     ReplicaVerdict,
+    RootCatalogState,
     Run,
     ServerVerdict,
     Stratum,
@@ -106,6 +107,13 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
         Field("whitelist_expires", int, "unix time", "when the whitelist expires, as stated"),
         Field("whitelist_expires_in", int, "s", "time until clients refuse it; they count whole hours"),
+        Field("signature", str, "", "what the chain of signatures is worth"),
+        Field("signature_code", int, "", "the same as a number"),
+        Field("signature_ok", int, "", "1 if clients with the fleet's keys accept it, 0 if not; absent if unknown"),
+        Field("root_catalog", str, "", "what the root catalog is worth"),
+        Field("root_catalog_code", int, "", "the same as a number"),
+        Field("root_catalog_ok", int, "", "1 if clients can use the root catalog, 0 if not; absent if unknown"),
+        Field("root_catalog_verified_age", int, "s", "time since the bytes of the root catalog were last hashed"),
         Field("diverged", int, "", "1 if another server has the same revision with another root catalog"),
         Field("http_age", int, "s", "the Age header of the manifest"),
     ),
@@ -244,6 +252,8 @@ def _replica_fields(verdict: ReplicaVerdict, stratum: Stratum, now: datetime) ->
         | _comparison_fields(verdict)
         | _status_fields(replica, now)
         | _whitelist_fields(replica, now)
+        | _trust_fields(verdict)
+        | _root_catalog_fields(replica, now)
         | _geoapi_fields(stratum)
     )
 
@@ -297,6 +307,27 @@ def _whitelist_fields(replica: Replica, now: datetime) -> _Fields:
         return {}
     left = (whitelist.refused_from - now).total_seconds()
     return {"whitelist_expires": unix(whitelist.expires), "whitelist_expires_in": math.ceil(left)}
+
+
+def _trust_fields(verdict: ReplicaVerdict) -> _Fields:
+    if verdict.trust is None:
+        return {}
+    signature = verdict.trust.signature
+    ok = None if signature.ok is None else int(signature.ok)
+    return {"signature": signature.slug, "signature_code": signature.code, "signature_ok": ok}
+
+
+def _root_catalog_fields(replica: Replica, now: datetime) -> _Fields:
+    if not replica.up or replica.pass_through:
+        return {}
+    state, catalog = replica.root_catalog_state, replica.root_catalog.value
+    known = state is not RootCatalogState.NOT_CHECKED
+    return {
+        "root_catalog": state.slug,
+        "root_catalog_code": state.code,
+        "root_catalog_ok": int(state is RootCatalogState.OK) if known else None,
+        "root_catalog_verified_age": None if catalog is None else age(catalog.proved, now),
+    }
 
 
 def _publications(run: Run) -> Iterator[Point]:

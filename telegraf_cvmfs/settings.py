@@ -30,6 +30,22 @@ def positive_duration(value: object) -> timedelta:
     return span
 
 
+def duration_or_off(value: object) -> timedelta | None:
+    """A duration, or None for "off"."""
+    return None if value == "off" else positive_duration(value)
+
+
+def size(value: object) -> int:
+    """A number of bytes as people write it: "16MB", "64MiB"."""
+    match = re.fullmatch(r"([0-9]{1,6})(B|kB|MB|GB|KiB|MiB|GiB)", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a size in quotes such as "16MB" or "64MiB"')
+    return int(match[1]) * _SIZES[match[2]]
+
+
+_SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
 def server_url(value: object) -> str:
     """`http://host[:port][/base]`, `https://…` or `host[:port]`, without a final slash or `/cvmfs`."""
     expected = ValueError("a server such as http://stratum1.example.org:8000, https://… or host:port")

@@ -4,7 +4,8 @@ One small file for each fleet. It is never worth a run: if it cannot be read or 
 program wrote, a run goes on without it and says so once.
 
 The file is a JSON document, `{"version": 1, "servers": {server: [row, ...]}, "published": {repository: [[revision,
-Unix time], ...]}}`, where a row is `[name, seen, revision, root hash, revision seen, {what is unusual}]`.
+Unix time], ...]}, "certificates": [[name, base64], ...]}`, where a row is `[name, seen, revision, root hash, revision
+seen, proved, which certificate, {what is unusual}]`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import stat
 import tempfile
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -160,17 +162,19 @@ def _can_be_made(folder: Path) -> bool:
 
 
 def _document(memory: Memory) -> dict[str, Any]:
+    names = list(memory.certificates)
     return {
         "version": VERSION,
-        "servers": {server: [_row(one) for one in replicas] for server, replicas in memory.replicas.items()},
+        "servers": {server: [_row(one, names) for one in rows] for server, rows in memory.replicas.items()},
         "published": {
             repo: [[one.revision, _unix(one.published)] for one in publications]
             for repo, publications in memory.publications.items()
         },
+        "certificates": [[name, b64encode(body).decode()] for name, body in memory.certificates.items()],
     }
 
 
-def _row(one: Remembered) -> list[Any]:
+def _row(one: Remembered, certificates: list[str]) -> list[Any]:
     entry = one.entry
     unusual = {
         "path": entry.path if entry.path != f"/cvmfs/{entry.name}" else None,
@@ -179,30 +183,39 @@ def _row(one: Remembered) -> list[Any]:
         "pass_through": entry.pass_through or None,
     }
     known = {name: value for name, value in unusual.items() if value is not None}
-    row = [entry.name, _unix(one.seen), one.revision, one.root_hash, _unix(one.revision_seen)]
+    certificate = certificates.index(one.certificate) if one.certificate in certificates else None
+    times = _unix(one.revision_seen), _unix(one.proved)
+    row = [entry.name, _unix(one.seen), one.revision, one.root_hash, *times, certificate]
     return [*row, known] if known else row
 
 
 def _memory(document: Any) -> Memory:  # noqa: ANN401
     if document["version"] != VERSION:
         raise ValueError("another version")
+    certificates = {_text(name): b64decode(_text(body), validate=True) for name, body in document["certificates"]}
+    names = list(certificates)
     return Memory(
-        {_text(server): _remembered(rows) for server, rows in document["servers"].items()},
+        {_text(server): tuple(_remembered(row, names) for row in rows) for server, rows in document["servers"].items()},
         {_text(repo): _publications(rows) for repo, rows in document["published"].items()},
+        certificates,
     )
 
 
-def _remembered(rows: Iterable[list[Any]]) -> tuple[Remembered, ...]:
-    return tuple(
-        Remembered(
-            _entry(name, unusual[0] if unusual else {}),
-            _moment(seen),
-            None if revision is None else _number(revision),
-            None if root_hash is None else _text(root_hash),
-            None if since is None else _moment(since),
-        )
-        for name, seen, revision, root_hash, since, *unusual in rows
+def _remembered(row: list[Any], certificates: list[str]) -> Remembered:
+    name, seen, revision, root_hash, since, proved, certificate, *unusual = row
+    return Remembered(
+        entry=_entry(name, unusual[0] if unusual else {}),
+        seen=_moment(seen),
+        revision=_maybe(_number, revision),
+        root_hash=_maybe(_text, root_hash),
+        revision_seen=_maybe(_moment, since),
+        proved=_maybe(_moment, proved),
+        certificate=None if certificate is None else certificates[_number(certificate)],
     )
+
+
+def _maybe(convert: Callable[[Any], T], value: Any) -> T | None:  # noqa: ANN401
+    return None if value is None else convert(value)
 
 
 def _entry(name: str, unusual: Mapping[str, Any]) -> Entry:

@@ -9,62 +9,68 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+from telegraf_cvmfs.allowance import Allowance
 from telegraf_cvmfs.documents import (
     DETAILS,
+    LARGEST_CERTIFICATE,
     LARGEST_MANIFEST,
-    LARGEST_ORDER,
     LAST_SNAPSHOT,
     LISTING,
     META,
     Document,
-    NameMismatchError,
     beside,
+    certificate_url,
     complete,
     details,
+    is_object,
     manifest_of,
+    root_catalog_url,
 )
+from telegraf_cvmfs.door import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
 from telegraf_cvmfs.fetch import Network
+from telegraf_cvmfs.geoapi import probe_geoapi
 from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import (
-    Answer,
     Backend,
-    Entry,
-    FetchError,
     Fleet,
     GeoAPIStatus,
     Listed,
     Listing,
     Meta,
-    ParseError,
     Reading,
     Replica,
     Result,
-    Role,
+    RootCatalog,
     Scrape,
     Server,
     Status,
     Stratum,
 )
 from telegraf_cvmfs.targets import listed_replicas, named_replicas, remembered_replicas
-from telegraf_cvmfs.wire import geoapi
 
 T = TypeVar("T")
 
 SECONDS_PER_REPLICA = 0.0002
 """What judging and printing one takes, on a slow machine: it has to fit into the run's time too."""
 
-HTTP_OK = 200
-NOT_SERVED = (404, 410)
-FORBIDDEN = 403  # what S3 says of an object that is not there, to those who may not list the bucket
+Doubt = Callable[[Replica], bool]
+"""Does what was read of a replica not fit together?"""
 
-Complain = Callable[[str], None]
-"""Takes one line for the operator, in Telegraf's form: `E! …`."""
+
+@dataclass(frozen=True)
+class _Past:
+    """What a run brings along: earlier runs, the time, whom to doubt, what may be read."""
+
+    memory: Memory
+    now: datetime
+    doubt: Doubt
+    allowance: Allowance
 
 
 def scrape(
@@ -75,6 +81,7 @@ def scrape(
     *,
     done: Callable[[str], None] = lambda _name: None,
     memory: Memory = NOTHING,
+    doubt: Doubt = lambda _replica: False,
 ) -> Scrape:
     """Visit every server of a fleet until all is read or the network's deadline passes.
 
@@ -84,14 +91,17 @@ def scrape(
         network: what the requests go through; it knows the deadline.
         complain: told of what is our own fault; servers' faults are in the result.
         done: told the name of each server that is finished, from any thread.
-        memory: what earlier runs saw: a server's repositories are asked for even if its list cannot be read.
+        memory: what earlier runs saw: a server's repositories are asked for even if its list cannot be read, and what
+            was proved of late is not proved again.
+        doubt: does what was read of a replica look so wrong that it is read once more before it is judged? A
+            publication in the midst of a scrape looks like that.
     """
-    visits = [
-        _Visit(fleet, server, network, complain, memory.entries(server.name, started)) for server in fleet.servers
-    ]
+    past = _Past(memory, started, doubt, Allowance(fleet.verify_run))
+    visits = [_Visit(fleet, server, network, complain, past) for server in fleet.servers]
 
     def visit_all() -> None:
         side_by_side([partial(_finish, visit, done) for visit in visits], len(visits))
+        _read_overtaken(visits, fleet.connections_per_server)
         network.deadline.finish()
 
     threading.Thread(target=visit_all, daemon=True).start()
@@ -100,12 +110,23 @@ def scrape(
     return Scrape(fleet, started, strata, network.traffic, not all(visit.finished for visit in visits))
 
 
-def knock(fleet: Fleet, network: Network, complain: Complain) -> tuple[Stratum, ...]:
+def knock(fleet: Fleet, now: datetime, network: Network, complain: Complain) -> tuple[Stratum, ...]:
     """Try each server once: its list, and one manifest. What is found is told, nothing is scraped."""
-    visits = [_Visit(fleet, server, network, complain) for server in fleet.servers]
+    past = _Past(NOTHING, now, lambda _replica: False, Allowance(0))
+    visits = [_Visit(fleet, server, network, complain, past) for server in fleet.servers]
     side_by_side([visit.knock for visit in visits], len(visits))
     network.close()
     return tuple(visit.stratum() for visit in visits)
+
+
+def _read_overtaken(visits: Sequence[_Visit], width: int) -> None:
+    """Read an original again if a replica seems to be ahead of it: it may have published after we read it."""
+    newest: dict[str, int] = {}
+    for visit in visits:
+        for repo, revision in visit.revisions(source=False):
+            newest[repo] = max(newest.get(repo, 0), revision)
+    jobs = [partial(visit.read_overtaken, newest) for visit in visits]
+    side_by_side(jobs, width)
 
 
 def _finish(visit: _Visit, done: Callable[[str], None]) -> None:
@@ -135,19 +156,15 @@ def side_by_side(jobs: Sequence[Callable[[], None]], width: int) -> None:
 # --- one server -------------------------------------------------------------------------------------
 
 
-_SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
-
-
 class _Visit:
     """The scrape of one server while it goes on; `stratum()` is what is known at any moment."""
 
-    def __init__(
-        self, fleet: Fleet, server: Server, network: Network, complain: Complain, seen: Iterable[Entry] = ()
-    ) -> None:
+    def __init__(self, fleet: Fleet, server: Server, network: Network, complain: Complain, past: _Past) -> None:
         self.server = server
         self.finished = False
         self._fleet = fleet
-        self._fetch = network.fetch(server)
+        s3 = server.backend is Backend.S3
+        self._door = Door(network.fetch(server), complain, fleet.connections_per_server, s3=s3)
         self._deadline = network.deadline
         self._complain = complain
         self._lock = threading.Lock()
@@ -157,11 +174,7 @@ class _Visit:
         self._geoapi = GeoAPIStatus.NOT_YET_TESTED
         self._geoapi_why = ""
         self._response_time: timedelta | None = None
-        self._s3 = server.backend is Backend.S3
-        self._gone = False
-        self._silences = 0
-        self._last_silence: FetchError | None = None
-        self._seen = tuple(seen)
+        self._past = past
         self._know(self._expected(Listed.UNKNOWN))
 
     def run(self) -> None:
@@ -169,9 +182,22 @@ class _Visit:
         try:
             self._stages()
         except Exception as error:  # noqa: BLE001  # our fault: it costs this server, not the run
-            self._complain(f"E! {self.server.name}: {_ours(error)}")
+            self._complain(f"E! {self.server.name}: {internal(error)}")
         listed = self.server.backend is Backend.S3 or self._listing.result is not Result.DEADLINE
         self.finished = listed and all(map(complete, self._replicas.values()))
+
+    def revisions(self, *, source: bool) -> Iterator[tuple[str, int]]:
+        """The repositories read here, originals or replicas, with their revisions."""
+        for replica in self._replicas.values():
+            if replica.source is source and replica.manifest.value is not None and not replica.pass_through:
+                yield replica.repo, replica.manifest.value.revision
+
+    def read_overtaken(self, newest: Mapping[str, int]) -> None:
+        """Read those originals again that are older than a replica elsewhere."""
+        overtaken = {repo for repo, revision in self.revisions(source=True) if revision < newest.get(repo, 0)}
+        for key, replica in self._replicas.items():
+            if replica.source and replica.repo in overtaken:
+                self._read_manifest(key)
 
     def knock(self) -> None:
         """The list, and a manifest until one is there: enough to say whether a scrape would work."""
@@ -199,15 +225,19 @@ class _Visit:
         if self.server.backend is not Backend.S3:
             self._read_list()
         self._each(self._read_manifest, self._replicas)
-        self._gone = not any(reading.result not in _SILENT for reading in self._first_readings())
+        self._door.gone = not any(reading.result not in SILENT for reading in self._first_readings())
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
-            self._s3 = True
+            self._door.s3 = True
             self._know([_absent_if_forbidden(replica) for replica in self._replicas.values()])
         jobs: list[Callable[[], None]] = [self._test_geoapi]
         for key, replica in self._replicas.items():
             jobs += [partial(self._read_detail, key, field) for field in details(replica)]
+            jobs += [partial(self._read_certificate, key), partial(self._look_at_root_catalog, key)]
         jobs.append(self._read_meta)
         side_by_side(jobs, self._fleet.connections_per_server)
+        self._each(self._read_again_in_doubt, self._replicas)
+        for key in self._replicas:  # one after the other: each may be large
+            self._prove_root_catalog(key)
 
     def _first_readings(self) -> list[Reading[Any]]:
         listing = [] if self.server.backend is Backend.S3 else [self._listing]
@@ -236,7 +266,8 @@ class _Visit:
 
     def _expected(self, listed: Listed) -> list[Replica]:
         """What to ask for without a list: what was seen here before, and what the fleet file names."""
-        seen = remembered_replicas(self._fleet, self.server, self._seen, listed)
+        seen_here = self._past.memory.entries(self.server.name, self._past.now)
+        seen = remembered_replicas(self._fleet, self.server, seen_here, listed)
         names = {replica.repo for replica in seen}
         named = named_replicas(self._fleet, self.server, listed)
         return seen + [replica for replica in named if replica.repo not in names]
@@ -255,7 +286,7 @@ class _Visit:
     def _read_manifest(self, key: int) -> None:
         replica = self._replicas[key]
         parse = partial(manifest_of, replica.repo)
-        self._learn(key, manifest=self._read(replica.url, LARGEST_MANIFEST, parse))
+        self._learn(key, manifest=self._door.read(replica.url, LARGEST_MANIFEST, parse))
 
     def _read_detail(self, key: int, field: str) -> None:
         replica = self._replicas[key]
@@ -263,6 +294,56 @@ class _Visit:
         if field == "status" and not replica.source:
             reading = self._with_marker(replica, reading)
         self._learn(key, **{field: reading})
+
+    def _read_certificate(self, key: int) -> None:
+        """The object that signed the manifest, unless it was read here before: its name is its hash."""
+        replica = self._replicas[key]
+        url, manifest = certificate_url(replica), replica.manifest.value
+        if url is None or manifest is None or manifest.certificate is None or replica.pass_through:
+            return
+        known = self._past.memory.certificate(replica, manifest.certificate)
+        reading = (
+            self._door.read(url, LARGEST_CERTIFICATE, bytes) if known is None else Reading(Result.OK, known, why="")
+        )
+        self._learn(key, certificate=reading)
+
+    def _look_at_root_catalog(self, key: int) -> None:
+        """Is it there, and is it empty? What only its bytes can tell is remembered from when they were read."""
+        replica = self._replicas[key]
+        url, manifest = root_catalog_url(replica), replica.manifest.value
+        if url is None or manifest is None or replica.pass_through:
+            return
+        proved = self._past.memory.proved(replica, manifest.root_catalog)
+        seen = self._door.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
+        self._learn(key, root_catalog=seen)
+
+    def _read_again_in_doubt(self, key: int) -> None:
+        """Whoever publishes while we read gives us documents that do not belong together: once is no proof."""
+        if not self._replicas[key].up or not self._past.doubt(self._replicas[key]):
+            return
+        self._read_manifest(key)
+        if self._replicas[key].up:
+            self._read_detail(key, "whitelist")
+            self._read_certificate(key)
+            self._look_at_root_catalog(key)
+
+    def _prove_root_catalog(self, key: int) -> None:
+        """Read the bytes of a root catalog and hash them, if that is due and the run's allowance permits."""
+        replica = self._replicas[key]
+        url, manifest, catalog = root_catalog_url(replica), replica.manifest.value, replica.root_catalog.value
+        every, each = self._fleet.verify_every, self._fleet.verify_each
+        if url is None or manifest is None or catalog is None or catalog.length == 0 or every is None:
+            return
+        if catalog.proved is not None and self._past.now - catalog.proved < every:
+            return
+        with self._past.allowance.take(each if catalog.length is None else catalog.length, each) as granted:
+            if not granted:
+                return
+            reading = self._door.read(url, granted, partial(is_object, manifest.root_catalog))
+        if reading.value is not None:
+            proved = self._past.now if reading.value else None
+            proof = replace(catalog, intact=reading.value, proved=proved)
+            self._learn(key, root_catalog=replace(replica.root_catalog, value=proof))
 
     def _with_marker(self, replica: Replica, status: Reading[Status]) -> Reading[Status]:
         """Servers before 2.7, and those without jq, say only in a marker file when they last snapshot."""
@@ -282,73 +363,15 @@ class _Visit:
             self._meta = self._read_document(self.server.url + META.name, META)
 
     def _read_document(self, url: str, document: Document) -> Reading[Any]:
-        return self._read(url, document.limit, document.parse)
-
-    def _read(self, url: str, limit: int, parse: Callable[[bytes], T]) -> Reading[T]:
-        """One document; whatever goes wrong is part of the answer."""
-        silent = self._gone or self._silences > self._fleet.connections_per_server
-        if silent and self._last_silence is not None:  # a server that is gone is not asked for ever
-            return Reading(self._last_silence.result, why=str(self._last_silence))
-        try:
-            return self._answered(self._fetch(url, limit), parse)
-        except FetchError as error:
-            self._note(error)
-            return Reading(error.result, http_status=error.http_status, why=str(error))
-        except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
-            self._complain(f"E! {url}: {_ours(error)}")
-            return Reading(Result.INVALID, why=_ours(error), ours=True)
-
-    def _answered(self, answer: Answer, parse: Callable[[bytes], T]) -> Reading[T]:
-        self._silences = 0
-        status, age = answer.status, answer.age
-        if status in NOT_SERVED or (status == FORBIDDEN and self._s3):
-            return Reading(Result.NOT_FOUND, http_status=status, why=f"not served (HTTP {status})")
-        if status != HTTP_OK:
-            return Reading(Result.HTTP_ERROR, http_status=status, why=f"HTTP status {status}")
-        try:
-            return Reading(Result.OK, parse(answer.body), status, "", age)
-        except NameMismatchError as error:
-            return Reading(Result.NAME_MISMATCH, None, status, str(error), age)
-        except ParseError as error:
-            return Reading(Result.INVALID, None, status, str(error), age)
-
-    def _note(self, error: FetchError) -> None:
-        """Count the failures in a row that came without any answer."""
-        if error.result in _SILENT and error.http_status is None:
-            self._silences += 1
-            self._last_silence = error
-        else:
-            self._silences = 0
-
-    # GeoAPI
+        return self._door.read(url, document.limit, document.parse)
 
     def _test_geoapi(self) -> None:
-        """Ask the server's GeoAPI once, through the first repository that it has."""
-        replicas = list(self._replicas.values())
-        if not self._fleet.geoapi.enabled:
-            return
-        if self.server.role is Role.STRATUM0 or self._backend(tuple(replicas)) is Backend.S3:
-            self._geoapi = GeoAPIStatus.NOT_FOUND
-            return
-        known = [replica for replica in replicas if replica.listed is not Listed.UNLISTED or replica.up]
-        first = next((replica for replica in known if replica.up), next(iter(known), None))
-        if first is None:
-            asked = self._listing.result is Result.OK
-            self._geoapi = GeoAPIStatus.NOT_FOUND if asked else GeoAPIStatus.NOT_YET_TESTED
-        elif first.up or self._listing.result is Result.OK:
-            self._ask_geoapi(first)
-
-    def _ask_geoapi(self, replica: Replica) -> None:
-        origin, hosts = geoapi.question(self._fleet.geoapi)
-        path = geoapi.geo_path(replica.url.removesuffix("/.cvmfspublished"), origin, hosts)
-        reading = self._read(path, LARGEST_ORDER, lambda body: geoapi.parse_order(body, len(hosts)))
-        if reading.value is not None:
-            right = geoapi.judge_order(reading.value, self._fleet.geoapi)
-            self._geoapi = GeoAPIStatus.OK if right else GeoAPIStatus.LOCATION_ERROR
-            self._geoapi_why = f"asked from {origin} for {','.join(hosts)} it answers {_listing_of(reading.value)}"
-        elif reading.result is not Result.DEADLINE:
-            self._geoapi = GeoAPIStatus.NO_RESPONSE
-            self._geoapi_why = reading.why
+        if self._fleet.geoapi.enabled:
+            listed = self._listing.result is Result.OK
+            s3 = self._backend(tuple(self._replicas.values())) is Backend.S3
+            self._geoapi, self._geoapi_why = probe_geoapi(
+                self._door, self._fleet.geoapi, self.server, () if s3 else self._replicas.values(), listed=listed or s3
+            )
 
     # Small questions
 
@@ -373,12 +396,3 @@ def _unlisted_if_gone(replica: Replica) -> Replica:
         return replica
     why = "the server neither lists nor serves it"
     return replace(replica, manifest=replace(replica.manifest, result=Result.UNLISTED, why=why))
-
-
-def _listing_of(order: tuple[int, ...]) -> str:
-    return ",".join(map(str, order))
-
-
-def _ours(error: Exception) -> str:
-    """An error of this program itself, as a sentence."""
-    return f"internal error, please report it: {type(error).__name__}: {error}"

@@ -99,6 +99,7 @@ class World:
     history: dict[str, list[Edition]] = field(default_factory=dict)
     snapshots: list[tuple[str, str, datetime]] = field(default_factory=list)
     copies: dict[str, dict[str, Copy]] = field(default_factory=dict)
+    signed_anew: int = 0
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)  # noqa: S311  # the same world each time
@@ -112,7 +113,7 @@ class World:
             self.history[repo] = [self.copies[ORIGINAL][repo].edition]
             if every is not None:
                 self.at(START + self._about(every), lambda repo=repo: self._publish(repo))  # type: ignore[misc]
-            self.at(START + 5 * DAY, lambda repo=repo: self._sign_anew(repo, 5 * DAY))  # type: ignore[misc]
+            self.at(START + 2 * DAY, lambda repo=repo: self._sign_anew(repo, 5 * DAY))  # type: ignore[misc]
         for number, server in enumerate(self.replicas):
             self.at(START + number * 4 * MINUTE, lambda server=server: self._round(server))  # type: ignore[misc]
         for server in self.copies:
@@ -166,7 +167,10 @@ class World:
         """New X and T, same S and C. Not within the first minutes of a revision, when nobody may know its own T."""
         copy = self.copies[ORIGINAL][repo]
         if not self.fails("down", ORIGINAL) and self.now - copy.edition.first >= 25 * MINUTE:
-            copy.edition = replace(copy.edition, published=self.now, certificate=f"{self._random.getrandbits(160):040x}")
+            copy.edition = replace(
+                copy.edition, published=self.now, certificate=f"{self._random.getrandbits(160):040x}"
+            )
+            self.signed_anew += 1
         if again is not None:
             self.at(self.now + again, lambda: self._sign_anew(repo, again))
 

@@ -1,0 +1,94 @@
+"""Asking one server: a URL to a `Reading`, whatever goes wrong; a server that is gone is not asked for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from telegraf_cvmfs.documents import NameMismatchError
+from telegraf_cvmfs.fetch import Fetch
+from telegraf_cvmfs.model import Answer, FetchError, ParseError, Reading, Result
+
+T = TypeVar("T")
+
+HTTP_OK = 200
+NOT_SERVED = (404, 410)
+FORBIDDEN = 403  # what S3 says of an object that is not there, to those who may not list the bucket
+
+SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
+"""Failures that come without any answer."""
+
+Complain = Callable[[str], None]
+"""Takes one line for the operator, in Telegraf's form: `E! …`."""
+
+
+class Door:
+    """One server while it is asked, by several threads.
+
+    `s3` says that 403 means "not there". `gone` says that it never answered: then nothing more is asked, nor after
+    `patience` requests in a row without an answer.
+    """
+
+    def __init__(self, fetch: Fetch, complain: Complain, patience: int, *, s3: bool) -> None:
+        self.s3 = s3
+        self.gone = False
+        self._fetch = fetch
+        self._complain = complain
+        self._patience = patience
+        self._silences = 0
+        self._last: FetchError | None = None
+
+    def read(self, url: str, limit: int, parse: Callable[[bytes], T]) -> Reading[T]:
+        """One document of at most so many bytes; whatever goes wrong is part of the answer."""
+        answer = self._ask(url, limit)
+        if isinstance(answer, Reading):
+            return answer
+        status, age = answer.status, answer.age
+        try:
+            return Reading(Result.OK, parse(answer.body), status, "", age)
+        except NameMismatchError as error:
+            return Reading(Result.NAME_MISMATCH, None, status, str(error), age)
+        except ParseError as error:
+            return Reading(Result.INVALID, None, status, str(error), age)
+        except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
+            return self._our_fault(url, error)
+
+    def look(self, url: str, make: Callable[[Answer], T]) -> Reading[T]:
+        """What the head of a document tells: that it is there, and how long it is."""
+        answer = self._ask(url, 0)
+        return answer if isinstance(answer, Reading) else Reading(Result.OK, make(answer), answer.status, "")
+
+    def _ask(self, url: str, limit: int) -> Answer | Reading[Any]:
+        """The answer of a server that has the document, else what to make of it."""
+        if (self.gone or self._silences > self._patience) and self._last is not None:
+            return Reading(self._last.result, why=str(self._last))
+        try:
+            answer = self._fetch(url, limit)
+        except FetchError as error:
+            self._note(error)
+            return Reading(error.result, http_status=error.http_status, why=str(error))
+        except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
+            return self._our_fault(url, error)
+        self._silences = 0
+        if answer.status == HTTP_OK:
+            return answer
+        if answer.status in NOT_SERVED or (answer.status == FORBIDDEN and self.s3):
+            return Reading(Result.NOT_FOUND, http_status=answer.status, why=f"not served (HTTP {answer.status})")
+        return Reading(Result.HTTP_ERROR, http_status=answer.status, why=f"HTTP status {answer.status}")
+
+    def _note(self, error: FetchError) -> None:
+        if error.result in SILENT and error.http_status is None:
+            self._silences += 1
+            self._last = error
+        else:
+            self._silences = 0
+
+    def _our_fault(self, url: str, error: Exception) -> Reading[Any]:
+        why = internal(error)
+        self._complain(f"E! {url}: {why}")
+        return Reading(Result.INVALID, why=why, ours=True)
+
+
+def internal(error: Exception) -> str:
+    """An error of this program itself, as a sentence."""
+    return f"internal error, please report it: {type(error).__name__}: {error}"

@@ -1,0 +1,37 @@
+"""The test of a server's GeoAPI: one question, through a repository that it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from telegraf_cvmfs.documents import LARGEST_ORDER
+from telegraf_cvmfs.door import Door
+from telegraf_cvmfs.model import GeoAPI, GeoAPIStatus, Listed, Replica, Result, Role, Server
+from telegraf_cvmfs.wire.geoapi import geo_path, judge_order, parse_order, question
+
+
+def probe_geoapi(
+    door: Door, geoapi: GeoAPI, server: Server, replicas: Iterable[Replica], *, listed: bool
+) -> tuple[GeoAPIStatus, str]:
+    """What a server's GeoAPI is worth, and why; `listed` says whether it is known which repositories there are."""
+    known = [replica for replica in replicas if replica.listed is not Listed.UNLISTED or replica.up]
+    first = next((replica for replica in known if replica.up), next(iter(known), None))
+    if server.role is Role.STRATUM0 or (first is None and listed):
+        return GeoAPIStatus.NOT_FOUND, ""
+    if first is None or not (first.up or listed):
+        return GeoAPIStatus.NOT_YET_TESTED, ""
+    return _ask(door, geoapi, first)
+
+
+def _ask(door: Door, geoapi: GeoAPI, replica: Replica) -> tuple[GeoAPIStatus, str]:
+    origin, hosts = question(geoapi)
+    url = geo_path(replica.url.removesuffix("/.cvmfspublished"), origin, hosts)
+    reading = door.read(url, LARGEST_ORDER, lambda body: parse_order(body, len(hosts)))
+    if reading.value is not None:
+        order = ",".join(map(str, reading.value))
+        right = judge_order(reading.value, geoapi)
+        why = f"asked from {origin} for {','.join(hosts)} it answers {order}"
+        return GeoAPIStatus.OK if right else GeoAPIStatus.LOCATION_ERROR, why
+    if reading.result is Result.DEADLINE:
+        return GeoAPIStatus.NOT_YET_TESTED, ""
+    return GeoAPIStatus.NO_RESPONSE, reading.why
