@@ -21,6 +21,7 @@ from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
 LONGEST_CERTIFICATE = 1 << 18  # bytes, uncompressed; a genuine one has 1 to 4 KiB
 _HEX_DIGITS = 40
 _NAMES = (b"CERTIFICATE", b"X509 CERTIFICATE")
+_REFUSED = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)  # by cryptography, for damaged bytes
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def read_certificate(stored: bytes) -> Certificate:
     der = _der(_inflated(stored))
     try:
         certificate = x509.load_der_x509_certificate(_with_positive_serial(der))
-    except ValueError:
+    except _REFUSED:
         raise ParseError("certificate: cannot be decoded") from None
     return Certificate(der, _public(certificate), _subject(certificate), _not_after(certificate))
 
@@ -129,7 +130,7 @@ def _content(der: bytes, at: int) -> int:
 def _public(certificate: x509.Certificate) -> RSAPublicKey | None:
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except _REFUSED:
         return None
     return key if isinstance(key, RSAPublicKey) else None
 
@@ -137,12 +138,12 @@ def _public(certificate: x509.Certificate) -> RSAPublicKey | None:
 def _subject(certificate: x509.Certificate) -> str | None:
     try:
         return label(certificate.subject.rfc4514_string())
-    except ValueError:
+    except _REFUSED:
         return None
 
 
 def _not_after(certificate: x509.Certificate) -> datetime | None:
     try:
         return certificate.not_valid_after_utc
-    except ValueError:
+    except _REFUSED:
         return None

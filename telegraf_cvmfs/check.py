@@ -33,7 +33,7 @@ ADVICE: tuple[tuple[Result, str, str], ...] = (
     (
         Result.CONNECTION_FAILED,
         "refused",
-        "the machine is there, but nothing listens at this port: is it the right one (80, 8000)? Does its web server run?",
+        "the machine is there, but nothing listens at this port: is it right (80, 8000)? Does its web server run?",
     ),
     (
         Result.CONNECTION_FAILED,
@@ -43,7 +43,7 @@ ADVICE: tuple[tuple[Result, str, str], ...] = (
     (
         Result.CONNECTION_FAILED,
         "connecting to",
-        "there is no way to it from here: is the address right? Is a firewall in between, or a proxy ([scrape] proxy) needed?",
+        "there is no way to it from here: is the address right? Is a firewall between, or a proxy ([scrape] proxy) needed?",
     ),
     (
         Result.CONNECTION_FAILED,
@@ -73,7 +73,7 @@ ADVICE: tuple[tuple[Result, str, str], ...] = (
     (
         Result.TLS_ERROR,
         "certificate",
-        "nobody whom this machine trusts signed its certificate: name the authority's file in the variable SSL_CERT_FILE",
+        "nobody whom this machine trusts signed its certificate: the variable SSL_CERT_FILE can name an authority",
     ),
     (
         Result.TLS_ERROR,

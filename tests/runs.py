@@ -23,6 +23,7 @@ from telegraf_cvmfs.model import (
     ReplicaVerdict,
     Result,
     Role,
+    RootCatalog,
     Run,
     Server,
     ServerVerdict,
@@ -84,6 +85,7 @@ def replica(
     status: Reading[Status] | None = None,
     snapshotting: Reading[Snapshotting] | None = None,
     whitelist: Reading[Whitelist] | None = None,
+    root_catalog: Reading[RootCatalog] | None = None,
     alias: str | None = None,
     pass_through: bool = False,
     findings: Sequence[Finding] = (),
@@ -103,6 +105,7 @@ def replica(
         status=status or ok(STATUS),
         snapshotting=snapshotting or missed(),
         whitelist=whitelist or ok(replace(WHITELIST, repository=repo)),
+        root_catalog=root_catalog or ok(RootCatalog(4096)),
     )
     verdict = worst(one.health for one in findings) if health is None else health
     judged = None if pass_through else verdict
@@ -121,6 +124,7 @@ def down(repo: str = "repo.tld", *, on: Server = S1, result: Result = Result.TIM
         status=nothing,
         snapshotting=nothing,
         whitelist=nothing,
+        root_catalog=nothing,
         health=Health.UNKNOWN,
     )
 

@@ -33,6 +33,7 @@ from telegraf_cvmfs.model import (
     Replica,
     Result,
     Role,
+    RootCatalog,
     Run,
     Scrape,
     Server,
@@ -272,6 +273,7 @@ def _replica(server: Server, repo: str, copy: Copy) -> Replica:
         status=_read(Status(last_snapshot=copy.last_snapshot, last_gc=copy.last_gc)),
         snapshotting=Reading(Result.NOT_FOUND) if running is None else _read(Snapshotting(running)),
         whitelist=_read(Whitelist(copy.expires, repo)),
+        root_catalog=_read(RootCatalog(4096)),
     )
 
 

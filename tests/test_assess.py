@@ -41,6 +41,7 @@ from telegraf_cvmfs.model import (
     Whitelist,
     worst,
 )
+from telegraf_cvmfs.trust import Signature, Trust
 
 OK, WARNING, CRITICAL, UNKNOWN = Health.OK, Health.WARNING, Health.CRITICAL, Health.UNKNOWN
 HOUR, DAY, SECOND = timedelta(hours=1), timedelta(days=1), timedelta(seconds=1)
@@ -57,11 +58,13 @@ FAILED = (
 """The ways in which nothing is learnt of a document."""
 
 
-def judged(*servers: ServerVerdict, fleet: Fleet | None = None, memory: Memory = NOTHING) -> Run:
+def judged(
+    *servers: ServerVerdict, fleet: Fleet | None = None, memory: Memory = NOTHING, trust: Trust | None = None
+) -> Run:
     """What is made of servers as they were found; the verdicts given are not looked at."""
     strata = tuple(one.stratum for one in servers)
     seen = Scrape(fleet or Fleet(tuple(one.server for one in strata)), NOW, strata)
-    return assess(seen, SECOND, memory)
+    return assess(seen, SECOND, memory, lambda _replica, _now: trust)
 
 
 def verdict_of(found: ReplicaVerdict, *others: ServerVerdict, fleet: Fleet | None = None) -> ReplicaVerdict:
@@ -544,6 +547,7 @@ def red_run(slug: str, on: Server, health: Health) -> Run:
         "diverged": {"manifest": manifest(6, root_catalog="0" * 40)},
         "ahead": {"manifest": manifest(7)},
         "server_down": {"manifest": nothing},
+        "root_catalog": {"root_catalog": missed()},
     }
     servers: dict[str, dict[str, Any]] = {
         "server_down": {"listing": nothing, "backend": None},
@@ -554,9 +558,9 @@ def red_run(slug: str, on: Server, health: Health) -> Run:
     state = geoapi.get(slug, GeoAPIStatus.OK)
     published = age if slug == "lagging" else 2 * HOUR
     memory = seen_here(on, 7) if slug == "backwards" else NOTHING
-    return judged(
-        server(on, found, geoapi_status=state, **servers.get(slug, {})), original(6, published), memory=memory
-    )
+    trust = Trust(Signature.MANIFEST_INVALID, "the signature is not the certificate's") if slug == "signature" else None
+    here = server(on, found, geoapi_status=state, **servers.get(slug, {}))
+    return judged(here, original(6, published), memory=memory, trust=trust)
 
 
 def seen_here(on: Server, revision: int) -> Memory:

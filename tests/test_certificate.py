@@ -72,6 +72,18 @@ def test_a_date_that_no_calendar_here_has_is_left_out() -> None:
     assert (certificate.not_after, certificate.subject) == (None, "CN=somebody")
 
 
+def test_a_version_that_does_not_exist_is_refused() -> None:
+    content = der().replace(bytes.fromhex("a003020102"), bytes.fromhex("a00302017c"))
+    with pytest.raises(ParseError, match="cannot be decoded"):
+        read_certificate(zlib.compress(pem(content)))
+
+
+def test_a_subject_that_is_no_text_is_left_out() -> None:
+    utf8, bits = bytes.fromhex("06035504030c"), bytes.fromhex("060355040303")
+    assert utf8 in der()
+    assert read_certificate(zlib.compress(pem(der().replace(utf8, bits)))).subject is None
+
+
 def test_bytes_after_the_certificate_in_der_form_are_refused() -> None:
     assert made(stored=zlib.compress(pem(der() + b"\0"))).judged().signature is Signature.CERTIFICATE_CORRUPT
 

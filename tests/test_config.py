@@ -152,7 +152,7 @@ def test_the_name_of_a_server_is_its_host_and_port() -> None:
             '[[server]]\nurl = "http://a"\nrol = "stratum1"',
             "line 3: [[server]] number 1 rol: unknown key; known are url,",
         ),
-        ("[fleet]\n\nnames = 'x'", "line 3: [fleet] names: unknown key; known are name, keys, only"),
+        ("[fleet]\n\nnames = 'x'", "line 3: [fleet] names: unknown key; known are name, keys, key_dirs"),
         ("[fleets]\nname = 'x'", "line 1: unknown section or key 'fleets'; known are [fleet], [scrape]"),
         ("name = 'x'", "line 1: unknown section or key 'name'"),
         ("[scrape]\ndeadline = 45", 'line 2: [scrape] deadline: is 45, expected a duration in quotes such as "45s"'),

@@ -462,13 +462,13 @@ def test_what_a_round_saw_is_kept_before_the_next_newline(fleet_file: Path, tmp_
 
 
 def test_a_memory_that_cannot_be_written_is_one_warning_for_the_whole_process(fleet_file: Path, tmp_path: Path) -> None:
-    with execd(tmp_path, "--config", fleet_file, state="/dev/null/state") as running:
+    with execd(tmp_path, "--config", fleet_file, state="/proc/state") as running:
         for _ in range(3):
             running.ask()
             assert len(points(running.batch())) == LINES
         assert running.end() == 0
         (line,) = running.said()
-        assert line.startswith("W! memory /dev/null/state/")
+        assert line.startswith("W! memory /proc/state/")
         assert "--state-dir" in line
 
 
@@ -526,7 +526,7 @@ def test_bad_servers_leave_no_thread_and_no_connection_behind(fleet_file: Path, 
         counts = []
         for _ in range(6):
             running.ask()
-            assert deadline_hit(running.batch()) == 1
+            assert len(servers(running.batch())) == 4 + len(BAD)
             counts.append(settled(lambda: (running.threads(), running.descriptors()), (2, 3), 1.0))
         assert counts == [(2, 3)] * 6, "the main thread and that which listens; stdin, stdout and stderr"
 

@@ -33,7 +33,7 @@ OUTSIDE_WORLD = {
     *("socket", "ssl", "selectors", "http", "urllib3", "requests", "certifi", "asyncio", "subprocess", "threading"),
     *("os", "sys", "time", "logging", "pathlib", "tempfile", "shutil", "random", "secrets", "getpass", "platform"),
 }
-ALLOWED = {"model.py": {"pathlib"}, "settings.py": set[str]()}
+ALLOWED = {"fleet.py": {"pathlib"}}
 FORBIDDEN_NAMES = {"utils", "helpers", "manager", "info", "data", "common", "misc"}
 
 
@@ -120,8 +120,7 @@ def test_every_public_name_has_a_docstring(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_modules_and_functions_are_short(path: Path) -> None:
     text = path.read_text()
-    longest = 500 if path.name == "model.py" else 400
-    assert len(text.splitlines()) <= longest
+    assert len(text.splitlines()) <= 400
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
             lines = (node.end_lineno or 0) - node.lineno + 1

@@ -23,6 +23,7 @@ from telegraf_cvmfs.model import (
     ReplicaVerdict,
     Result,
     Role,
+    RootCatalog,
     Run,
     Scrape,
     Server,
@@ -67,6 +68,7 @@ def held(
         status=ok(STATUS),
         snapshotting=missed(),
         whitelist=ok(WHITELIST),
+        root_catalog=missed() if has is None else ok(RootCatalog(4096)),
     )
 
 
@@ -324,6 +326,15 @@ def test_a_server_that_is_down_keeps_what_it_misses() -> None:
         _, memory = look(memory, now, up(held(S0, manifest(revision, now))), silent(S1, memory, now))
     lag, _ = lags(memory, NOW + 25 * HOUR, manifest(30, NOW + 24 * HOUR), manifest(6, NOW))
     assert lag == 24 * HOUR
+
+
+def test_a_replica_that_was_never_read_may_miss_everything() -> None:
+    memory = NOTHING
+    for revision in range(100, 110):
+        original, other = held(S0, manifest(revision, NOW + revision * MINUTE)), held(S1_NL, manifest(revision, NOW))
+        _, memory = look(memory, NOW + revision * MINUTE, up(original), up(other), up(held(S1, None)))
+    lag, _ = lags(memory, NOW + 110 * MINUTE, manifest(109, NOW + 109 * MINUTE), manifest(103, NOW))
+    assert lag == 6 * MINUTE
 
 
 def test_publications_are_forgotten_once_every_replica_has_them() -> None:

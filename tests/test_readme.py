@@ -45,6 +45,8 @@ MEANINGS = {
     "gc_old": "the last garbage collection is older, where there ever was one",
     "check_failed": "the last integrity check failed",
     "whitelist": "warning: less than that left; critical: clients refuse it",
+    "signature": "clients refuse it: a signature, a hash, a name or a certificate is wrong",
+    "root_catalog": "the root catalog is missing, empty or corrupt, so clients cannot mount it",
     "diverged": "the same revision with another root catalog",
     "ahead": "a newer revision than its stratum 0 has",
     "backwards": "an older revision than was seen there in the last day",

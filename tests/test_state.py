@@ -44,12 +44,13 @@ def _entry(name: str, **more: object) -> Entry:
 MEMORY = Memory(
     {
         "stratum1.tld": (
-            Remembered(_entry("repo.tld"), T0, 7, "a" * 40, T0 - SECOND),
+            Remembered(_entry("repo.tld"), T0, 7, "a" * 40, T0 - SECOND, T0 - 2 * SECOND, "c" * 40),
             Remembered(_entry("other.tld", path="/cvmfs/deep/short", alias="short", pass_through=True), T0),
         ),
         "stratum0.tld": (Remembered(_entry("repo.tld", replica=False), T0, 8, f"{'b' * 40}-rmd160", T0),),
     },
     {"repo.tld": (Publication(7, T0 - 9 * SECOND), Publication(8, T0))},
+    {"c" * 40: bytes(range(256))},
 )
 
 
@@ -94,7 +95,7 @@ MEMORIES = st.builds(
 )
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(MEMORIES)
 def test_what_is_written_is_what_is_read(tmp_path_factory: pytest.TempPathFactory, memory: Memory) -> None:
     path = tmp_path_factory.getbasetemp() / "round-trip" / "memory.json"
@@ -159,7 +160,7 @@ def test_every_beginning_of_a_file_is_forgotten_with_one_line(body: bytes, tmp_p
         assert said[0].startswith(f"W! memory {path} "), length
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 255))
 def test_a_flipped_byte_costs_at_most_the_memory(
     tmp_path_factory: pytest.TempPathFactory, body: bytes, where: int, how: int
@@ -281,6 +282,18 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "memory.json"
     with path.open("wb") as file:
         file.truncate(100 * 1024**3)
+    memory, said = attempt(path)
+    assert (memory, len(said)) == (Memory(), 1)
+
+
+def test_nor_is_one_that_only_its_length_speaks_against(
+    body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "memory.json"
+    monkeypatch.setattr(state, "LARGEST", len(body) + 10)
+    path.write_bytes(body + b" " * 10)
+    assert attempt(path) == (MEMORY, [])
+    path.write_bytes(body + b" " * 11)
     memory, said = attempt(path)
     assert (memory, len(said)) == (Memory(), 1)
 

@@ -548,10 +548,17 @@ def test_a_whitelist_signature_with_a_digest_info_is_refused() -> None:
     assert replace(made(), whitelist=right).judged().signature is Signature.OK
 
 
-def test_a_whitelist_signature_that_holds_more_than_the_hash_is_refused() -> None:
-    for more in (lambda digest: b"x" + digest, lambda digest: digest + b"\n", lambda digest: digest[:-1]):
-        wrong = td.signed(td.whitelist_text(ours()), lambda digest, more=more: td.raw(ours().master, more(digest)))
-        assert replace(made(), whitelist=wrong).judged().signature is Signature.WHITELIST_INVALID
+MORE: dict[str, Callable[[bytes], bytes]] = {
+    "a byte before": lambda digest: b"x" + digest,
+    "a line end after": lambda digest: digest + b"\n",
+    "a byte less": lambda digest: digest[:-1],
+}
+
+
+@pytest.mark.parametrize("change", MORE.values(), ids=MORE)
+def test_a_whitelist_signature_that_holds_not_quite_the_hash_is_refused(change: Callable[[bytes], bytes]) -> None:
+    wrong = td.signed(td.whitelist_text(ours()), lambda digest: td.raw(ours().master, change(digest)))
+    assert replace(made(), whitelist=wrong).judged().signature is Signature.WHITELIST_INVALID
 
 
 def test_a_manifest_signature_without_a_digest_info_is_refused() -> None:

@@ -1,0 +1,146 @@
+"""What to watch: a fleet of servers, and when what is found on them is a finding."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+
+class Role(enum.StrEnum):
+    """What a server is for: publishing, replicating for clients, or replicating for stratum 1s."""
+
+    STRATUM0 = "stratum0"
+    STRATUM1 = "stratum1"
+    SYNC = "sync"
+
+
+class Backend(enum.StrEnum):
+    """Where a server keeps its files; S3 has no list of repositories and no GeoAPI."""
+
+    AUTO = "auto"
+    CVMFS = "cvmfs"
+    S3 = "s3"
+
+
+class Health(enum.IntEnum):
+    """A verdict in the numbers of a Nagios check; how serious each is stands in `SEVERITY`."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+SEVERITY = (Health.OK, Health.UNKNOWN, Health.WARNING, Health.CRITICAL)
+"""From harmless to serious: not knowing is worse than good and better than bad."""
+
+
+def worst(healths: Iterable[Health]) -> Health:
+    """The most serious of them; OK if there are none."""
+    return max(healths, key=SEVERITY.index, default=Health.OK)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """When a finding turns to a warning and when to critical.
+
+    A `timedelta` is a limit that an operator may move, True a severity that applies whenever the fact
+    holds, None one that the finding never has or that was switched off.
+    """
+
+    warning: timedelta | bool | None = None
+    critical: timedelta | bool | None = None
+
+
+FINDINGS: Mapping[str, Limit] = {
+    "server_down": Limit(critical=True),
+    "list_unread": Limit(),
+    "geoapi_wrong": Limit(warning=True),
+    "geoapi_down": Limit(critical=True),
+    "geodb_old": Limit(warning=timedelta(days=30)),
+    "manifest": Limit(warning=True, critical=True),
+    "snapshot_old": Limit(timedelta(hours=8), timedelta(hours=24)),
+    "snapshot_stuck": Limit(warning=timedelta(hours=24)),
+    "lagging": Limit(timedelta(hours=8), timedelta(hours=24)),
+    "gc_old": Limit(timedelta(days=10), timedelta(days=20)),
+    "check_failed": Limit(warning=True),
+    "whitelist": Limit(warning=timedelta(hours=48), critical=True),
+    "signature": Limit(critical=True),
+    "root_catalog": Limit(critical=True),
+    "diverged": Limit(critical=True),
+    "ahead": Limit(warning=True),
+    "backwards": Limit(warning=True),
+}
+"""Every finding with its default limits; where cvmfs-servermon has a limit, it is the same."""
+
+SERVER_FINDINGS = ("server_down", "list_unread", "geoapi_wrong", "geoapi_down", "geodb_old")
+"""Those that are about a server as a whole; the others are about one repository on it."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server of the fleet.
+
+    `url` is its origin, and a base path if it has one, without a final slash: a repository lies at
+    `<url>/cvmfs/<name>`. `limits` are the fleet's with this server's own over them.
+    """
+
+    url: str
+    name: str
+    role: Role
+    backend: Backend = Backend.AUTO
+    repos: tuple[str, ...] = ()
+    ignore_repos: tuple[str, ...] = ()
+    limits: Mapping[str, Limit] = field(default_factory=lambda: FINDINGS)
+
+
+@dataclass(frozen=True)
+class RepositoryRule:
+    """What is special about the repositories whose name matches a glob: keys, slowness."""
+
+    name: str
+    keys: tuple[Path, ...] = ()
+    snapshot_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class GeoAPI:
+    """How to ask a GeoAPI: cvmfs-servermon's question by default, or the fleet's own hosts.
+
+    With `servers` the first of them is the origin, and must come first in the answer.
+    """
+
+    enabled: bool = True
+    servers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Everything one run is asked to do.
+
+    `only` and `ignore_repos` are globs, `repos` are names. `keys` are files of master public keys, `key_dirs` folders
+    as a client has in /etc/cvmfs/keys, `blacklists` files such as a client's /etc/cvmfs/blacklist. `proxy` is the URL
+    of a proxy, "environment", or empty.
+    """
+
+    servers: tuple[Server, ...]
+    name: str = "cvmfs"
+    keys: tuple[Path, ...] = ()
+    key_dirs: tuple[Path, ...] = ()
+    blacklists: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
+    repos: tuple[str, ...] = ()
+    ignore_repos: tuple[str, ...] = ()
+    rules: tuple[RepositoryRule, ...] = ()
+    geoapi: GeoAPI = GeoAPI()
+    deadline: timedelta = timedelta(seconds=45)
+    connections_per_server: int = 8
+    proxy: str = ""
+    state_dir: str = ""
+    publish_window: timedelta = timedelta(hours=24)
+    verify_every: timedelta | None = timedelta(hours=24)  # None: root catalogs are not hashed
+    verify_each: int = 16_000_000  # bytes
+    verify_run: int = 64_000_000  # bytes

@@ -1,0 +1,69 @@
+"""What it means: findings, verdicts, and the run that they make up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from telegraf_cvmfs.model.fleet import Fleet, Health
+from telegraf_cvmfs.model.reading import Replica, Stratum, Traffic
+
+if TYPE_CHECKING:
+    from telegraf_cvmfs.trust import Trust
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something an operator should know: which, how serious, and the same in a sentence."""
+
+    slug: str
+    health: Health
+    problem: str
+
+
+@dataclass(frozen=True)
+class ReplicaVerdict:
+    """What was made of one replica. Comparisons are with the `reference`, and None where there is none.
+
+    `findings` stand worst first. `health` is None for what is never judged (pass-through).
+    """
+
+    replica: Replica
+    health: Health | None
+    findings: tuple[Finding, ...] = ()
+    is_reference: bool = False
+    reference: Replica | None = None
+    revisions_behind: int | None = None
+    published_behind: timedelta | None = None
+    lag: timedelta | None = None
+    diverged: bool | None = None
+    trust: Trust | None = None  # None: there was no manifest
+    first_published: datetime | None = None  # of the reference's revision, before it was signed anew
+
+
+@dataclass(frozen=True)
+class ServerVerdict:
+    """What was made of one server by itself; its replicas' findings are theirs."""
+
+    stratum: Stratum
+    health: Health
+    findings: tuple[Finding, ...]
+    replicas: tuple[ReplicaVerdict, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: what every output, and everything later, is made from."""
+
+    fleet: Fleet
+    started: datetime
+    duration: timedelta
+    servers: tuple[ServerVerdict, ...]
+    traffic: Traffic = field(default_factory=Traffic)
+    deadline_hit: bool = False
+
+    @property
+    def replicas(self) -> tuple[ReplicaVerdict, ...]:
+        """Every replica of every server, in the order of the fleet file."""
+        return tuple(replica for server in self.servers for replica in server.replicas)

@@ -1,0 +1,288 @@
+"""What can be wrong with a repository on a server, check by check. Pure; `assess` puts them together.
+
+What is not known is unknown and never red. A replica that is a revision behind for a while is how replication works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from telegraf_cvmfs.compare import Comparison, manifest_of
+from telegraf_cvmfs.duration import in_words
+from telegraf_cvmfs.finding import not_known, too_long
+from telegraf_cvmfs.model import (
+    Backend,
+    Finding,
+    Health,
+    Limit,
+    Listed,
+    Replica,
+    Result,
+    RootCatalogState,
+    Stratum,
+)
+from telegraf_cvmfs.trust import Signature, Trust
+
+FIRST_SNAPSHOT_FACTOR = 9
+"""How much longer a first snapshot may take than any other (cvmfs-servermon)."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that the judgement of one replica rests on."""
+
+    replica: Replica
+    stratum: Stratum
+    server_down: bool
+    comparison: Comparison
+    limits: Mapping[str, Limit]
+    factor: float
+    now: datetime
+    newest_seen: int | None
+    trust: Trust | None
+
+    @property
+    def first_snapshot(self) -> bool:
+        """Is the very first snapshot of this replica running?"""
+        running = self.replica.snapshotting.value is not None
+        status = self.replica.status
+        return running and status.answered and (status.value is None or status.value.last_snapshot is None)
+
+
+Check = Callable[[Case], Iterator[Finding]]
+
+
+def checks_for(case: Case) -> tuple[Check, ...]:
+    """Those that have something to say of this replica: of one that is not there, little."""
+    if case.server_down:
+        return (_check_down,)
+    if case.replica.manifest.result in (Result.NOT_FOUND, Result.UNLISTED):
+        return (_check_manifest, _check_snapshot) if case.first_snapshot else (_check_manifest,)
+    if case.replica.source:
+        return _CHECKS_OF_ANY
+    return _CHECKS_OF_ANY + _CHECKS_OF_REPLICA
+
+
+def _check_down(case: Case) -> Iterator[Finding]:
+    name, why = case.replica.server.name, case.replica.manifest.why
+    yield Finding("manifest", Health.UNKNOWN, f"server {name} is down: {why}")
+
+
+def _check_manifest(case: Case) -> Iterator[Finding]:
+    manifest = case.replica.manifest
+    if manifest.result is Result.OK:
+        return
+    health = _manifest_health(case)
+    limit = case.limits["manifest"]
+    if health is Health.WARNING and not limit.warning:
+        return
+    if health is Health.CRITICAL and not limit.critical:
+        return
+    if case.first_snapshot:
+        yield Finding("manifest", health, "nothing is served yet: the first snapshot is running")
+    else:
+        yield Finding("manifest", health, f"manifest not read: {manifest.why.removeprefix('manifest: ')}")
+
+
+def _manifest_health(case: Case) -> Health:
+    result = case.replica.manifest.result
+    if result is Result.UNLISTED:
+        return Health.WARNING
+    if result is Result.NOT_FOUND:
+        promised = case.replica.listed is not Listed.UNKNOWN or case.stratum.backend is Backend.S3
+        return Health.CRITICAL if promised and not case.first_snapshot else Health.UNKNOWN
+    return Health.CRITICAL if case.replica.manifest.broken else Health.UNKNOWN
+
+
+def _check_snapshot(case: Case) -> Iterator[Finding]:
+    """Has the replica been brought up to date recently?"""
+    limit = case.limits["snapshot_old"]
+    status = case.replica.status
+    if limit == Limit():
+        return
+    if status.value is not None and status.value.last_snapshot is not None:
+        age = case.now - status.value.last_snapshot
+        yield from too_long(limit, "snapshot_old", age, case.factor, "the last snapshot was {} ago")
+    elif status.answered and not (status.value and "last_snapshot" in status.value.unreadable):
+        yield from _check_first_snapshot(case, limit)
+
+
+def _check_first_snapshot(case: Case, limit: Limit) -> Iterator[Finding]:
+    running = case.replica.snapshotting
+    if not running.answered:
+        yield not_known("snapshot_old", "whether a first snapshot is running", running.why)
+    elif running.value is None:
+        yield not_known("snapshot_old", "when the last snapshot was", "none is recorded, and none is running")
+    elif running.value.since is None:
+        yield not_known("snapshot_old", "since when the first snapshot is running", "its date is not understood")
+    else:
+        age = case.now - running.value.since
+        factor = case.factor * FIRST_SNAPSHOT_FACTOR
+        yield from too_long(limit, "snapshot_old", age, factor, "the first snapshot has been running for {}")
+
+
+def _check_stuck(case: Case) -> Iterator[Finding]:
+    limit, running = case.limits["snapshot_stuck"], case.replica.snapshotting
+    if limit == Limit():
+        return
+    if not running.answered:
+        yield not_known("snapshot_stuck", "whether a snapshot is running", running.why)
+    elif running.value is not None and running.value.since is None:
+        yield not_known("snapshot_stuck", "since when a snapshot is running", "its date is not understood")
+    elif running.value is not None and running.value.since is not None:
+        age = case.now - running.value.since
+        text = "a snapshot has been running for {}, or was killed and left its marker"
+        yield from too_long(limit, "snapshot_stuck", age, case.factor, text)
+
+
+def _check_lag(case: Case) -> Iterator[Finding]:
+    behind, reference = case.comparison.revisions_behind, case.comparison.reference
+    if behind is None or behind <= 0 or reference is None or case.limits["lagging"] == Limit():
+        return
+    name = reference.server.name
+    if case.comparison.lag is None:
+        yield not_known("lagging", "for how long it has been behind", f"{name} does not say when it published")
+        return
+    text = f"{behind} revision{'s' if behind > 1 else ''} behind {name}, for {{}}"
+    yield from too_long(case.limits["lagging"], "lagging", case.comparison.lag, case.factor, text)
+
+
+def _check_status(case: Case) -> Iterator[Finding]:
+    """Is there anything that the server's status should say, and could not be read?"""
+    status = case.replica.status
+    needed = {
+        slug: key
+        for slug, key in _IN_STATUS.items()
+        if case.limits[slug] != Limit() and not (case.replica.source and key == "last_snapshot")
+    }
+    if not status.answered:
+        yield from (not_known(slug, f"its {key}", status.why) for slug, key in list(needed.items())[:1])
+    elif status.value is not None:
+        unread = [slug for slug, key in needed.items() if key in status.value.unreadable]
+        yield from (not_known(slug, f"its {needed[slug]}", "it cannot be read") for slug in unread)
+
+
+_IN_STATUS = {"snapshot_old": "last_snapshot", "gc_old": "last_gc", "check_failed": "check_status"}
+
+
+def _check_gc(case: Case) -> Iterator[Finding]:
+    """Only where there has ever been one: most repositories are never collected."""
+    status = case.replica.status.value
+    if status is not None and status.last_gc is not None:
+        age = case.now - status.last_gc
+        yield from too_long(case.limits["gc_old"], "gc_old", age, 1.0, "the last garbage collection was {} ago")
+
+
+def _check_integrity(case: Case) -> Iterator[Finding]:
+    status = case.replica.status.value
+    if status is not None and status.check_ok is False and case.limits["check_failed"].warning:
+        yield Finding("check_failed", Health.WARNING, "the server's last cvmfs_server check failed")
+
+
+def _check_whitelist(case: Case) -> Iterator[Finding]:
+    limit, whitelist = case.limits["whitelist"], case.replica.whitelist
+    if limit == Limit():
+        return
+    if whitelist.value is not None:
+        yield from _check_expiry(limit, whitelist.value.refused_from - case.now)
+    elif whitelist.result is Result.NOT_FOUND:
+        if limit.critical:
+            yield Finding(
+                "whitelist", Health.CRITICAL, f"clients refuse the repository: whitelist {_said(whitelist.why)}"
+            )
+    elif not whitelist.broken:  # what is broken is told with the signatures
+        yield not_known("whitelist", "whether the whitelist is valid", whitelist.why)
+
+
+def _check_expiry(limit: Limit, left: timedelta) -> Iterator[Finding]:
+    if left <= timedelta(0):
+        if limit.critical:
+            text = f"clients refuse the repository: its whitelist expired {in_words(-left)} ago"
+            yield Finding("whitelist", Health.CRITICAL, text)
+    elif isinstance(limit.warning, timedelta) and left < limit.warning:
+        yield Finding("whitelist", Health.WARNING, f"clients refuse the whitelist in {in_words(left)}")
+
+
+def _check_signature(case: Case) -> Iterator[Finding]:
+    """Would clients refuse what is signed? A whitelist that is missing or expired is a finding of its own."""
+    trust = case.trust
+    if trust is None or case.limits["signature"] == Limit():
+        return
+    if trust.signature.ok is False and trust.signature not in _OF_WHITELIST:
+        yield Finding("signature", Health.CRITICAL, f"clients refuse the repository: {trust.why}")
+    elif trust.signature is Signature.NOT_CHECKED:
+        yield not_known("signature", "whether the signatures are good", trust.why)
+
+
+def _check_root_catalog(case: Case) -> Iterator[Finding]:
+    """Without its root catalog a repository cannot be mounted, however new its manifest is (CernVM-FS issue 4270)."""
+    reading = case.replica.root_catalog
+    state = case.replica.root_catalog_state
+    if not case.replica.up or case.limits["root_catalog"] == Limit():
+        return
+    if state is RootCatalogState.NOT_CHECKED:
+        yield not_known("root_catalog", "whether the root catalog is there", reading.why)
+    elif state is not RootCatalogState.OK:
+        what = _ROOT_CATALOG_IN_WORDS[state]
+        yield Finding("root_catalog", Health.CRITICAL, f"clients cannot mount the repository: its root catalog {what}")
+
+
+_ROOT_CATALOG_IN_WORDS = {
+    RootCatalogState.MISSING: "is not there",
+    RootCatalogState.EMPTY: "is empty",
+    RootCatalogState.CORRUPT: "is corrupt, its bytes do not have the hash that the manifest names",
+}
+_OF_WHITELIST = (Signature.WHITELIST_MISSING, Signature.WHITELIST_EXPIRED)
+
+
+def _check_divergence(case: Case) -> Iterator[Finding]:
+    if not case.comparison.diverged or not case.limits["diverged"].critical:
+        return
+    revision, reference = manifest_of(case.replica).revision, case.comparison.reference
+    other = "another server" if reference is None or case.comparison.is_reference else reference.server.name
+    if reference is not None and manifest_of(reference).revision != revision:
+        other = "another server"
+    text = f"revision {revision} has another root catalog here than on {other}"
+    yield Finding("diverged", Health.CRITICAL, text)
+
+
+def _check_ahead(case: Case) -> Iterator[Finding]:
+    """Ahead of where it is published; ahead of a sync server only means that it was quicker."""
+    reference = case.comparison.reference
+    if reference is None or not reference.source or not case.limits["ahead"].warning:
+        return
+    if case.comparison.revisions_behind is not None and case.comparison.revisions_behind < 0:
+        mine, newest = manifest_of(case.replica).revision, manifest_of(reference).revision
+        text = f"revision {mine} is newer than {newest}, the newest on {reference.server.name}"
+        yield Finding("ahead", Health.WARNING, text)
+
+
+def _check_backwards(case: Case) -> Iterator[Finding]:
+    """Clients that have seen the newer revision refuse the older one."""
+    manifest = case.replica.manifest.value
+    if manifest is None or case.newest_seen is None or not case.limits["backwards"].warning:
+        return
+    if manifest.revision < case.newest_seen:
+        text = f"revision {manifest.revision} is older than {case.newest_seen}, which was here before"
+        yield Finding("backwards", Health.WARNING, text)
+
+
+_CHECKS_OF_ANY: tuple[Check, ...] = (
+    _check_manifest,
+    _check_whitelist,
+    _check_signature,
+    _check_root_catalog,
+    _check_divergence,
+    _check_ahead,
+    _check_backwards,
+    _check_status,
+    _check_gc,
+    _check_integrity,
+)
+_CHECKS_OF_REPLICA: tuple[Check, ...] = (_check_snapshot, _check_stuck, _check_lag)
+
+
+def _said(why: str) -> str:
+    return why.removeprefix("whitelist: ")

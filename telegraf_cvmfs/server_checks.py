@@ -1,0 +1,65 @@
+"""What can be wrong with a server as a whole; its repositories have findings of their own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from telegraf_cvmfs.finding import not_known, too_long
+from telegraf_cvmfs.model import (
+    Backend,
+    Finding,
+    Fleet,
+    GeoAPIStatus,
+    Health,
+    Result,
+    Role,
+    Stratum,
+)
+
+
+def server_findings(fleet: Fleet, stratum: Stratum, now: datetime) -> Iterator[Finding]:
+    """Everything that is wrong with a server, in no order."""
+    if not stratum.up:
+        yield from _down(stratum)
+        return
+    if not stratum.listing.answered and stratum.backend is not Backend.S3:
+        yield Finding("list_unread", Health.UNKNOWN, f"its list of repositories was not read: {stratum.listing.why}")
+    elif stratum.listing.result is Result.NOT_FOUND and stratum.backend is not Backend.S3:
+        yield Finding("list_unread", Health.UNKNOWN, "it has no list of repositories")
+    yield from _geodb(stratum, now)
+    if fleet.geoapi.enabled:
+        yield from _geoapi(stratum)
+
+
+def _down(stratum: Stratum) -> Iterator[Finding]:
+    if gave_no_answer(stratum):
+        if stratum.server.limits["server_down"].critical:
+            yield Finding("server_down", Health.CRITICAL, f"nothing can be read from it: {stratum.answer.why}")
+    elif stratum.backend is Backend.S3 and not stratum.replicas:
+        yield Finding("server_down", Health.UNKNOWN, "S3 has no list, and no repository is named for it")
+    else:
+        yield Finding("server_down", Health.UNKNOWN, "the run's time was up before it answered")
+
+
+def gave_no_answer(stratum: Stratum) -> bool:
+    """Did its list, or on S3 at least one manifest, really fail, and not only for want of time?"""
+    return stratum.answer.result is not Result.DEADLINE
+
+
+def _geodb(stratum: Stratum, now: datetime) -> Iterator[Finding]:
+    listing = stratum.listing.value
+    if listing is None or listing.last_geodb_update is None or stratum.server.role is Role.STRATUM0:
+        return
+    limit, age = stratum.server.limits["geodb_old"], now - listing.last_geodb_update
+    yield from too_long(limit, "geodb_old", age, 1.0, "its database of places is {} old")
+
+
+def _geoapi(stratum: Stratum) -> Iterator[Finding]:
+    limits, why = stratum.server.limits, stratum.geoapi_why
+    if stratum.geoapi_status is GeoAPIStatus.LOCATION_ERROR and limits["geoapi_wrong"].warning:
+        yield Finding("geoapi_wrong", Health.WARNING, f"its GeoAPI puts servers in a wrong order: {why}")
+    if stratum.geoapi_status is GeoAPIStatus.NO_RESPONSE and limits["geoapi_down"].critical:
+        yield Finding("geoapi_down", Health.CRITICAL, f"its GeoAPI gives no usable answer: {why}")
+    if stratum.geoapi_status is GeoAPIStatus.NOT_YET_TESTED and limits["geoapi_down"].critical:
+        yield not_known("geoapi_down", "whether its GeoAPI works", "the run's time was up")
