@@ -32,18 +32,18 @@ ADVICE: tuple[tuple[Result, str, str], ...] = (
     ),
     (
         Result.CONNECTION_FAILED,
-        "refused",
-        "the machine is there, but nothing listens at this port: is it right (80, 8000)? Does its web server run?",
-    ),
-    (
-        Result.CONNECTION_FAILED,
         "proxy:",
         "the proxy was not reached, and the server not asked: is [scrape] proxy right in the fleet file?",
     ),
     (
         Result.CONNECTION_FAILED,
+        "refused",
+        "the machine is there, but nothing listens at this port: is it right (80, 8000)? Does its web server run?",
+    ),
+    (
+        Result.CONNECTION_FAILED,
         "connecting to",
-        "there is no way to it from here: is the address right? Is a firewall between, or a proxy ([scrape] proxy) needed?",
+        "there is no way to it from here: is the address right, is a firewall between, does it take a proxy?",
     ),
     (
         Result.CONNECTION_FAILED,

@@ -16,7 +16,6 @@ PURE = [
     *(
         PACKAGE / f"{name}.py"
         for name in (
-            "model",
             "assess",
             "compare",
             "points",

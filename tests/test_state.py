@@ -190,18 +190,20 @@ def _in_whole_seconds(memory: Memory) -> Memory:
     def of(one: Publication) -> Publication:
         return replace(one, published=one.published.replace(microsecond=0))
 
-    return Memory(
-        {server: tuple(map(whole, rows)) for server, rows in memory.replicas.items()},
-        {repo: tuple(map(of, rows)) for repo, rows in memory.publications.items()},
+    return replace(
+        memory,
+        replicas={server: tuple(map(whole, rows)) for server, rows in memory.replicas.items()},
+        publications={repo: tuple(map(of, rows)) for repo, rows in memory.publications.items()},
     )
 
 
 def _document(**more: object) -> bytes:
-    return json.dumps({"version": 1, "servers": {}, "published": {}} | more).encode()
+    return json.dumps({"version": 1, "servers": {}, "published": {}, "certificates": []} | more).encode()
 
 
 def _row(*row: object) -> bytes:
-    return _document(servers={"s": [row]})
+    """A file with one row; no proof and no certificate in it."""
+    return _document(servers={"s": [[*row[:5], None, None, *row[5:]]]})
 
 
 HASH = "a" * 40
@@ -257,14 +259,24 @@ DAMAGED = {
     "publication too short": _document(published={"repo.tld": [[1]]}),
     "publication as text": _document(published={"repo.tld": ["12"]}),
     "publication without time": _document(published={"repo.tld": [[1, None]]}),
-    "publication with endless time": b'{"version":1,"servers":{},"published":{"repo.tld":[[1,1e999]]}}',
-    "publication that is no number": b'{"version":1,"servers":{},"published":{"repo.tld":[[NaN,1]]}}',
-    "a number of 5000 digits": b'{"version":1,"servers":{},"published":{"repo.tld":[[' + b"9" * 5000 + b",1]]}}",
+    "publication with endless time": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":[[1,1e999]]}}',
+    "publication that is no number": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":[[NaN,1]]}}',
+    "a number of 5000 digits": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":[['
+    + b"9" * 5000
+    + b",1]]}}",
     "deep lists": b"[" * 100_000,
     "deep objects": b'{"version":' * 100_000,
     "deep within": b'{"version":1,"servers":{"s":' + b"[" * 5000 + b"]" * 5000 + b'},"published":{}}',
     "half a character": b'{"version":1,"servers":{"\xc3":[]},"published":{}}',
 }
+
+
+def test_the_rows_that_are_damaged_here_are_good_otherwise(tmp_path: Path) -> None:
+    path = tmp_path / "memory.json"
+    path.write_bytes(_row("repo.tld", 1, 2, HASH, 3, {"path": "/cvmfs/x", "alias": "x"}))
+    assert [one.alias for one in read(path).entries("s", datetime(1970, 1, 1, tzinfo=UTC))] == ["x"]
+    path.write_bytes(_document(published={"repo.tld": [[1, 2]]}))
+    assert read(path).publications
 
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED.keys())
