@@ -256,25 +256,21 @@ def _check(options: argparse.Namespace, deadline: Deadline) -> int:
         deadline.shorten(fleet.deadline.total_seconds())
         network = Network(deadline, fleet.connections_per_server, fleet.proxy)
         strata = knock(fleet, datetime.now(UTC), network, _complainer(options))
-        lines = [*check(fleet, strata), *_check_memory(fleet, options)]
+        lines = [*check(fleet, strata), _check_memory(fleet, options)]
         for path, text in _telegraf_files():
             lines += telegraf_settings(str(path), text, fleet.deadline)
     _print("\n".join(lines) + "\n")
     return OK
 
 
-def _check_memory(fleet: Fleet, options: argparse.Namespace) -> Iterator[str]:
-    from telegraf_cvmfs.state import StateError, read, write
+def _check_memory(fleet: Fleet, options: argparse.Namespace) -> str:
+    from telegraf_cvmfs.state import problem
 
     path = _memory_path(fleet, options)
     if path is None:
-        yield "memory: none"
-        return
-    try:
-        write(path, read(path))
-        yield f"memory: ok, {path}"
-    except StateError as error:
-        yield f"memory: {error}"
+        return "memory: none"
+    wrong = problem(path)
+    return f"memory: ok, {path}" if wrong is None else f"memory: {wrong}"
 
 
 def _telegraf_files() -> Iterator[tuple[Path, str]]:

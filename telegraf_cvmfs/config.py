@@ -97,6 +97,7 @@ _FLEET: Mapping[str, Convert] = {
     "name": settings.text,
     "keys": settings.texts,
     "key_dirs": settings.texts,
+    "via": settings.via,
     "blacklists": settings.texts,
     "only": settings.texts,
     "repos": settings.repository_names,
@@ -121,6 +122,8 @@ _SERVER: Mapping[str, Convert] = {
     "repos": settings.repository_names,
     "ignore_repos": settings.texts,
     "limits": settings.table,
+    "addresses": settings.addresses,
+    "via": settings.via,
 }
 _REPOSITORY: Mapping[str, Convert] = {"name": settings.text, "keys": settings.texts, "snapshot_factor": settings.factor}
 

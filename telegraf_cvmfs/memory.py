@@ -19,6 +19,9 @@ SEEN_FOR = timedelta(days=7)
 BACKWARDS_FOR = timedelta(hours=24)
 """How long a revision that was seen is held against an older one; after that the older one is how it is now."""
 
+HASH_LENGTH = 6
+"""How much of a root catalog's name tells two publications apart."""
+
 MOST_PUBLICATIONS = 256
 """Of one repository. More are only needed where a replica has missed more, and then the oldest is enough."""
 
@@ -42,10 +45,19 @@ class Remembered:
 
 @dataclass(frozen=True)
 class Publication:
-    """A revision of a repository, and when it was published (T of the manifest when it was first seen)."""
+    """A revision of a repository, and when it was published (T of the manifest when it was first seen).
+
+    `root_hash` is how the name of its root catalog begins, empty if not known: an original that was restored from a
+    backup publishes the same revision again, with other content.
+    """
 
     revision: int
     published: datetime
+    root_hash: str = ""
+
+    def is_of(self, manifest: Manifest) -> bool:
+        """Is this the publication of that manifest, however often it was signed anew?"""
+        return self.revision == manifest.revision and manifest.root_catalog.startswith(self.root_hash)
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ class Memory:
         return one.proved if one is not None and one.root_hash == root_hash else None
 
     def _find(self, replica: Replica) -> Remembered | None:
-        return self._by_place.get((replica.server.name, replica.repo, replica.alias))
+        return self._by_place.get((replica.server.label, replica.repo, replica.alias))
 
     @cached_property
     def _by_place(self) -> Mapping[tuple[str, str, str | None], Remembered]:
@@ -89,13 +101,13 @@ class Memory:
 
     def first_published(self, repo: str, manifest: Manifest) -> datetime | None:
         """When a revision was published; a manifest that is only signed anew has a later T."""
-        known = (one.published for one in self.publications.get(repo, ()) if one.revision == manifest.revision)
+        known = (one.published for one in self.publications.get(repo, ()) if one.is_of(manifest))
         return next(known, manifest.published)
 
     def missing_since(self, repo: str, mine: int, newest: Manifest) -> datetime | None:
         """When the oldest revision was published that a replica with revision `mine` is known not to have."""
         known = self.publications.get(repo, ())
-        missed = [one.published for one in known if mine < one.revision <= newest.revision]
+        missed = [one.published for one in known if mine < one.revision < newest.revision or one.is_of(newest)]
         return missed[0] if missed else newest.published
 
 
@@ -109,7 +121,7 @@ def remember(memory: Memory, run: Run) -> Memory:
     Servers that this run did not have are kept as long: the same fleet may be asked in parts.
     """
     others = {name: _of_late(replicas, run.started) for name, replicas in memory.replicas.items()}
-    scraped = {server.stratum.server.name: _replicas_after(memory, server, run.started) for server in run.servers}
+    scraped = {server.stratum.server.label: _replicas_after(memory, server, run.started) for server in run.servers}
     replicas = {name: rows for name, rows in (others | scraped).items() if rows}
     lowest = _lowest_revisions(replicas.values())
     references = {one.replica.repo: one.replica for one in run.replicas if one.is_reference}
@@ -123,8 +135,9 @@ def remember(memory: Memory, run: Run) -> Memory:
 
 
 def _replicas_after(memory: Memory, server: ServerVerdict, now: datetime) -> tuple[Remembered, ...]:
-    before = {_key(one): one for one in memory.replicas.get(server.stratum.server.name, ())}
-    after = dict(before)
+    before = {_key(one): one for one in memory.replicas.get(server.stratum.server.label, ())}
+    listed = {one.replica.repo for one in server.replicas if one.replica.listed in (Listed.SOURCE, Listed.REPLICA)}
+    after = {key: one for key, one in before.items() if key[0] not in listed}  # its alias may be another now
     for verdict in server.replicas:
         key = verdict.replica.repo, verdict.replica.alias
         if (kept := _replica_after(before.get(key), verdict, now)) is not None:
@@ -210,8 +223,8 @@ def _publications_after(
     manifest = None if reference is None else reference.manifest.value
     if reference is not None and manifest is not None and manifest.published is not None:
         if reference.source:  # what is newer than the original has been taken back
-            known = [one for one in known if one.revision <= manifest.revision]
+            known = [one for one in known if one.revision < manifest.revision or one.is_of(manifest)]
         if not known or known[-1].revision < manifest.revision:
-            known.append(Publication(manifest.revision, manifest.published))
-    needed = [one for one in known[:-1] if one.revision > lowest] + known[-1:]
-    return tuple(needed[:1] + needed[1:][-(MOST_PUBLICATIONS - 1) :])
+            known.append(Publication(manifest.revision, manifest.published, manifest.root_catalog[:HASH_LENGTH]))
+    needed = [one for one in known[:-1] if one.revision >= lowest] + known[-1:]
+    return tuple(needed[:2] + needed[2:][-(MOST_PUBLICATIONS - 2) :])

@@ -142,6 +142,23 @@ def proxy(value: object) -> str:
         raise ValueError('a proxy such as "http://squid.example.org:3128", "environment", or ""') from None
 
 
+def via(value: object) -> str:
+    """The URL of a proxy, or nothing."""
+    if value == "":
+        return ""
+    try:
+        return server_url(value)
+    except ValueError:
+        raise ValueError('a proxy such as "http://squid.example.org:3128", or ""') from None
+
+
+def addresses(value: object) -> bool:
+    """Are all machines behind a name scraped, or whichever answers?"""
+    if value not in ("all", "any"):
+        raise ValueError('"all" or "any"')
+    return value == "all"
+
+
 def role(value: object) -> Role:
     """What a server is for."""
     if value not in tuple(Role):

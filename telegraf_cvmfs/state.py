@@ -3,14 +3,15 @@
 One small file for each fleet. It is never worth a run: if it cannot be read or written, or is not what this
 program wrote, a run goes on without it and says so once.
 
-The file is a JSON document, `{"version": 1, "servers": {server: [row, ...]}, "published": {repository: [[revision,
-Unix time], ...]}, "certificates": [[name, base64], ...]}`, where a row is `[name, seen, revision, root hash, revision
-seen, proved, which certificate, {what is unusual}]`.
+The file is a JSON document, `{"version": 1, "servers": {server: [row, ...]}, "published": {repository: [revision,
+Unix time, root hash, ...]}, "certificates": [[name, base64], ...]}`, where a row is `[name, seen, revision, root hash,
+revision seen, proved, which certificate, {what is unusual}]`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import stat
@@ -32,7 +33,9 @@ VERSION = 1
 LARGEST = 64 * 1024 * 1024
 """Bytes of a file that are read at most; ten thousand replicas need two million."""
 
+LONGEST_NAME = 100
 PRIVATE = 0o700
+EVERYBODYS = Path("/var/tmp")  # noqa: S108  # a folder in it is checked to be ours before it is used
 
 
 class StateError(Exception):
@@ -51,12 +54,15 @@ def default_folder(environment: Mapping[str, str]) -> Path:
     state = environment.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else "")
     if state and _can_be_made(Path(state)):
         return Path(state) / "telegraf-cvmfs"
-    return Path("/var/tmp") / f"telegraf-cvmfs-{os.getuid()}"  # noqa: S108  # checked to be ours alone before use
+    return EVERYBODYS / f"telegraf-cvmfs-{os.getuid()}"
 
 
 def path_of(folder: Path, fleet: str) -> Path:
     """The file of one fleet."""
-    return folder / f"telegraf-cvmfs-{quote(fleet, safe='')[:100]}.json"
+    name = quote(fleet, safe="")
+    if len(name) > LONGEST_NAME:  # cut, but never to the same as another
+        name = f"{name[:LONGEST_NAME]}-{hashlib.sha256(fleet.encode()).hexdigest()[:12]}"
+    return folder / f"telegraf-cvmfs-{name}.json"
 
 
 def read(path: Path) -> Memory:
@@ -66,8 +72,8 @@ def read(path: Path) -> Memory:
         StateError: there is a file, but it cannot be read, or this program did not write it.
     """
     try:
-        with path.open("rb") as file:
-            body = file.read(LARGEST + 1)
+        _refuse_strangers(path.parent)
+        body = _regular_file(path)
     except FileNotFoundError:
         return Memory()
     except OSError as error:
@@ -78,6 +84,17 @@ def read(path: Path) -> Memory:
         return _memory(json.loads(body))
     except (ValueError, TypeError, KeyError, LookupError, OverflowError, RecursionError, AttributeError) as error:
         raise StateError(f"memory {path} is not what was written there: it is begun anew") from error
+
+
+def problem(path: Path) -> str | None:
+    """Why this file could not be kept, None if it could; nothing is written, nor made."""
+    try:
+        read(path)
+    except StateError as error:
+        return str(error)
+    if os.path.exists(path.parent):  # noqa: PTH110  # Path.exists raises where one may not look
+        return None if os.access(path.parent, os.W_OK | os.X_OK) else f"{path.parent} cannot be written by this user"
+    return None if _can_be_made(path.parent) else f"{path.parent} cannot be made by this user"
 
 
 def write(path: Path, memory: Memory) -> None:
@@ -140,21 +157,36 @@ def _replace(path: Path, body: bytes) -> None:
         raise
 
 
+def _regular_file(path: Path) -> bytes:
+    """Its bytes, one more than the most that is taken; OSError also for what is no file, a pipe for instance."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(22, "it is no regular file")
+        return file.read(LARGEST + 1)
+
+
 def _private_folder(folder: Path) -> None:
-    """Make it if need be; in a place where everybody may write, another's folder is not taken for ours."""
-    if folder.parent == Path("/var/tmp"):  # noqa: S108
+    if folder.parent == EVERYBODYS:
         with contextlib.suppress(FileExistsError):
             folder.mkdir(mode=PRIVATE)
-        found = folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            raise PermissionError(1, "it belongs to somebody else")
+    else:
+        folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    _refuse_strangers(folder)
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """In a place where everybody may write, another's folder is not taken for ours."""
+    if folder.parent != EVERYBODYS:
         return
-    folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(1, "it belongs to somebody else")
 
 
 def _can_be_made(folder: Path) -> bool:
     """Could this user make a folder there?"""
-    there = next((parent for parent in (folder, *folder.parents) if parent.exists()), None)
+    there = next((parent for parent in (folder, *folder.parents) if os.path.exists(parent)), None)  # noqa: PTH110  # Path.exists raises where one may not look
     return there is not None and os.access(there, os.W_OK | os.X_OK)
 
 
@@ -166,10 +198,7 @@ def _document(memory: Memory) -> dict[str, Any]:
     return {
         "version": VERSION,
         "servers": {server: [_row(one, names) for one in rows] for server, rows in memory.replicas.items()},
-        "published": {
-            repo: [[one.revision, _unix(one.published)] for one in publications]
-            for repo, publications in memory.publications.items()
-        },
+        "published": {repo: _steps(publications) for repo, publications in memory.publications.items()},
         "certificates": [[name, b64encode(body).decode()] for name, body in memory.certificates.items()],
     }
 
@@ -232,8 +261,24 @@ def _entry(name: str, unusual: Mapping[str, Any]) -> Entry:
     )
 
 
-def _publications(rows: Iterable[list[Any]]) -> tuple[Publication, ...]:
-    return tuple(Publication(_number(revision), _moment(published)) for revision, published in rows)
+def _steps(publications: Iterable[Publication]) -> list[Any]:
+    """Flat, and each with how much more than the one before: a busy repository has hundreds."""
+    steps: list[Any] = []
+    revision, time = 0, 0
+    for one in publications:
+        published = _unix(one.published) or 0
+        steps += [one.revision - revision, published - time, one.root_hash]
+        revision, time = one.revision, published
+    return steps
+
+
+def _publications(steps: list[Any]) -> tuple[Publication, ...]:
+    known = []
+    revision, time = 0, 0
+    for more, later, root_hash in zip(steps[::3], steps[1::3], steps[2::3], strict=True):
+        revision, time = _number(revision + more), _number(time + later)
+        known.append(Publication(revision, _moment(time), _text(root_hash)))
+    return tuple(known)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401

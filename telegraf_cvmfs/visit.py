@@ -266,7 +266,7 @@ class _Visit:
 
     def _expected(self, listed: Listed) -> list[Replica]:
         """What to ask for without a list: what was seen here before, and what the fleet file names."""
-        seen_here = self._past.memory.entries(self.server.name, self._past.now)
+        seen_here = self._past.memory.entries(self.server.label, self._past.now)
         seen = remembered_replicas(self._fleet, self.server, seen_here, listed)
         names = {replica.repo for replica in seen}
         named = named_replicas(self._fleet, self.server, listed)

@@ -33,7 +33,9 @@ def no_such_name(_host: str) -> list[str]:
 
 def lines_of(fleet: Fleet, seconds: float = 10, resolve: Callable[[str], list[str]] = no_such_name) -> list[str]:
     """What is said of a fleet without the line about it as a whole, and without the first about each server."""
-    strata = knock(fleet, Network(Deadline(seconds), proxy=fleet.proxy, resolve=resolve), lambda _line: None)
+    strata = knock(
+        fleet, datetime.now(UTC), Network(Deadline(seconds), proxy=fleet.proxy, resolve=resolve), lambda _line: None
+    )
     lines = list(check(fleet, strata))
     assert all(line.isprintable() and len(line) <= LONGEST_LINE for line in lines)
     return [line for line in lines[1:] if " at http" not in line]

@@ -256,14 +256,14 @@ DAMAGED = {
     "alias as number": _row("repo.tld", 1, 2, HASH, 3, {"alias": 5}),
     "unusual as text": _row("repo.tld", 1, 2, HASH, 3, "x"),
     "publications as null": _document(published={"repo.tld": None}),
-    "publication too short": _document(published={"repo.tld": [[1]]}),
-    "publication as text": _document(published={"repo.tld": ["12"]}),
-    "publication without time": _document(published={"repo.tld": [[1, None]]}),
-    "publication with endless time": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":[[1,1e999]]}}',
-    "publication that is no number": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":[[NaN,1]]}}',
-    "a number of 5000 digits": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":[['
+    "publication too short": _document(published={"repo.tld": [1]}),
+    "publication as text": _document(published={"repo.tld": "123"}),
+    "publication without time": _document(published={"repo.tld": [1, None, "a"]}),
+    "publication with endless time": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":[1,1e999,"a"]}}',
+    "publication that is no number": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":[NaN,1,"a"]}}',
+    "a number of 5000 digits": b'{"version":1,"servers":{},"certificates":[],"published":{"repo.tld":['
     + b"9" * 5000
-    + b",1]]}}",
+    + b',1,"a"]}}',
     "deep lists": b"[" * 100_000,
     "deep objects": b'{"version":' * 100_000,
     "deep within": b'{"version":1,"servers":{"s":' + b"[" * 5000 + b"]" * 5000 + b'},"published":{}}',
@@ -275,7 +275,7 @@ def test_the_rows_that_are_damaged_here_are_good_otherwise(tmp_path: Path) -> No
     path = tmp_path / "memory.json"
     path.write_bytes(_row("repo.tld", 1, 2, HASH, 3, {"path": "/cvmfs/x", "alias": "x"}))
     assert [one.alias for one in read(path).entries("s", datetime(1970, 1, 1, tzinfo=UTC))] == ["x"]
-    path.write_bytes(_document(published={"repo.tld": [[1, 2]]}))
+    path.write_bytes(_document(published={"repo.tld": [1, 2, "a"]}))
     assert read(path).publications
 
 

@@ -30,6 +30,17 @@ What a first run should find with the default limits:
   * `config`: a pass-through replica, listed and never judged.
 
 * `stratum1-down`: `server_down`, critical. The two replicas that the fleet file names for it are unknown.
+
+With `faults=True` there is a fourth stratum 1, `stratum1-faulty`. It is up and in time, and has every repository with
+one fault that is critical, whatever the rest of the fleet says (`demo.faults` makes them):
+
+* `nightlies`: `whitelist`; it expired four days ago (signature `whitelist_expired`).
+* `conditions`: `signature`; the manifest is signed with a certificate that the whitelist does not list
+  (`certificate_not_listed`).
+* `containers`: `root_catalog`; the root catalog is `missing`.
+* `config`: `root_catalog`; it is `empty`.
+* `data`: `root_catalog`; it is `corrupt`, which only its bytes tell.
+* `software`: `diverged`; the revision of the stratum 0 with another root catalog, properly signed.
 """
 
 from telegraf_cvmfs.demo.fleet import DemoFleet

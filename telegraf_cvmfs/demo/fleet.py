@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from telegraf_cvmfs.demo.inventory import DOWN, HEALTHY, LAGGING, STRATUM0, full_name, repositories, strata
+from telegraf_cvmfs.demo.faults import faulty_documents
+from telegraf_cvmfs.demo.inventory import DOWN, FAULTY, HEALTHY, LAGGING, STRATUM0, full_name, repositories, strata
 from telegraf_cvmfs.demo.server import DemoServer, RefusingPort
 from telegraf_cvmfs.demo.signing import demo_keys
 from telegraf_cvmfs.model import Fleet, Role, Server
@@ -32,22 +33,25 @@ KEY = Path("keys/demo.pub")
 class DemoFleet:
     """A fleet that serves while its `with` block runs; `now` (aware) is when it claims to be.
 
+    With `faults` it has one server more, each of whose replicas clients refuse or cannot mount (`faults.FAULTS`).
+
     `urls` are the servers' by name, `documents` what each of them serves (path -> bytes): a change there
     is served at once. Both are empty outside the block.
     """
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, *, faults: bool = False) -> None:
         if now.utcoffset() is None:
             raise ValueError("the demo's moment needs a time zone")
         self.now = now.replace(microsecond=0)
         self.urls: dict[str, str] = {}
         self.documents: dict[str, dict[str, bytes]] = {}
+        self._roles = {**ROLES, FAULTY: Role.STRATUM1} if faults else ROLES
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
         """Take the ports, make the documents, serve."""
         with ExitStack() as starting:
-            for name in ROLES:
+            for name in self._roles:
                 self.urls[name] = self._start(name, starting)
             self._fill()
             self._running = starting.pop_all()
@@ -69,7 +73,7 @@ class DemoFleet:
     def fleet(self, keys: tuple[Path, ...] = ()) -> Fleet:
         """The fleet to scrape; `keys` are files that hold its public key, if there are any."""
         return Fleet(
-            tuple(Server(self.urls[name], name, role, repos=REPOS.get(name, ())) for name, role in ROLES.items()),
+            tuple(Server(self.urls[name], name, role, repos=REPOS.get(name, ())) for name, role in self._roles.items()),
             name=NAME,
             keys=keys,
         )
@@ -92,8 +96,10 @@ class DemoFleet:
     def _fill(self) -> None:
         """What a repository recommends are URLs, so the documents come after the ports."""
         keys = demo_keys()
-        for stratum in strata(self.now, repositories(self.now, self.urls)):
-            self.documents[stratum.name].update(stratum.documents(keys))
+        serving = tuple(name for name in self.documents if name != STRATUM0)
+        for stratum in strata(self.now, repositories(self.now, self.urls), serving):
+            served = faulty_documents(stratum, keys) if stratum.name == FAULTY else stratum.documents(keys)
+            self.documents[stratum.name].update(served)
 
 
 def _toml(fleet: Fleet) -> Iterator[str]:

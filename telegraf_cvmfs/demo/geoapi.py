@@ -16,6 +16,7 @@ PLACES: Mapping[str, Place] = {
     "stratum1-healthy.demo.example": (52.36, 4.95),
     "stratum1-lagging.demo.example": (43.66, -79.39),
     "stratum1-down.demo.example": (-33.89, 151.19),
+    "stratum1-faulty.demo.example": (35.68, 139.77),
     "127.0.0.1": (46.23, 6.05),
     "localhost": (46.23, 6.05),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ STRATUM0 = "stratum0"
 HEALTHY = "stratum1-healthy"
 LAGGING = "stratum1-lagging"
 DOWN = "stratum1-down"
+FAULTY = "stratum1-faulty"  # only where faults are asked for
 
 Hours = float  # before the demo's moment
 
@@ -53,15 +54,17 @@ class Upkeep:
     snapshotting: Hours | None = None
 
 
+_CARE: Mapping[str, Upkeep] = {
+    "software": Upkeep(0.1, 30),
+    "data": Upkeep(0.15, 31),
+    "conditions": Upkeep(0.2, 32),
+    "containers": Upkeep(0.2, 33),
+    "nightlies": Upkeep(0.25, 34, gc=30),
+    "config": Upkeep(0.25, 35),
+}
 UPKEEP: Mapping[str, Mapping[str, Upkeep]] = {
-    HEALTHY: {
-        "software": Upkeep(0.1, 30),
-        "data": Upkeep(0.15, 31),
-        "conditions": Upkeep(0.2, 32),
-        "containers": Upkeep(0.2, 33),
-        "nightlies": Upkeep(0.25, 34, gc=30),
-        "config": Upkeep(0.25, 35),
-    },
+    HEALTHY: _CARE,
+    FAULTY: _CARE,
     LAGGING: {
         "software": Upkeep(31, 130),
         "data": Upkeep(36, 131),
@@ -72,7 +75,7 @@ UPKEEP: Mapping[str, Mapping[str, Upkeep]] = {
     },
 }
 
-GEODB: Mapping[str, Hours] = {HEALTHY: 60, LAGGING: 35 * 24}
+GEODB: Mapping[str, Hours] = {HEALTHY: 60, FAULTY: 60, LAGGING: 35 * 24}
 STRATUM0_GC: Mapping[str, Hours] = {"nightlies": 26}
 
 WHITELIST_AGE = timedelta(days=4)
@@ -89,9 +92,11 @@ def repositories(now: datetime, urls: Mapping[str, str]) -> dict[str, Repository
     return {short: _repository(short, plan, now, urls) for short, plan in PLANS.items()}
 
 
-def strata(now: datetime, repos: Mapping[str, Repository]) -> tuple[Stratum, ...]:
-    """Every stratum that serves anything, the stratum 0 first."""
-    return (_stratum0(now, repos), *(_stratum1(name, now, repos) for name in UPKEEP))
+def strata(
+    now: datetime, repos: Mapping[str, Repository], stratum1s: Sequence[str] = (HEALTHY, LAGGING)
+) -> tuple[Stratum, ...]:
+    """Every stratum that serves anything, the stratum 0 first; none of them is broken yet."""
+    return (_stratum0(now, repos), *(_stratum1(name, now, repos) for name in stratum1s))
 
 
 def _repository(short: str, plan: Plan, now: datetime, urls: Mapping[str, str]) -> Repository:

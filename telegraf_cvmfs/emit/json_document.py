@@ -95,7 +95,25 @@ def _replica(verdict: ReplicaVerdict, fields: Mapping[_Place, _Object]) -> _Obje
             "findings": _findings(verdict.findings),
         }
         | _documents(replica)
+        | _trust(verdict)
     )
+
+
+def _trust(verdict: ReplicaVerdict) -> _Object:
+    """Who signed: which master key matched, and the certificate, whose own dates clients do not look at."""
+    trust = verdict.trust
+    if trust is None:
+        return {}
+    certificate = trust.certificate
+    known = {
+        "why": trust.why or None,
+        "master_key": trust.key and trust.key.name,
+        "master_key_fingerprint": trust.key and trust.key.fingerprint,
+        "fingerprint": trust.fingerprint,
+        "subject": certificate and certificate.subject,
+        "not_after": certificate and certificate.not_after and certificate.not_after.isoformat(),
+    }
+    return {"trust": {name: value for name, value in known.items() if value is not None}}
 
 
 def _documents(replica: Replica) -> _Object:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import SEVERITY, Health, Manifest, Replica, ReplicaVerdict, Result
+from telegraf_cvmfs.trust import Signature
 
 WORDS = {
     Health.OK: "ok",
@@ -78,6 +79,7 @@ def facts(verdict: ReplicaVerdict, now: datetime) -> str:
         *_snapshot(replica, now),
         *_whitelist(replica, now),
         *(_root_catalog(manifest) if manifest else ()),
+        *_signed([verdict]),
         *(_unread(verdict) if verdict.health is Health.UNKNOWN else ()),
         *((f"served as {replica.alias}",) if replica.alias else ()),
     ]
@@ -96,7 +98,7 @@ def newest(verdicts: Sequence[ReplicaVerdict], now: datetime, *, named: bool = F
 
 def together(verdicts: Sequence[ReplicaVerdict], now: datetime) -> str:
     """Replicas that are well, in one phrase; a small lag is well too, so it is told."""
-    return ", ".join((newest(verdicts, now), *_late(verdicts), *_snapshots(verdicts, now)))
+    return ", ".join((newest(verdicts, now), *_late(verdicts), *_snapshots(verdicts, now), *_signed(verdicts)))
 
 
 def _revision(verdict: ReplicaVerdict) -> Iterator[str]:
@@ -170,6 +172,14 @@ def _snapshots(verdicts: Sequence[ReplicaVerdict], now: datetime) -> Iterator[st
     if ages:
         first, last = in_words(min(ages)), in_words(max(ages))
         yield f"snapshot{'s' * (len(ages) > 1)} {first if first == last else f'{first} to {last}'} ago"
+
+
+def _signed(verdicts: Sequence[ReplicaVerdict]) -> Iterator[str]:
+    """By which master key, where the signatures were found good; what is wrong with others is a finding."""
+    keys = {one.trust.key.name.rpartition("/")[2] for one in verdicts if one.trust and one.trust.key}
+    good = all(one.trust is not None and one.trust.signature is Signature.OK for one in verdicts)
+    if keys and good:
+        yield f"signed by {', '.join(sorted(keys))}"
 
 
 def _since(moment: datetime, now: datetime) -> timedelta:

@@ -73,10 +73,12 @@ FINDINGS: Mapping[str, Limit] = {
     "diverged": Limit(critical=True),
     "ahead": Limit(warning=True),
     "backwards": Limit(warning=True),
+    "proxy_stale": Limit(warning=timedelta(hours=1)),
+    "members_differ": Limit(warning=timedelta(hours=1)),
 }
 """Every finding with its default limits; where cvmfs-servermon has a limit, it is the same."""
 
-SERVER_FINDINGS = ("server_down", "list_unread", "geoapi_wrong", "geoapi_down", "geodb_old")
+SERVER_FINDINGS = ("server_down", "list_unread", "geoapi_wrong", "geoapi_down", "geodb_old", "members_differ")
 """Those that are about a server as a whole; the others are about one repository on it."""
 
 
@@ -85,7 +87,9 @@ class Server:
     """One server of the fleet.
 
     `url` is its origin, and a base path if it has one, without a final slash: a repository lies at
-    `<url>/cvmfs/<name>`. `limits` are the fleet's with this server's own over them.
+    `<url>/cvmfs/<name>`. `limits` are the fleet's with this server's own over them. `via` is the URL of a proxy whose
+    answers are read beside the direct ones. With `all_addresses` every machine behind the name is scraped by itself:
+    as a server with that `address`.
     """
 
     url: str
@@ -95,6 +99,14 @@ class Server:
     repos: tuple[str, ...] = ()
     ignore_repos: tuple[str, ...] = ()
     limits: Mapping[str, Limit] = field(default_factory=lambda: FINDINGS)
+    via: str = ""
+    all_addresses: bool = False
+    address: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name, and the address of the one machine that is meant, if there are several behind the name."""
+        return self.name if self.address is None else f"{self.name} ({self.address})"
 
 
 @dataclass(frozen=True)

@@ -272,6 +272,7 @@ class Replica:
     whitelist: Reading[Whitelist] = Reading()
     certificate: Reading[bytes] = Reading()  # the object as stored
     root_catalog: Reading[RootCatalog] = Reading()
+    proxied: Reading[Manifest] | None = None  # the manifest as a proxy gives it; None where none is asked
 
     @property
     def up(self) -> bool:
