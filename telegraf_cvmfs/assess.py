@@ -7,12 +7,13 @@ is a revision behind for a while is how replication works.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from telegraf_cvmfs.compare import Comparison, compare
+from telegraf_cvmfs.compare import Comparison, compare, manifest_of, members_differ
+from telegraf_cvmfs.finding import too_long
 from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import (
     FINDINGS,
@@ -47,7 +48,8 @@ def assess(scrape: Scrape, duration: timedelta, memory: Memory = NOTHING, trust:
         memory: what earlier runs saw.
         trust: judges the chain of signatures of one replica at a moment; None for one that has no manifest.
     """
-    background = _Background(scrape.fleet, scrape.started, memory, trust, compare(scrape, memory))
+    beside_each_other = compare(scrape, memory), members_differ(scrape.strata)
+    background = _Background(scrape.fleet, scrape.started, memory, trust, *beside_each_other)
     servers = tuple(_server_verdict(background, stratum) for stratum in scrape.strata)
     return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit)
 
@@ -61,13 +63,24 @@ class _Background:
     memory: Memory
     trust: Judge
     comparisons: Mapping[int, Comparison]
+    differing: Mapping[str, Replica]
 
 
 def _server_verdict(background: _Background, stratum: Stratum) -> ServerVerdict:
-    findings = _worst_first(server_findings(background.fleet, stratum, background.now))
+    newest = background.differing.get(stratum.server.name) if stratum.server.address is not None else None
+    found = (*server_findings(background.fleet, stratum, background.now), *_differs(stratum, newest, background.now))
+    findings = _worst_first(found)
     down = not stratum.up and gave_no_answer(stratum)
     replicas = tuple(_replica_verdict(background, stratum, replica, server_down=down) for replica in stratum.replicas)
     return ServerVerdict(stratum, worst(finding.health for finding in findings), findings, replicas)
+
+
+def _differs(stratum: Stratum, newest: Replica | None, now: datetime) -> Iterator[Finding]:
+    """Machines behind one name replicate each in its own time: that they differ counts when it has lasted."""
+    published = None if newest is None else manifest_of(newest).published
+    if newest is not None and published is not None:
+        text = f"the machines behind {stratum.server.name} differ in {newest.repo}, {{}} after its publication"
+        yield from too_long(stratum.server.limits["members_differ"], "members_differ", now - published, 1.0, text)
 
 
 def _replica_verdict(
@@ -85,6 +98,7 @@ def _replica_verdict(
         factor=_snapshot_factor(background.fleet, replica.repo),
         now=background.now,
         newest_seen=background.memory.newest_seen(replica, background.now),
+        missing_since=_missing_behind_proxy(background, replica),
         trust=background.trust(replica, background.now),
     )
     findings = _worst_first(finding for check in checks_for(case) for finding in check(case))
@@ -95,6 +109,14 @@ def _replica_verdict(
         trust=case.trust,
         **vars(comparison),
     )
+
+
+def _missing_behind_proxy(background: _Background, replica: Replica) -> datetime | None:
+    manifest = replica.manifest.value
+    proxied = None if replica.proxied is None else replica.proxied.value
+    if proxied is None or manifest is None or proxied.revision >= manifest.revision:
+        return None
+    return background.memory.missing_since(replica.repo, proxied.revision, manifest)
 
 
 def _snapshot_factor(fleet: Fleet, repo: str) -> float:

@@ -70,7 +70,7 @@ def _once(options: argparse.Namespace, deadline: Deadline) -> int:
     return OK
 
 
-def _execd(options: argparse.Namespace, _deadline: Deadline) -> int:
+def _execd(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends."""
     from telegraf_cvmfs.execd import Rounds
     from telegraf_cvmfs.names import Names
@@ -78,11 +78,14 @@ def _execd(options: argparse.Namespace, _deadline: Deadline) -> int:
     rounds = Rounds(descriptor=0)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: rounds.stop())
+    if deadline.passed:  # the signal came while this was imported
+        return OK
     names = Names()
     with _fleets(options) as current:
         state = _state(current(), options)
         for _ in rounds:
-            _round(current(), rounds.begin(Deadline(float("inf"))), options, state, names)
+            within = rounds.begin(Deadline(float("inf")))
+            _round(current(), within, options, state, names, answered=rounds.answered)
             names.forget()
     return OK
 
@@ -93,12 +96,14 @@ def _round(
     options: argparse.Namespace,
     state: State,
     names: Names | None = None,
+    *,
+    answered: Callable[[], None] = lambda: None,
 ) -> None:
     """One run from the fleet to its printed text; what is worth remembering is kept."""
     from telegraf_cvmfs.assess import assess
     from telegraf_cvmfs.fetch import Network
     from telegraf_cvmfs.keys import Keyring
-    from telegraf_cvmfs.visit import scrape
+    from telegraf_cvmfs.run import scrape
 
     deadline.shorten(fleet.deadline.total_seconds())
     began = time.monotonic()
@@ -111,7 +116,9 @@ def _round(
         seen = scrape(fleet, now, network, complain, done=tick, memory=state.memory, doubt=doubt)
     network.close()
     run = assess(seen, timedelta(seconds=time.monotonic() - began), state.memory, keyring.judge)
-    _print(emitter(options.format)(run, terminal=options.format == "human" and _colours()))
+    text = emitter(options.format)(run, terminal=options.format == "human" and _colours())
+    answered()
+    _print(text)
     state.keep(run)
     _summarise(run, complain)
 
@@ -250,7 +257,7 @@ def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
     from telegraf_cvmfs.check import check, telegraf_settings
     from telegraf_cvmfs.fetch import Network
-    from telegraf_cvmfs.visit import knock
+    from telegraf_cvmfs.run import knock
 
     with _fleet(options) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from telegraf_cvmfs.memory import NOTHING, Memory
-from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape
+from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape, Stratum
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,7 @@ class Comparison:
 
 def compare(scrape: Scrape, memory: Memory = NOTHING) -> Mapping[int, Comparison]:
     """A comparison for each replica that was read; by identity, for a replica is not its own key."""
-    by_repo: dict[str, list[Replica]] = defaultdict(list)
-    for stratum in scrape.strata:
-        for replica in stratum.replicas:
-            if replica.up and not replica.pass_through:
-                by_repo[replica.repo].append(replica)
+    by_repo = _by_repo(scrape.strata)
     return {
         id(replica): comparison
         for replicas in by_repo.values()
@@ -86,6 +82,37 @@ def _diverged(replica: Replica, reference: Replica, replicas: Iterable[Replica])
     if len(same) == 1:
         return None
     return len({manifest_of(other).root_catalog for other in same}) > 1
+
+
+def members_differ(strata: Sequence[Stratum]) -> Mapping[str, Replica]:
+    """For each server of several machines the newest replica that some of its machines do not have.
+
+    Clients that are sent now to one and now to the other go back and forth; of several such the longest published.
+    """
+    differing: dict[str, Replica] = {}
+    for name, group in _by_name(strata).items():
+        for replicas in _by_repo(group).values():
+            newest = max(replicas, key=lambda replica: manifest_of(replica).revision)
+            if any(manifest_of(one).root_catalog != manifest_of(newest).root_catalog for one in replicas):
+                differing.setdefault(name, newest)
+    return differing
+
+
+def _by_name(strata: Iterable[Stratum]) -> dict[str, list[Stratum]]:
+    groups: dict[str, list[Stratum]] = defaultdict(list)
+    for stratum in strata:
+        if stratum.server.address is not None:
+            groups[stratum.server.name].append(stratum)
+    return groups
+
+
+def _by_repo(strata: Iterable[Stratum]) -> dict[str, list[Replica]]:
+    by_repo: dict[str, list[Replica]] = defaultdict(list)
+    for stratum in strata:
+        for replica in stratum.replicas:
+            if replica.up and not replica.pass_through:
+                by_repo[replica.repo].append(replica)
+    return by_repo
 
 
 def manifest_of(replica: Replica) -> Manifest:

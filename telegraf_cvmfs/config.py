@@ -185,6 +185,7 @@ def _fleet(file: _File) -> Fleet:
         what = f"unknown section or key {_shown(unknown[0])}; known are {known}"
         raise ConfigError(f"fleet file {file.path}{at}: {what}")
     fleet = _section(file, "fleet")
+    fleet.pop("via", None)  # it is that of each server which has none of its own
     scrape = _section(file, "scrape")
     limits = _limits(_section(file, "limits"), FINDINGS)
     state = _section(file, "state")
@@ -248,7 +249,9 @@ def _servers(file: _File, limits: Mapping[str, Limit]) -> tuple[Server, ...]:
                 raise file.error("server", number, None, f"{key} is missing")
         own = _convert(file, "server", number, table.pop("limits", {}), _LIMITS)
         table.setdefault("name", settings.server_name(table["url"]))
-        server = Server(**table, limits=_limits(own, limits))
+        every = table.pop("addresses", False)
+        table.setdefault("via", file.data.get("fleet", {}).get("via", ""))
+        server = Server(**table, limits=_limits(own, limits), all_addresses=every)
         if server.name in servers:
             what = f"another server is named {server.name!r} already; give each a name of its own"
             raise file.error("server", number, "name" if "name" in file.data["server"][number] else "url", what)

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from urllib.parse import urljoin, urlsplit
 
@@ -20,7 +20,7 @@ from requests.utils import get_environ_proxies
 
 from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.budget import LATE, budget
-from telegraf_cvmfs.connection import Session, connected, secure_context
+from telegraf_cvmfs.connection import Connect, Session, connected, secure_context
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.model import Answer, FetchError, Result, Server, Traffic
 from telegraf_cvmfs.names import Names, Resolve, system_resolve
@@ -84,9 +84,14 @@ class Network:
         self._traffic_lock = threading.Lock()
         self._sessions: list[Session] = []
 
-    def fetch(self, server: Server) -> Fetch:
-        """A door to one server: a session and a pool of connections of its own, for use by many threads."""
-        session = Session(self.connect, self.tls, self._connections, self._proxies(server.url))
+    def fetch(self, server: Server, via: str = "") -> Fetch:
+        """A door to one server: a session and a pool of connections of its own, for use by many threads.
+
+        A server with an address is asked there, by its name all the same; `via` is a proxy to ask through instead.
+        """
+        connect = self.connect if server.address is None or via else self._at(server.address)
+        proxies = {"http": via, "https": via} if via else self._proxies(server.url)
+        session = Session(connect, self.tls, self._connections, proxies)
         self._sessions.append(session)
 
         def fetch(url: str, limit: int) -> Answer:
@@ -127,6 +132,21 @@ class Network:
             raise FetchError(budget.slow, f"no connection to {host}:{port} in time") from reason
         why = f"connecting to {host}:{port}: {reason.strerror or reason}"
         raise FetchError(Result.CONNECTION_FAILED, why) from reason
+
+    def addresses(self, server: Server) -> Sequence[str]:
+        """The addresses of all machines behind the name of a server.
+
+        Raises:
+            FetchError: there are none, or they are not known in time.
+        """
+        with budget.within(self._request_timeout, self.deadline):
+            return self._names.addresses(urlsplit(server.url).hostname or "")
+
+    def _at(self, address: str) -> Connect:
+        def connect(_host: str, port: int) -> socket.socket:
+            return self.connect(address, port)
+
+        return connect
 
     def tls(self) -> ssl.SSLContext:
         """The one TLS context of the run, made when first needed: reading the authorities is slow."""

@@ -26,8 +26,8 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
+from telegraf_cvmfs.run import scrape as visit_all
 from telegraf_cvmfs.targets import named_for
-from telegraf_cvmfs.visit import scrape as visit_all
 
 __all__ = ["GeoAPIStatus", "Repository", "Server", "scrape", "scrape_server", "set_log_level"]
 

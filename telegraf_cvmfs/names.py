@@ -56,8 +56,10 @@ class Names:
 
     def prefer(self, host: str, address: str) -> None:
         """From now on this address first: those before it did not answer, and waiting for them costs time."""
-        lookup = self._lookups[host]
-        lookup.addresses = [address, *(other for other in lookup.addresses if other != address)]
+        with self._lock:
+            lookup = self._lookups.get(host)  # it may have been forgotten since
+            if lookup is not None:
+                lookup.addresses = [address, *(other for other in lookup.addresses if other != address)]
 
     def forget(self) -> None:
         """Look names up again from now on; a look-up that hangs is still waited for, not begun once more."""

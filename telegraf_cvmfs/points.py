@@ -55,8 +55,8 @@ PUBLISH = "cvmfs_publish"
 SCRAPE = "cvmfs_scrape"
 
 TAGS: Mapping[str, tuple[str, ...]] = {
-    REPO: ("fleet", "role", "server", "repo", "alias"),
-    SERVER: ("fleet", "role", "server"),
+    REPO: ("fleet", "role", "server", "repo", "alias", "address"),
+    SERVER: ("fleet", "role", "server", "address"),
     PUBLISH: ("fleet", "repo"),
     SCRAPE: ("fleet",),
 }
@@ -67,6 +67,7 @@ MEANING_OF_TAGS: Mapping[str, str] = {
     "server": "name of the server",
     "repo": "fully qualified name of the repository",
     "alias": "only where it is published under another path",
+    "address": "only where all machines behind a name are scraped: one of them",
 }
 
 FIELDS: Mapping[str, tuple[Field, ...]] = {
@@ -116,6 +117,8 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("root_catalog_verified_age", int, "s", "time since the bytes of the root catalog were last hashed"),
         Field("diverged", int, "", "1 if another server has the same revision with another root catalog"),
         Field("http_age", int, "s", "the Age header of the manifest"),
+        Field("proxy_revision", int, "", "revision that the configured proxy gives"),
+        Field("proxy_age", int, "s", "the Age header of the manifest that the configured proxy gives"),
     ),
     SERVER: (
         Field("up", int, "", "1 if its list or any manifest was read"),
@@ -192,7 +195,8 @@ def _point(measurement: str, tags: Mapping[str, str | None], fields: _Fields, ti
 
 def _server_points(run: Run, verdict: ServerVerdict) -> Iterator[Point]:
     server = verdict.stratum.server
-    tags = {"fleet": run.fleet.name, "role": server.role.value, "server": server.name}
+    tags: dict[str, str | None] = {"fleet": run.fleet.name, "role": server.role.value}
+    tags |= {"server": server.name, "address": server.address}
     yield _point(SERVER, tags, _server_fields(verdict, run.started), run.started)
     for replica in verdict.replicas:
         labels = tags | {"repo": replica.replica.repo, "alias": replica.replica.alias}
@@ -252,6 +256,7 @@ def _replica_fields(verdict: ReplicaVerdict, stratum: Stratum, now: datetime) ->
         | _comparison_fields(verdict)
         | _status_fields(replica, now)
         | _whitelist_fields(replica, now)
+        | _proxy_fields(replica)
         | _trust_fields(verdict)
         | _root_catalog_fields(replica, now)
         | _geoapi_fields(stratum)
@@ -307,6 +312,12 @@ def _whitelist_fields(replica: Replica, now: datetime) -> _Fields:
         return {}
     left = (whitelist.refused_from - now).total_seconds()
     return {"whitelist_expires": unix(whitelist.expires), "whitelist_expires_in": math.ceil(left)}
+
+
+def _proxy_fields(replica: Replica) -> _Fields:
+    if replica.proxied is None or replica.proxied.value is None:
+        return {}
+    return {"proxy_revision": replica.proxied.value.revision, "proxy_age": replica.proxied.age}
 
 
 def _trust_fields(verdict: ReplicaVerdict) -> _Fields:

@@ -41,6 +41,7 @@ class Case:
     factor: float
     now: datetime
     newest_seen: int | None
+    missing_since: datetime | None  # behind the proxy, a revision that the server itself has
     trust: Trust | None
 
     @property
@@ -269,6 +270,22 @@ def _check_backwards(case: Case) -> Iterator[Finding]:
         yield Finding("backwards", Health.WARNING, text)
 
 
+def _check_proxy(case: Case) -> Iterator[Finding]:
+    """Do clients behind the proxy get what the server has? A manifest lives for a minute; an hour is stale."""
+    manifest, proxied, limit = case.replica.manifest.value, case.replica.proxied, case.limits["proxy_stale"]
+    if manifest is None or proxied is None or limit == Limit():
+        return
+    if proxied.value is None:
+        yield not_known("proxy_stale", "what clients behind the proxy get", proxied.why)
+        return
+    age = timedelta(seconds=proxied.age or 0)
+    if proxied.value.revision < manifest.revision and case.missing_since is not None:
+        text = f"the proxy still gives revision {proxied.value.revision}, {{}} after the next was published"
+        yield from too_long(limit, "proxy_stale", case.now - case.missing_since, 1.0, text)
+    else:
+        yield from too_long(limit, "proxy_stale", age, 1.0, "the manifest has been in the proxy for {}")
+
+
 _CHECKS_OF_ANY: tuple[Check, ...] = (
     _check_manifest,
     _check_whitelist,
@@ -277,6 +294,7 @@ _CHECKS_OF_ANY: tuple[Check, ...] = (
     _check_divergence,
     _check_ahead,
     _check_backwards,
+    _check_proxy,
     _check_status,
     _check_gc,
     _check_integrity,

@@ -77,7 +77,7 @@ def read(path: Path) -> Memory:
     except FileNotFoundError:
         return Memory()
     except OSError as error:
-        raise StateError(f"memory {path} cannot be read ({error.strerror}): this run goes on without") from error
+        raise StateError(f"memory {path} cannot be read ({error.strerror}): {_remedy(path)}") from error
     try:
         if len(body) > LARGEST:
             raise ValueError("too large")
@@ -87,14 +87,16 @@ def read(path: Path) -> Memory:
 
 
 def problem(path: Path) -> str | None:
-    """Why this file could not be kept, None if it could; nothing is written, nor made."""
+    """Why this file could not be kept, None if it could; nothing stays behind."""
     try:
         read(path)
+        there = next(parent for parent in path.parents if os.path.exists(parent))  # noqa: PTH110  # as below
+        tempfile.TemporaryDirectory(dir=there).cleanup()
     except StateError as error:
         return str(error)
-    if os.path.exists(path.parent):  # noqa: PTH110  # Path.exists raises where one may not look
-        return None if os.access(path.parent, os.W_OK | os.X_OK) else f"{path.parent} cannot be written by this user"
-    return None if _can_be_made(path.parent) else f"{path.parent} cannot be made by this user"
+    except OSError as error:
+        return f"memory {path} cannot be written ({error.strerror}): {_remedy(path)}"
+    return None
 
 
 def write(path: Path, memory: Memory) -> None:
@@ -108,9 +110,12 @@ def write(path: Path, memory: Memory) -> None:
         _private_folder(path.parent)
         _replace(path, text.encode())
     except OSError as error:
-        user = os.environ.get("USER") or f"#{os.getuid()}"
-        what = f"sudo install -d -o {user} {path.parent}, or another place with --state-dir (none for no memory)"
-        raise StateError(f"memory {path} cannot be written ({error.strerror}): {what}") from error
+        raise StateError(f"memory {path} cannot be written ({error.strerror}): {_remedy(path)}") from error
+
+
+def _remedy(path: Path) -> str:
+    user = os.environ.get("USER") or f"#{os.getuid()}"
+    return f"sudo install -d -o {user} {path.parent}, or another place with --state-dir (none for no memory)"
 
 
 class State:

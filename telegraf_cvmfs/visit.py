@@ -1,7 +1,7 @@
-"""The run: all servers side by side, on each its list, then all manifests, then the rest, until out of time.
+"""The visit of one server: its list, then all manifests, then the rest, until out of time.
 
 Manifests come first so that a slow server costs detail and not replicas. What is known is kept at every
-moment, so a run that is cut short still has a value for each server and each replica.
+moment, so a visit that is cut short still has a value for each replica.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from telegraf_cvmfs.documents import (
 from telegraf_cvmfs.door import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
 from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.geoapi import probe_geoapi
-from telegraf_cvmfs.memory import NOTHING, Memory
+from telegraf_cvmfs.memory import Memory
 from telegraf_cvmfs.model import (
     Backend,
     Fleet,
@@ -47,7 +47,6 @@ from telegraf_cvmfs.model import (
     Replica,
     Result,
     RootCatalog,
-    Scrape,
     Server,
     Status,
     Stratum,
@@ -64,74 +63,13 @@ Doubt = Callable[[Replica], bool]
 
 
 @dataclass(frozen=True)
-class _Past:
+class Past:
     """What a run brings along: earlier runs, the time, whom to doubt, what may be read."""
 
     memory: Memory
     now: datetime
     doubt: Doubt
     allowance: Allowance
-
-
-def scrape(
-    fleet: Fleet,
-    started: datetime,
-    network: Network,
-    complain: Complain,
-    *,
-    done: Callable[[str], None] = lambda _name: None,
-    memory: Memory = NOTHING,
-    doubt: Doubt = lambda _replica: False,
-) -> Scrape:
-    """Visit every server of a fleet until all is read or the network's deadline passes.
-
-    Args:
-        fleet: what to scrape.
-        started: when the run began (aware UTC); ages are reckoned from it.
-        network: what the requests go through; it knows the deadline.
-        complain: told of what is our own fault; servers' faults are in the result.
-        done: told the name of each server that is finished, from any thread.
-        memory: what earlier runs saw: a server's repositories are asked for even if its list cannot be read, and what
-            was proved of late is not proved again.
-        doubt: does what was read of a replica look so wrong that it is read once more before it is judged? A
-            publication in the midst of a scrape looks like that.
-    """
-    past = _Past(memory, started, doubt, Allowance(fleet.verify_run))
-    visits = [_Visit(fleet, server, network, complain, past) for server in fleet.servers]
-
-    def visit_all() -> None:
-        side_by_side([partial(_finish, visit, done) for visit in visits], len(visits))
-        _read_overtaken(visits, fleet.connections_per_server)
-        network.deadline.finish()
-
-    threading.Thread(target=visit_all, daemon=True).start()
-    network.deadline.wait()
-    strata = tuple(visit.stratum() for visit in visits)
-    return Scrape(fleet, started, strata, network.traffic, not all(visit.finished for visit in visits))
-
-
-def knock(fleet: Fleet, now: datetime, network: Network, complain: Complain) -> tuple[Stratum, ...]:
-    """Try each server once: its list, and one manifest. What is found is told, nothing is scraped."""
-    past = _Past(NOTHING, now, lambda _replica: False, Allowance(0))
-    visits = [_Visit(fleet, server, network, complain, past) for server in fleet.servers]
-    side_by_side([visit.knock for visit in visits], len(visits))
-    network.close()
-    return tuple(visit.stratum() for visit in visits)
-
-
-def _read_overtaken(visits: Sequence[_Visit], width: int) -> None:
-    """Read an original again if a replica seems to be ahead of it: it may have published after we read it."""
-    newest: dict[str, int] = {}
-    for visit in visits:
-        for repo, revision in visit.revisions(source=False):
-            newest[repo] = max(newest.get(repo, 0), revision)
-    jobs = [partial(visit.read_overtaken, newest) for visit in visits]
-    side_by_side(jobs, width)
-
-
-def _finish(visit: _Visit, done: Callable[[str], None]) -> None:
-    visit.run()
-    done(visit.server.name)
 
 
 def side_by_side(jobs: Sequence[Callable[[], None]], width: int) -> None:
@@ -156,16 +94,20 @@ def side_by_side(jobs: Sequence[Callable[[], None]], width: int) -> None:
 # --- one server -------------------------------------------------------------------------------------
 
 
-class _Visit:
+class Visit:
     """The scrape of one server while it goes on; `stratum()` is what is known at any moment."""
 
-    def __init__(self, fleet: Fleet, server: Server, network: Network, complain: Complain, past: _Past) -> None:
+    def __init__(self, fleet: Fleet, server: Server, network: Network, complain: Complain, past: Past) -> None:
         self.server = server
         self.finished = False
         self._fleet = fleet
         s3 = server.backend is Backend.S3
         self._door = Door(network.fetch(server), complain, fleet.connections_per_server, s3=s3)
         self._deadline = network.deadline
+        self._proxy: Door | None = None
+        if server.via:
+            through = network.fetch(server, server.via)
+            self._proxy = Door(through, complain, fleet.connections_per_server, s3=False)
         self._complain = complain
         self._lock = threading.Lock()
         self._replicas: dict[int, Replica] = {}
@@ -195,16 +137,18 @@ class _Visit:
     def read_overtaken(self, newest: Mapping[str, int]) -> None:
         """Read those originals again that are older than a replica elsewhere."""
         overtaken = {repo for repo, revision in self.revisions(source=True) if revision < newest.get(repo, 0)}
-        for key, replica in self._replicas.items():
+        for key, replica in list(self._replicas.items()):
             if replica.source and replica.repo in overtaken:
-                self._read_manifest(key)
+                self._read_again(key)
 
     def knock(self) -> None:
         """The list, and a manifest until one is there: enough to say whether a scrape would work."""
         if self.server.backend is not Backend.S3:
             self._read_list()
-        for key in list(self._replicas)[:1]:
+        for key in list(self._replicas):
             self._read_manifest(key)
+            if self._replicas[key].up or not self._hidden():
+                return
 
     def stratum(self) -> Stratum:
         """This server as far as it is known."""
@@ -233,6 +177,7 @@ class _Visit:
         for key, replica in self._replicas.items():
             jobs += [partial(self._read_detail, key, field) for field in details(replica)]
             jobs += [partial(self._read_certificate, key), partial(self._look_at_root_catalog, key)]
+            jobs += [partial(self._read_through_proxy, key)]
         jobs.append(self._read_meta)
         side_by_side(jobs, self._fleet.connections_per_server)
         self._each(self._read_again_in_doubt, self._replicas)
@@ -317,10 +262,21 @@ class _Visit:
         seen = self._door.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
         self._learn(key, root_catalog=seen)
 
+    def _read_through_proxy(self, key: int) -> None:
+        """The manifest as clients get it that sit behind the proxy."""
+        replica = self._replicas[key]
+        if self._proxy is not None and replica.up and not replica.pass_through:
+            parse = partial(manifest_of, replica.repo)
+            self._learn(key, proxied=self._proxy.read(replica.url, LARGEST_MANIFEST, parse))
+
     def _read_again_in_doubt(self, key: int) -> None:
         """Whoever publishes while we read gives us documents that do not belong together: once is no proof."""
-        if not self._replicas[key].up or not self._past.doubt(self._replicas[key]):
-            return
+        if self._replicas[key].up and self._past.doubt(self._replicas[key]):
+            self._read_again(key)
+
+    def _read_again(self, key: int) -> None:
+        """Everything that belongs to a manifest, with the manifest."""
+        self._learn(key, certificate=Reading(), root_catalog=Reading())
         self._read_manifest(key)
         if self._replicas[key].up:
             self._read_detail(key, "whitelist")
@@ -380,8 +336,11 @@ class _Visit:
             return self.server.backend
         if self._listing.result is Result.OK:
             return Backend.CVMFS
-        hidden = self._listing.http_status in (*NOT_SERVED, FORBIDDEN)
-        return Backend.S3 if hidden and any(replica.up for replica in replicas) else None
+        return Backend.S3 if self._hidden() and any(replica.up for replica in replicas) else None
+
+    def _hidden(self) -> bool:
+        """Is there no list to be had, as on S3?"""
+        return self._listing.http_status in (*NOT_SERVED, FORBIDDEN)
 
 
 def _absent_if_forbidden(replica: Replica) -> Replica:

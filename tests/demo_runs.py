@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,7 @@ from unittest import mock
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.demo import DemoFleet, faults, server
-from telegraf_cvmfs.demo.inventory import full_name, repositories
+from telegraf_cvmfs.demo.inventory import repositories
 from telegraf_cvmfs.demo.repository import Repository, Revision, manifest, object_path, objects, whitelist
 from telegraf_cvmfs.demo.signing import Keys, content_hash, demo_keys
 from telegraf_cvmfs.demo.stratum import Copy
@@ -26,7 +27,7 @@ from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.keys import Keyring
 from telegraf_cvmfs.memory import NOTHING, Memory, remember
 from telegraf_cvmfs.model import Fleet, Run
-from telegraf_cvmfs.visit import scrape
+from telegraf_cvmfs.run import scrape
 
 NOW = datetime(2026, 3, 2, 4, 5, 6, tzinfo=UTC)
 STRATUM0, HEALTHY, LAGGING, FAULTY = "stratum0", "stratum1-healthy", "stratum1-lagging", "stratum1-faulty"
@@ -94,9 +95,7 @@ class Watched:
     def count(self, where: str, method: str, ending: str) -> int:
         """How often a server was asked for paths with this ending."""
         with self._lock:
-            return sum(
-                one.server == where and one.method == method and one.path.endswith(ending) for one in self.asked
-            )
+            return sum(one.server == where and one.method == method and one.path.endswith(ending) for one in self.asked)
 
     def requests(self, method: str, ending: str) -> Counter[str]:
         """The paths with this ending that were asked for, on all servers."""
@@ -109,14 +108,12 @@ class Watched:
         """From now on that is answered for a path: a function of the good answer."""
         self._answers[where, path] = answer
 
-    def once_asked(self, where: str, path: str, change: Callable[[], object], *, times: int = 1) -> None:
-        """When a path has been answered so many times, change something, before that answer leaves."""
-        left = [times]
+    def once_asked(self, where: str, path: str, change: Callable[[], object]) -> None:
+        """When a path is asked for the first time, change something just before the good answer leaves."""
 
         def answer(good: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0:
-                change()
+            self._answers.pop((where, path), None)
+            change()
             return good
 
         self.instead(where, path, answer)
@@ -203,8 +200,6 @@ def rolled_over() -> Keys:
 
 
 def certificate_path_of(keys: Keys, algorithm: str = "sha1") -> str:
-    import zlib
-
     return object_path(content_hash(zlib.compress(keys.certificate_pem), algorithm), "X")
 
 
@@ -216,6 +211,3 @@ def waits(condition: Callable[[], bool], seconds: float = 5) -> bool:
             return False
         time.sleep(0.005)
     return True
-
-
-__all__ = ["full_name"]

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from strata import FakeNetwork, Served, down
 
-from telegraf_cvmfs import state, visit
+from telegraf_cvmfs import run, state
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.memory import Memory, remember
 from telegraf_cvmfs.model import (
@@ -334,7 +334,7 @@ class Monitor:
         """One run, document by document."""
         said: list[str] = []
         network = FakeNetwork(served(world))
-        seen = visit.scrape(fleet, world.now, network, said.append, memory=self.memory)  # type: ignore[arg-type]
+        seen = run.scrape(fleet, world.now, network, said.append, memory=self.memory)  # type: ignore[arg-type]
         assert not said, said
         return self.judge(seen)
 

@@ -11,7 +11,7 @@ from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.fetch import Fetch
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, Server, Traffic
-from telegraf_cvmfs.visit import scrape
+from telegraf_cvmfs.run import scrape
 
 Served = bytes | Answer | Exception
 

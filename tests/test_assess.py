@@ -558,6 +558,12 @@ def red_run(slug: str, on: Server, health: Health) -> Run:
     state = geoapi.get(slug, GeoAPIStatus.OK)
     published = age if slug == "lagging" else 2 * HOUR
     memory = seen_here(on, 7) if slug == "backwards" else NOTHING
+    if slug == "proxy_stale":
+        found = replace(found, replica=replace(found.replica, proxied=ok(MANIFEST, age=2 * 3600)))
+    if slug == "members_differ":
+        one, two = (replace(on, all_addresses=True, address=f"192.0.2.{number}") for number in (1, 2))
+        mine, other = (replica(on=where, manifest=manifest(revision)) for where, revision in ((one, 5), (two, 6)))
+        return judged(server(one, mine), server(two, other), original(6, 2 * HOUR))
     trust = Trust(Signature.MANIFEST_INVALID, "the signature is not the certificate's") if slug == "signature" else None
     here = server(on, found, geoapi_status=state, **servers.get(slug, {}))
     return judged(here, original(6, published), memory=memory, trust=trust)

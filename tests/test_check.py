@@ -20,7 +20,7 @@ from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.model import Backend, Fleet, Role, Server
-from telegraf_cvmfs.visit import knock
+from telegraf_cvmfs.run import knock
 
 SHIPPED = Path(__file__).parents[1] / "telegraf"
 NOBODY = 65534
@@ -238,7 +238,7 @@ def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str
             folder.chmod(folder.stat().st_mode | 0o755)
         # everything is imported before the change of user, who may have no way to this Python
         script = "import telegraf_cvmfs.cli, telegraf_cvmfs.config, telegraf_cvmfs.check, telegraf_cvmfs.fetch\n"
-        script += "import telegraf_cvmfs.visit, telegraf_cvmfs.execd, telegraf_cvmfs.state\n"
+        script += "import telegraf_cvmfs.run, telegraf_cvmfs.execd, telegraf_cvmfs.state\n"
         done = subprocess.run(
             [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],
             env=environment(HOME="/nonexistent"),

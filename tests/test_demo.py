@@ -29,7 +29,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from telegraf_cvmfs.demo import DemoFleet, geoapi
+from telegraf_cvmfs.demo import DemoFleet, faults, geoapi
 from telegraf_cvmfs.demo.inventory import repositories, strata
 from telegraf_cvmfs.demo.signing import content_hash, demo_keys, make_keys
 from telegraf_cvmfs.demo.stratum import utc_date
@@ -594,3 +594,97 @@ def test_a_fleet_can_be_started_again() -> None:
     for _ in range(2):
         with demo:
             assert get(f"{demo.urls['stratum0']}/cvmfs/info/v1/meta.json")[0] == 200
+
+
+# --- faults -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[DemoFleet]:
+    with DemoFleet(now=NOW, faults=True) as running:
+        yield running
+
+
+def test_faults_add_one_server_and_change_nothing_else(demo: DemoFleet, faulty: DemoFleet) -> None:
+    plain, more = demo.fleet().servers, faulty.fleet().servers
+    assert [server.name for server in plain] == [*UP, "stratum1-down"]
+    assert [server.name for server in more] == [*UP, "stratum1-down", "stratum1-faulty"]
+    assert more[-1].role is Role.STRATUM1
+    assert "stratum1-faulty" in faulty.fleet_toml()
+    for server in UP:
+        assert set(faulty.documents[server]) - set(demo.documents[server]) == metainfo(faulty, server)
+
+
+def metainfo(demo: DemoFleet, server: str) -> set[str]:
+    """It recommends URLs, so that no two fleets have the same."""
+    return {path for path in demo.documents[server] if re.search("/data/../[^/]*M$", path)}
+
+
+@pytest.mark.parametrize("short", NAMES)
+def test_a_faulty_replica_is_up_and_in_time(faulty: DemoFleet, short: str) -> None:
+    assert behind(faulty, "stratum1-faulty", short) == 0
+    assert NOW - moment(status(faulty, "stratum1-faulty", short)["last_snapshot"]) < timedelta(hours=1)
+    assert status(faulty, "stratum1-faulty", short)["check_status"] == "succeeded"
+
+
+@pytest.mark.parametrize("short", ["containers", "config", "data", "software"])
+def test_what_is_wrong_with_catalogs_is_properly_signed(faulty: DemoFleet, short: str) -> None:
+    verify(base(faulty, "stratum1-faulty", short), f"{short}.demo.example", faulty.public_key, NOW)
+
+
+def test_the_expired_whitelist_was_good_in_its_time(faulty: DemoFleet) -> None:
+    repository = base(faulty, "stratum1-faulty", "nightlies")
+    lines = split(get(f"{repository}/.cvmfswhitelist")[1])[0].decode().splitlines()
+    expired = datetime.strptime(lines[1], "E%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    assert NOW - expired == timedelta(days=4)
+    verify(repository, "nightlies.demo.example", faulty.public_key, expired - timedelta(days=1))
+    with pytest.raises(AssertionError):
+        verify(repository, "nightlies.demo.example", faulty.public_key, NOW)
+
+
+def test_the_forged_manifest_is_signed_by_the_certificate_that_it_names(faulty: DemoFleet) -> None:
+    repository = base(faulty, "stratum1-faulty", "conditions")
+    manifest = get(f"{repository}/.cvmfspublished")[1]
+    text, hash_text, signature = split(manifest)
+    certificate = x509.load_pem_x509_certificate(fetched_object(repository, fields(manifest)["X"], "X"))
+    assert hash_like(hash_text, text) == hash_text
+    expected = SHA1_DIGEST_INFO + hashlib.sha1(hash_text.encode()).digest()  # noqa: S324
+    assert recovered(certificate.public_key(), signature) == expected
+    assert certificate != demo_keys().certificate
+    with pytest.raises(AssertionError):
+        verify(repository, "conditions.demo.example", faulty.public_key, NOW)
+
+
+def test_the_wrong_signature_is_over_the_right_text(faulty: DemoFleet) -> None:
+    copy = strata(NOW, repositories(NOW, faulty.urls))[0].copies[0]
+    ((path, letter),) = faults.wrong_signature(copy, demo_keys()).items()
+    good = faulty.documents["stratum0"][path]
+    assert letter is not None
+    assert split(letter)[:2] == split(good)[:2]
+    assert split(letter)[2] != split(good)[2]
+
+
+def root_catalog(demo: DemoFleet, server: str, short: str) -> tuple[str, int, bytes]:
+    repository = base(demo, server, short)
+    name = fields(get(f"{repository}/.cvmfspublished")[1])["C"]
+    return name, *get(object_url(repository, name, "C"))[:2]
+
+
+def test_catalogs_are_missing_empty_and_corrupt_as_described(faulty: DemoFleet) -> None:
+    assert root_catalog(faulty, "stratum1-faulty", "containers")[1] == 404
+    assert root_catalog(faulty, "stratum1-faulty", "config")[1:] == (200, b"")
+    name, code, corrupt = root_catalog(faulty, "stratum1-faulty", "data")
+    good = root_catalog(faulty, "stratum0", "data")
+    assert (name, code, len(corrupt)) == (good[0], 200, len(good[2]))
+    assert hash_like(name, corrupt) != name
+
+
+def test_the_fork_has_another_catalog_of_the_same_revision(faulty: DemoFleet) -> None:
+    name, _, stored = root_catalog(faulty, "stratum1-faulty", "software")
+    assert name != root_catalog(faulty, "stratum0", "software")[0]
+    assert hash_like(name, stored) == name
+
+
+def test_each_fault_is_inflicted_on_one_repository() -> None:
+    assert set(faults.FAULTS) == set(NAMES)
+    assert len(set(faults.FAULTS.values())) == len(NAMES)

@@ -29,7 +29,7 @@ from telegraf_cvmfs.execd import FleetFile, Rounds
 from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.model import Fleet, Role, Server
 from telegraf_cvmfs.names import Names
-from telegraf_cvmfs.visit import scrape
+from telegraf_cvmfs.run import scrape
 
 LINES = 29  # that the demo fleet comes to
 PATIENCE = 20.0  # seconds for a batch; it takes a tenth of one on an idle machine

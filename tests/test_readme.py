@@ -50,6 +50,8 @@ MEANINGS = {
     "diverged": "the same revision with another root catalog",
     "ahead": "a newer revision than its stratum 0 has",
     "backwards": "an older revision than was seen there in the last day",
+    "proxy_stale": "the configured proxy gives an older manifest for longer, or has kept it for longer",
+    "members_differ": "the machines behind one name differ for longer",
 }
 
 

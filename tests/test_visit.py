@@ -29,7 +29,7 @@ from telegraf_cvmfs.model import (
     Server,
     Stratum,
 )
-from telegraf_cvmfs.visit import scrape
+from telegraf_cvmfs.run import scrape
 from telegraf_cvmfs.wire.geoapi import CANONICAL_ORIGIN, CANONICAL_SERVERS
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)

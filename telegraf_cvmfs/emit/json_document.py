@@ -49,14 +49,14 @@ def document(run: Run) -> _Object:
         "version": __version__,
         "fleet": run.fleet.name,
         "started": run.started.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "scrape": fields[SCRAPE, "", "", ""],
+        "scrape": fields[SCRAPE, "", "", "", ""],
         "servers": [_server(verdict, fields) for verdict in run.servers],
         "publications": [_publication(row) for row in rows if row.measurement == PUBLISH],
     }
 
 
 def _place(row: Point) -> _Place:
-    return row.measurement, *(row.tags.get(name, "") for name in ("server", "repo", "alias"))
+    return row.measurement, *(row.tags.get(name, "") for name in ("server", "address", "repo", "alias"))
 
 
 def _fields(row: Point) -> _Object:
@@ -72,7 +72,8 @@ def _server(verdict: ServerVerdict, fields: Mapping[_Place, _Object]) -> _Object
     server, listing = stratum.server, stratum.listing.value
     return (
         {"server": server.name, "role": server.role.value, "url": server.url}
-        | fields[SERVER, server.name, "", ""]
+        | _known(server, ("address",))
+        | fields[SERVER, server.name, server.address or "", "", ""]
         | _known(stratum.meta.value, _OF_META)
         | _known(listing, _OF_LISTING)
         | {
@@ -88,7 +89,7 @@ def _replica(verdict: ReplicaVerdict, fields: Mapping[_Place, _Object]) -> _Obje
     return (
         {"repo": replica.repo}
         | _known(replica, ("alias",))
-        | fields[REPO, replica.server.name, replica.repo, replica.alias or ""]
+        | fields[REPO, replica.server.name, replica.server.address or "", replica.repo, replica.alias or ""]
         | {
             "pass_through": replica.pass_through,
             "is_reference": verdict.is_reference,

@@ -1,0 +1,48 @@
+"""Several machines behind one name: each is scraped by itself, as a server with an address."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from telegraf_cvmfs.fetch import Network
+from telegraf_cvmfs.model import FetchError, Server
+
+MOST_ADDRESSES = 16
+_UNUSED_PORT = 9
+
+
+def members(server: Server, network: Network, complain: Callable[[str], None]) -> list[Server]:
+    """The machines behind a server's name, if all are wanted; the server itself if not, or if they are not known.
+
+    An address of a family that this machine has no way to is left out: that says nothing about the server.
+    """
+    if not server.all_addresses:
+        return [server]
+    try:
+        found = network.addresses(server)
+    except FetchError:
+        return [server]  # it is scraped by its name, and that says what is wrong
+    if len(found) > MOST_ADDRESSES:
+        complain(f"W! {server.name}: {len(found)} addresses, at most {MOST_ADDRESSES} are scraped one by one; none was")
+        return [server]
+    return [replace(server, address=address) for address in found if _has_route(address)] or [server]
+
+
+def _has_route(address: str) -> bool:
+    """Is there a way to it? Nothing is sent: connecting a datagram socket only looks at the routes."""
+    family = socket.AF_INET6 if ipaddress.ip_address(address.partition("%")[0]).version == 6 else socket.AF_INET  # noqa: PLR2004
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, _UNUSED_PORT))
+    except OSError:
+        return False
+    return True
+
+
+def all_members(servers: tuple[Server, ...], network: Network, complain: Callable[[str], None]) -> Iterator[Server]:
+    """Every machine of every server, in the order of the fleet file."""
+    for server in servers:
+        yield from members(server, network, complain)
