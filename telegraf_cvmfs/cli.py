@@ -157,7 +157,7 @@ def _summarise(run: Run, complain: Callable[[str], None]) -> None:
     for server in run.servers:
         said = "; ".join(finding.problem for finding in server.findings) or "ok"
         up = sum(replica.replica.up for replica in server.replicas)
-        name = server.stratum.server.name
+        name = server.stratum.server.label
         complain(f"I! {name}: {up} of {len(server.replicas)} repositories up: {said}")
 
 

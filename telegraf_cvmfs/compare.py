@@ -93,7 +93,7 @@ def members_differ(strata: Sequence[Stratum]) -> Mapping[str, Replica]:
     for name, group in _by_name(strata).items():
         for replicas in _by_repo(group).values():
             newest = max(replicas, key=lambda replica: manifest_of(replica).revision)
-            if any(manifest_of(one).root_catalog != manifest_of(newest).root_catalog for one in replicas):
+            if len({(manifest_of(one).revision, manifest_of(one).root_catalog) for one in replicas}) > 1:
                 differing.setdefault(name, newest)
     return differing
 

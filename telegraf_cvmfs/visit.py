@@ -124,7 +124,7 @@ class Visit:
         try:
             self._stages()
         except Exception as error:  # noqa: BLE001  # our fault: it costs this server, not the run
-            self._complain(f"E! {self.server.name}: {internal(error)}")
+            self._complain(f"E! {self.server.label}: {internal(error)}")
         listed = self.server.backend is Backend.S3 or self._listing.result is not Result.DEADLINE
         self.finished = listed and all(map(complete, self._replicas.values()))
 
@@ -202,7 +202,7 @@ class Visit:
         if listing is None:
             return
         for rejected in listing.rejected:
-            self._complain(f"W! {self.server.name}: repositories.json: {rejected}")
+            self._complain(f"W! {self.server.label}: repositories.json: {rejected}")
         replicas = listed_replicas(self._fleet, self.server, listing)
         names = {replica.repo for replica in replicas}
         self._deadline.reserve(len(replicas) * SECONDS_PER_REPLICA)

@@ -87,7 +87,7 @@ def _servers(run: Run) -> Iterator[_Row]:
     """The servers that have something wrong themselves, one row for each finding, worst server first."""
     for verdict in sorted(run.servers, key=_by_severity):
         server = verdict.stratum.server
-        names = (server.name, server.role.value)
+        names = (server.label, server.role.value)
         for finding in verdict.findings:
             yield _Row(WORDS[finding.health], names, _sentence(finding))
         if not verdict.findings and verdict.health is not Health.OK:
@@ -95,7 +95,7 @@ def _servers(run: Run) -> Iterator[_Row]:
 
 
 def _repositories(run: Run) -> Iterator[_Row]:
-    down = {server.stratum.server.name for server in run.servers if not server.stratum.up}
+    down = {server.stratum.server.label for server in run.servers if not server.stratum.up}
     for repo, verdicts in sorted(_by_repository(run).items(), key=lambda item: (-rank(_worst(item[1])), item[0])):
         yield from _repository(repo, verdicts, down, run.started)
 
@@ -121,7 +121,7 @@ def _repository(repo: str, verdicts: Sequence[ReplicaVerdict], down: set[str], n
 
 
 def _unfolded(repo: str, verdict: ReplicaVerdict, now: datetime) -> Iterator[_Row]:
-    names = (repo, verdict.replica.server.name)
+    names = (repo, verdict.replica.server.label)
     yield _Row(WORDS[verdict.health], names, facts(verdict, now), 1)
     for finding in verdict.findings:
         yield _Row(WORDS[finding.health], names, _sentence(finding), 2)
@@ -155,14 +155,14 @@ def _is_ill(verdict: ReplicaVerdict, down: set[str]) -> bool:
 
 def _is_silent(verdict: ReplicaVerdict, down: set[str]) -> bool:
     """Was it not read for a reason that is told above: its server is down, the run's time was up?"""
-    told = verdict.replica.server.name in down or verdict.replica.manifest.result is Result.DEADLINE
+    told = verdict.replica.server.label in down or verdict.replica.manifest.result is Result.DEADLINE
     return verdict.health is Health.UNKNOWN and not verdict.replica.up and told
 
 
 def _why(verdict: ReplicaVerdict, down: set[str]) -> str:
     result = verdict.replica.manifest.result
     # A server that was never asked is not up either, but nobody knows that it is down.
-    if result is not Result.DEADLINE and verdict.replica.server.name in down:
+    if result is not Result.DEADLINE and verdict.replica.server.label in down:
         return "server down"
     return ended(result)
 

@@ -55,7 +55,7 @@ def ended(result: Result) -> str:
 
 def hosts(verdicts: Iterable[ReplicaVerdict]) -> list[str]:
     """The servers of these replicas, each once, in their order."""
-    return list(dict.fromkeys(verdict.replica.server.name for verdict in verdicts))
+    return list(dict.fromkeys(verdict.replica.server.label for verdict in verdicts))
 
 
 def where(verdicts: Sequence[ReplicaVerdict]) -> str:
@@ -92,7 +92,7 @@ def newest(verdicts: Sequence[ReplicaVerdict], now: datetime, *, named: bool = F
     if not read:
         return "no revision known"
     verdict, manifest = max(read, key=lambda pair: (pair[0].is_reference, pair[1].revision))
-    on = f" on {verdict.replica.server.name}" if named else ""
+    on = f" on {verdict.replica.server.label}" if named else ""
     return ", ".join((f"rev {manifest.revision}{on}", *_published(manifest, now)))
 
 
