@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from commands import command, environment, run
 
+from telegraf_cvmfs import fleets, options
 from telegraf_cvmfs.config import SECTIONS, parse
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.duration import in_words
@@ -218,3 +220,17 @@ def test_files_that_are_linked_exist() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_command_line_is_one_that_the_program_understands() -> None:
+    text = README.read_text()
+    written = re.findall(r"^\S*telegraf-cvmfs ([^\n]+)$", text, re.MULTILINE) + re.findall(r"`telegraf-cvmfs ([^`]+)`", text)
+    written = [line for line in written if not line.startswith(("[", "for each"))]
+    assert len(written) > 5
+    for line in written:
+        if "--help" not in line:
+            assert options.parse(shlex.split(line)).command
+
+
+def test_the_public_fleet_of_the_quick_start_is_one() -> None:
+    assert "eessi" in fleets.names()
