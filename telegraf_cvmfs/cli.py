@@ -134,7 +134,7 @@ def _memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
     from telegraf_cvmfs.state import default_folder, path_of
 
     chosen = options.state_dir or fleet.state_dir
-    if options.demo or chosen == "none":
+    if options.demo or options.demo_faults or chosen == "none":
         return None
     return path_of(Path(chosen) if chosen else default_folder(os.environ), fleet.name)
 
@@ -164,13 +164,13 @@ def _summarise(run: Run, complain: Callable[[str], None]) -> None:
 @contextlib.contextmanager
 def _fleets(options: argparse.Namespace) -> Iterator[Callable[[], Fleet]]:
     """The fleet that the options ask for, each time it is asked; the demo fleet serves as long as the context lasts."""
-    if options.demo:
+    if options.demo or options.demo_faults:
         import tempfile
 
         from telegraf_cvmfs.demo import DemoFleet
 
         folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
-        with folder, DemoFleet(now=datetime.now(UTC)) as demo:
+        with folder, DemoFleet(now=datetime.now(UTC), faults=options.demo_faults) as demo:
             key = demo.write(Path(folder.name)).parent / "keys" / "demo.pub"
             fleet = _with_options(demo.fleet(keys=(key,)), options)
             yield lambda: fleet
@@ -288,7 +288,7 @@ def _telegraf_files() -> Iterator[tuple[Path, str]]:
             yield path, path.read_text(encoding="utf-8")
 
 
-def _demo(_options: argparse.Namespace, _deadline: Deadline) -> int:
+def _demo(options: argparse.Namespace, _deadline: Deadline) -> int:
     """Serve the demo fleet until interrupted, so that Telegraf or a browser can be pointed at it."""
     import tempfile
 
@@ -297,7 +297,7 @@ def _demo(_options: argparse.Namespace, _deadline: Deadline) -> int:
     signals = (signal.SIGTERM, signal.SIGINT)
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
-    with folder, DemoFleet(now=datetime.now(UTC)) as demo:
+    with folder, DemoFleet(now=datetime.now(UTC), faults=options.demo_faults) as demo:
         path = demo.write(Path(folder.name))
         lines = [f"{server.role.value}  {server.url}  {server.name}" for server in demo.fleet().servers]
         _print("\n".join([*lines, f"fleet file  {path}", ""]))

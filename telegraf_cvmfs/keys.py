@@ -66,7 +66,6 @@ class Keyring:
 
 
 _OF_A_RACE = (
-    Signature.WHITELIST_INVALID,
     Signature.CERTIFICATE_MISSING,
     Signature.CERTIFICATE_CORRUPT,
     Signature.CERTIFICATE_NOT_LISTED,

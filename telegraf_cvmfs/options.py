@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     execd = _add_command(commands, "execd", "scrape for each newline on stdin, for inputs.execd")
     _add_options(execd)
     _add_command(commands, "fleets", "list the public fleets that come with the program")
-    _add_command(commands, "demo", "serve the demo fleet on loopback until interrupted")
+    _add_demo_faults(_add_command(commands, "demo", "serve the demo fleet on loopback until interrupted"))
     return parser
 
 
@@ -59,6 +59,10 @@ def _add_command(commands: argparse._SubParsersAction[_Parser], name: str, what:
     parser = commands.add_parser(name, help=what, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     parser.set_defaults(command=name)
     return parser
+
+
+def _add_demo_faults(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--demo-faults", action="store_true", help="the demo fleet, and a server with every fault")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +79,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     key = "a master public key (PEM); repeatable, any one suffices"
     what.add_argument("--key", metavar="FILE", type=Path, action="append", help=key)
     what.add_argument("--demo", action="store_true", help="scrape the built-in demo fleet, on loopback, instead")
+    _add_demo_faults(what)
     how = parser.add_argument_group("how")
     how.add_argument("--format", choices=tuple(FORMATS), help="what to print (default: influx)")
     human = "the same as --format human"

@@ -275,13 +275,19 @@ class Visit:
             self._read_again(key)
 
     def _read_again(self, key: int) -> None:
-        """Everything that belongs to a manifest, with the manifest."""
+        """Everything that belongs to a manifest, with the manifest; what was read first stays if that fails."""
+        before = self._replicas[key]
         self._learn(key, certificate=Reading(), root_catalog=Reading())
         self._read_manifest(key)
         if self._replicas[key].up:
             self._read_detail(key, "whitelist")
             self._read_certificate(key)
             self._look_at_root_catalog(key)
+        after = self._replicas[key]
+        documents = (after.manifest, after.whitelist, after.root_catalog) if after.up else (after.manifest,)
+        if not all(reading.answered or reading.broken for reading in documents):
+            with self._lock:
+                self._replicas[key] = before
 
     def _prove_root_catalog(self, key: int) -> None:
         """Read the bytes of a root catalog and hash them, if that is due and the run's allowance permits."""

@@ -61,6 +61,26 @@ def test_the_demo_needs_no_file_and_nothing_but_loopback() -> None:
     assert "server_down" in done.stdout
 
 
+def test_the_demo_can_show_every_fault() -> None:
+    done = run("--demo-faults")
+    assert (done.returncode, done.stderr) == (0, "")
+    fields = {
+        point["tags"]["repo"].partition(".")[0]: point["fields"]
+        for line in done.stdout.splitlines()
+        if (point := parse_line(line))["tags"].get("server") == "stratum1-faulty" and "repo" in point["tags"]
+    }
+    assert {repo: (found["finding"], found["health"]) for repo, found in fields.items()} == {
+        "nightlies": ("whitelist", 2),
+        "conditions": ("signature", 2),
+        "containers": ("root_catalog", 2),
+        "config": ("root_catalog", 2),
+        "data": ("root_catalog", 2),
+        "software": ("diverged", 2),
+    }
+    assert fields["data"]["root_catalog"] == "corrupt"
+    assert fields["nightlies"]["signature"] == "whitelist_expired"
+
+
 def test_each_format_is_printed_whole(fleet_file: Path) -> None:
     texts = {
         name: run("--config", fleet_file, "--format", name).stdout for name in ("human", "json", "galaxy", "prometheus")
