@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from telegraf_cvmfs.wire.letter import content_hash
+from telegraf_cvmfs.wire.letter import fingerprints
 
-_END_OF_FINGERPRINT = re.compile(r"[ \t#]")
 _REVISION = re.compile(r"<([^ \t]+)[ \t]+\+?([0-9]{1,19})")
 _LARGEST_REVISION = (1 << 63) - 1
 
@@ -32,7 +31,7 @@ class Blacklist:
         (CernVM-FS, LoadBlacklist, MkFromFingerprint, and IsRevisionBlacklisted in catalog_mgr_client.cc).
         """
         lines = text.split("\n")
-        return Blacklist(frozenset(_fingerprints(lines)), tuple(_revisions(lines)))
+        return Blacklist(frozenset(fingerprints(lines)), tuple(_revisions(lines)))
 
     def __or__(self, other: Blacklist) -> Blacklist:
         """Both together: a client has one of its own and one of its configuration repository."""
@@ -41,15 +40,6 @@ class Blacklist:
     def first_allowed(self, repo: str) -> int:
         """The first revision of the repository that is not refused; 0 if all are allowed."""
         return max((revision for name, revision in self.revisions if name == repo), default=0)
-
-
-def _fingerprints(lines: Iterable[str]) -> Iterable[str]:
-    for line in lines:
-        written = _END_OF_FINGERPRINT.split(line, maxsplit=1)[0]
-        try:
-            yield content_hash(written.replace(":", "").lower())
-        except ValueError:
-            continue
 
 
 def _revisions(lines: Iterable[str]) -> Iterable[tuple[str, int]]:

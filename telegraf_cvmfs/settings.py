@@ -134,20 +134,16 @@ def factor(value: object) -> float:
 
 def proxy(value: object) -> str:
     """The URL of a proxy, "environment", or nothing."""
-    if value in ("", "environment"):
-        return str(value)
     try:
-        return server_url(value)
+        return "environment" if value == "environment" else via(value)
     except ValueError:
         raise ValueError('a proxy such as "http://squid.example.org:3128", "environment", or ""') from None
 
 
 def via(value: object) -> str:
     """The URL of a proxy, or nothing."""
-    if value == "":
-        return ""
     try:
-        return server_url(value)
+        return "" if value == "" else server_url(value)
     except ValueError:
         raise ValueError('a proxy such as "http://squid.example.org:3128", or ""') from None
 

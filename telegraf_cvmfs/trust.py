@@ -10,7 +10,6 @@ because clients refuse the repository then anyway. They report the same faults i
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +18,12 @@ from typing import Any, NamedTuple
 from telegraf_cvmfs.blacklist import Blacklist
 from telegraf_cvmfs.certificate import Certificate, read_certificate
 from telegraf_cvmfs.masterkey import MasterKey
-from telegraf_cvmfs.model import Letter, Manifest, ParseError, Reading, Result, Whitelist
+from telegraf_cvmfs.model import Coded, Letter, Manifest, ParseError, Reading, Result, Whitelist
 from telegraf_cvmfs.rsa import signs_digest, signs_text
 from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest, object_path
 
 
-class Signature(enum.Enum):
+class Signature(Coded):
     """What the chain of signatures is worth: the word, and the number that stands for it."""
 
     OK = ("ok", 0)
@@ -40,10 +39,6 @@ class Signature(enum.Enum):
     UNSUPPORTED = ("unsupported", 10)
     NOT_CHECKED = ("not_checked", 11)
     BLACKLISTED = ("blacklisted", 12)
-
-    def __init__(self, slug: str, code: int) -> None:
-        self.slug = slug
-        self.code = code
 
     @property
     def ok(self) -> bool | None:

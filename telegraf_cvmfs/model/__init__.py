@@ -25,6 +25,7 @@ from telegraf_cvmfs.model.fleet import (
 )
 from telegraf_cvmfs.model.reading import (
     Answer,
+    Coded,
     ConfigError,
     Entry,
     FetchError,
@@ -61,6 +62,7 @@ __all__ = [
     "SEVERITY",
     "Answer",
     "Backend",
+    "Coded",
     "ConfigError",
     "Entry",
     "FetchError",

@@ -10,7 +10,15 @@ from typing import Any, Generic, TypeVar
 from telegraf_cvmfs.model.fleet import Backend, Fleet, Role, Server
 
 
-class Result(enum.Enum):
+class Coded(enum.Enum):
+    """Words that users read, each with the number that stands for it in a field."""
+
+    def __init__(self, slug: str, code: int) -> None:
+        self.slug = slug
+        self.code = code
+
+
+class Result(Coded):
     """How the reading of a document ended: the word, and the number that stands for it."""
 
     OK = ("ok", 0)
@@ -25,10 +33,6 @@ class Result(enum.Enum):
     TOO_LARGE = ("too_large", 9)
     DEADLINE = ("deadline", 10)
     UNLISTED = ("unlisted", 11)
-
-    def __init__(self, slug: str, code: int) -> None:
-        self.slug = slug
-        self.code = code
 
 
 class GeoAPIStatus(enum.IntEnum):
@@ -174,7 +178,7 @@ class Snapshotting:
     since: datetime | None
 
 
-class RootCatalogState(enum.Enum):
+class RootCatalogState(Coded):
     """What a root catalog is worth to clients: the word, and the number that stands for it."""
 
     OK = ("ok", 0)
@@ -182,10 +186,6 @@ class RootCatalogState(enum.Enum):
     EMPTY = ("empty", 2)
     CORRUPT = ("corrupt", 3)
     NOT_CHECKED = ("not_checked", 9)
-
-    def __init__(self, slug: str, code: int) -> None:
-        self.slug = slug
-        self.code = code
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable, Iterator
 
 from telegraf_cvmfs.model import Letter, ParseError, ScrapeError
 from telegraf_cvmfs.wire import shown
 
 _SEPARATOR = b"\n--\n"
 _HASH = re.compile(r"[0-9a-f]{40}(-rmd160|-shake128)?")
+_END_OF_FINGERPRINT = re.compile(r"[ \t#]")
 _NAME = re.compile(r"[!-~]{1,255}")
 _SHAKE_BYTES = 20
 
@@ -67,6 +69,19 @@ def content_hash(text: str) -> str:
     if not _HASH.fullmatch(text):
         raise ValueError(f"is not a content hash: {shown(text)}")
     return text
+
+
+def fingerprints(lines: Iterable[str]) -> Iterator[str]:
+    """The fingerprints in these lines: lower case, without colons, with the algorithm's suffix; others are skipped.
+
+    A comment follows after a space, a tab or a "#" (CernVM-FS, SignatureManager::MkFromFingerprint).
+    """
+    for line in lines:
+        written = _END_OF_FINGERPRINT.split(line, maxsplit=1)[0]
+        try:
+            yield content_hash(written.replace(":", "").lower())
+        except ValueError:
+            continue
 
 
 def repository_name(text: str) -> str | None:

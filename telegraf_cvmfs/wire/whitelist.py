@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from telegraf_cvmfs.model import ParseError, Whitelist
 from telegraf_cvmfs.wire import shown
-from telegraf_cvmfs.wire.letter import content_hash, lines, repository_name, split
+from telegraf_cvmfs.wire.letter import fingerprints, lines, repository_name, split
 
 _CREATED_LENGTH = 14
 _EXPIRES = re.compile(r"E([0-9]{4})" + r"([0-9]{2})" * 5)
-_END_OF_FINGERPRINT = re.compile(r"[ \t#]")
 _FLAGS = {"Vpkcs7": "pkcs7", "Wcachain": "cachain"}
 
 
@@ -28,7 +26,7 @@ def parse_whitelist(body: bytes) -> Whitelist:
         raise ParseError(f"whitelist: does not start with a time of 14 digits: {shown(created)}")
     repository = _repository(rest)
     flags = _flags(rest)
-    return Whitelist(_expires(expires), repository, tuple(_fingerprints(rest)), flags, letter)
+    return Whitelist(_expires(expires), repository, tuple(fingerprints(rest)), flags, letter)
 
 
 def _expires(line: str) -> datetime:
@@ -60,16 +58,3 @@ def _flags(rest: list[str]) -> tuple[str, ...]:
             found.append(flag)
             rest.pop(0)
     return tuple(found)
-
-
-def _fingerprints(rest: Iterable[str]) -> Iterator[str]:
-    """Lower case, without colons, with the algorithm's suffix; clients skip what they cannot read.
-
-    A comment follows after a space, a tab or a "#" (CernVM-FS, SignatureManager::MkFromFingerprint).
-    """
-    for line in rest:
-        written = _END_OF_FINGERPRINT.split(line, maxsplit=1)[0]
-        try:
-            yield content_hash(written.replace(":", "").lower())
-        except ValueError:
-            continue
