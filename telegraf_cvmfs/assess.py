@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from telegraf_cvmfs.compare import Comparison, compare, manifest_of, members_differ
+from telegraf_cvmfs.compare import Comparison, compare, members_differ
 from telegraf_cvmfs.finding import too_long
 from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import (
@@ -48,7 +48,7 @@ def assess(scrape: Scrape, duration: timedelta, memory: Memory = NOTHING, trust:
         memory: what earlier runs saw.
         trust: judges the chain of signatures of one replica at a moment; None for one that has no manifest.
     """
-    beside_each_other = compare(scrape, memory), members_differ(scrape.strata)
+    beside_each_other = compare(scrape, memory), members_differ(scrape.strata, memory)
     background = _Background(scrape.fleet, scrape.started, memory, trust, *beside_each_other)
     servers = tuple(_server_verdict(background, stratum) for stratum in scrape.strata)
     return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit)
@@ -63,24 +63,25 @@ class _Background:
     memory: Memory
     trust: Judge
     comparisons: Mapping[int, Comparison]
-    differing: Mapping[str, Replica]
+    differing: Mapping[str, tuple[Replica, datetime]]
 
 
 def _server_verdict(background: _Background, stratum: Stratum) -> ServerVerdict:
-    newest = background.differing.get(stratum.server.name) if stratum.server.address is not None else None
-    found = (*server_findings(background.fleet, stratum, background.now), *_differs(stratum, newest, background.now))
+    found = (*server_findings(background.fleet, stratum, background.now), *_differs(background, stratum))
     findings = _worst_first(found)
     down = not stratum.up and gave_no_answer(stratum)
     replicas = tuple(_replica_verdict(background, stratum, replica, server_down=down) for replica in stratum.replicas)
     return ServerVerdict(stratum, worst(finding.health for finding in findings), findings, replicas)
 
 
-def _differs(stratum: Stratum, newest: Replica | None, now: datetime) -> Iterator[Finding]:
+def _differs(background: _Background, stratum: Stratum) -> Iterator[Finding]:
     """Machines behind one name replicate each in its own time: that they differ counts when it has lasted."""
-    published = None if newest is None else manifest_of(newest).published
-    if newest is not None and published is not None:
-        text = f"the machines behind {stratum.server.name} differ in {newest.repo}, {{}} after its publication"
-        yield from too_long(stratum.server.limits["members_differ"], "members_differ", now - published, 1.0, text)
+    server = stratum.server
+    differing = background.differing.get(server.name) if server.address is not None else None
+    if differing is not None:
+        newest, since = differing
+        text = f"the machines behind {server.name} differ in {newest.repo}, and have for {{}}"
+        yield from too_long(server.limits["members_differ"], "members_differ", background.now - since, 1.0, text)
 
 
 def _replica_verdict(

@@ -84,18 +84,27 @@ def _diverged(replica: Replica, reference: Replica, replicas: Iterable[Replica])
     return len({manifest_of(other).root_catalog for other in same}) > 1
 
 
-def members_differ(strata: Sequence[Stratum]) -> Mapping[str, Replica]:
-    """For each server of several machines the newest replica that some of its machines do not have.
+def members_differ(strata: Sequence[Stratum], memory: Memory = NOTHING) -> Mapping[str, tuple[Replica, datetime]]:
+    """For each server of several machines what some of them lack, and since when; of several such the longest.
 
-    Clients that are sent now to one and now to the other go back and forth; of several such the longest published.
+    Clients are sent now to one of them and now to another, and go back and forth.
     """
-    differing: dict[str, Replica] = {}
+    differing: dict[str, tuple[Replica, datetime]] = {}
     for name, group in _by_name(strata).items():
-        for replicas in _by_repo(group).values():
-            newest = max(replicas, key=lambda replica: manifest_of(replica).revision)
-            if len({(manifest_of(one).revision, manifest_of(one).root_catalog) for one in replicas}) > 1:
-                differing.setdefault(name, newest)
+        lacking = [found for replicas in _by_repo(group).values() if (found := _lacking(replicas, memory))]
+        if lacking:
+            differing[name] = min(lacking, key=lambda found: found[1])
     return differing
+
+
+def _lacking(replicas: Sequence[Replica], memory: Memory) -> tuple[Replica, datetime] | None:
+    """The newest of several, if they are not all the same, and when what the oldest lacks was published."""
+    newest = max(replicas, key=lambda replica: manifest_of(replica).revision)
+    lowest = min(manifest_of(replica).revision for replica in replicas)
+    if len({(manifest_of(one).revision, manifest_of(one).root_catalog) for one in replicas}) == 1:
+        return None
+    since = memory.missing_since(newest.repo, lowest, manifest_of(newest))
+    return None if since is None else (newest, since)
 
 
 def _by_name(strata: Iterable[Stratum]) -> dict[str, list[Stratum]]:

@@ -185,12 +185,12 @@ def _fleet(file: _File) -> Fleet:
         what = f"unknown section or key {_shown(unknown[0])}; known are {known}"
         raise ConfigError(f"fleet file {file.path}{at}: {what}")
     fleet = _section(file, "fleet")
-    fleet.pop("via", None)  # it is that of each server which has none of its own
+    via = fleet.pop("via", "")  # it is that of each server which has none of its own
     scrape = _section(file, "scrape")
     limits = _limits(_section(file, "limits"), FINDINGS)
     state = _section(file, "state")
     return Fleet(
-        servers=_servers(file, limits),
+        servers=_servers(file, limits, via),
         rules=_rules(file),
         geoapi=GeoAPI(**_section(file, "geoapi")),
         keys=_key_files(file, "fleet", None, fleet.pop("keys", ())),
@@ -241,7 +241,7 @@ def _limits(moved: Mapping[str, Any], default: Mapping[str, Limit]) -> dict[str,
     }
 
 
-def _servers(file: _File, limits: Mapping[str, Limit]) -> tuple[Server, ...]:
+def _servers(file: _File, limits: Mapping[str, Limit], via: str) -> tuple[Server, ...]:
     servers: dict[str, Server] = {}
     for number, table in enumerate(_repeated(file, "server")):
         for key in ("url", "role"):
@@ -250,7 +250,7 @@ def _servers(file: _File, limits: Mapping[str, Limit]) -> tuple[Server, ...]:
         own = _convert(file, "server", number, table.pop("limits", {}), _LIMITS)
         table.setdefault("name", settings.server_name(table["url"]))
         every = table.pop("addresses", False)
-        table.setdefault("via", file.data.get("fleet", {}).get("via", ""))
+        table.setdefault("via", via)
         server = Server(**table, limits=_limits(own, limits), all_addresses=every)
         if server.name in servers:
             what = f"another server is named {server.name!r} already; give each a name of its own"

@@ -102,6 +102,7 @@ def complete(replica: Replica) -> bool:
     readings = [replica.manifest, *(getattr(replica, field) for field in details(replica))]
     if replica.up and not replica.pass_through:
         readings.append(replica.root_catalog)
+        readings += [] if replica.proxied is None else [replica.proxied]
     return all(reading.result is not Result.DEADLINE for reading in readings)
 
 

@@ -133,6 +133,10 @@ class Network:
         why = f"connecting to {host}:{port}: {reason.strerror or reason}"
         raise FetchError(Result.CONNECTION_FAILED, why) from reason
 
+    def asks_proxy(self, server: Server) -> bool:
+        """Does a proxy reach this server for us, and so choose the machine?"""
+        return bool(self._proxies(server.url))
+
     def addresses(self, server: Server) -> Sequence[str]:
         """The addresses of all machines behind the name of a server.
 

@@ -23,6 +23,9 @@ def members(server: Server, network: Network, complain: Callable[[str], None]) -
     """
     if not server.all_addresses:
         return [server]
+    if network.asks_proxy(server):
+        complain(f"W! {server.name}: a proxy chooses among its machines, so they are not scraped one by one")
+        return [server]
     try:
         found = network.addresses(server)
     except FetchError:

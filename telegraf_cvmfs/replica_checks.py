@@ -67,7 +67,7 @@ def checks_for(case: Case) -> tuple[Check, ...]:
 
 
 def _check_down(case: Case) -> Iterator[Finding]:
-    name, why = case.replica.server.name, case.replica.manifest.why
+    name, why = case.replica.server.label, case.replica.manifest.why
     yield Finding("manifest", Health.UNKNOWN, f"server {name} is down: {why}")
 
 
@@ -142,7 +142,7 @@ def _check_lag(case: Case) -> Iterator[Finding]:
     behind, reference = case.comparison.revisions_behind, case.comparison.reference
     if behind is None or behind <= 0 or reference is None or case.limits["lagging"] == Limit():
         return
-    name = reference.server.name
+    name = reference.server.label
     if case.comparison.lag is None:
         yield not_known("lagging", "for how long it has been behind", f"{name} does not say when it published")
         return
@@ -242,7 +242,7 @@ def _check_divergence(case: Case) -> Iterator[Finding]:
     if not case.comparison.diverged or not case.limits["diverged"].critical:
         return
     revision, reference = manifest_of(case.replica).revision, case.comparison.reference
-    other = "another server" if reference is None or case.comparison.is_reference else reference.server.name
+    other = "another server" if reference is None or case.comparison.is_reference else reference.server.label
     if reference is not None and manifest_of(reference).revision != revision:
         other = "another server"
     text = f"revision {revision} has another root catalog here than on {other}"
@@ -256,7 +256,7 @@ def _check_ahead(case: Case) -> Iterator[Finding]:
         return
     if case.comparison.revisions_behind is not None and case.comparison.revisions_behind < 0:
         mine, newest = manifest_of(case.replica).revision, manifest_of(reference).revision
-        text = f"revision {mine} is newer than {newest}, the newest on {reference.server.name}"
+        text = f"revision {mine} is newer than {newest}, the newest on {reference.server.label}"
         yield Finding("ahead", Health.WARNING, text)
 
 
@@ -278,12 +278,11 @@ def _check_proxy(case: Case) -> Iterator[Finding]:
     if proxied.value is None:
         yield not_known("proxy_stale", "what clients behind the proxy get", proxied.why)
         return
-    age = timedelta(seconds=proxied.age or 0)
-    if proxied.value.revision < manifest.revision and case.missing_since is not None:
-        text = f"the proxy still gives revision {proxied.value.revision}, {{}} after the next was published"
-        yield from too_long(limit, "proxy_stale", case.now - case.missing_since, 1.0, text)
-    else:
-        yield from too_long(limit, "proxy_stale", age, 1.0, "the manifest has been in the proxy for {}")
+    behind = timedelta(0) if case.missing_since is None else case.now - case.missing_since
+    text = f"the proxy still gives revision {proxied.value.revision}, {{}} after the next was published"
+    late = list(too_long(limit, "proxy_stale", behind, 1.0, text)) if case.missing_since else []
+    kept = timedelta(seconds=proxied.age or 0)
+    yield from late or too_long(limit, "proxy_stale", kept, 1.0, "the manifest has been in the proxy for {}")
 
 
 _CHECKS_OF_ANY: tuple[Check, ...] = (

@@ -75,4 +75,4 @@ def _read_overtaken(visits: Sequence[Visit], width: int) -> None:
 
 def _finish(visit: Visit, done: Callable[[str], None]) -> None:
     visit.run()
-    done(visit.server.name)
+    done(visit.server.label)

@@ -13,13 +13,20 @@ from telegraf_cvmfs.points import unix
 
 
 def render(run: Run, *, terminal: bool = False) -> str:  # noqa: ARG001 - no colours here
-    """One line for each repository on each server; of two paths to one, that without an alias."""
-    lines: dict[tuple[str, str], str] = {}
+    """One line for each repository on each server; of two paths to one, or two machines of one, the better one's.
+
+    That is one that is up, then one without an alias.
+    """
+    best: dict[tuple[str, str], Replica] = {}
     for replica in (verdict.replica for verdict in run.replicas):
         place = (key(replica.server.name), key(replica.repo))
-        if all(place) and (place not in lines or replica.alias is None):
-            lines[place] = _line(*place, replica)
-    return "".join(lines.values())
+        if all(place) and (place not in best or _rank(replica) > _rank(best[place])):
+            best[place] = replica
+    return "".join(_line(*place, replica) for place, replica in best.items())
+
+
+def _rank(replica: Replica) -> tuple[bool, bool]:
+    return replica.up, replica.alias is None
 
 
 def _line(server: str, repo: str, replica: Replica) -> str:

@@ -19,7 +19,12 @@ from telegraf_cvmfs.points import FIELDS
 
 SAMPLE = FOLDER / "sample-execd.conf"
 INTO_INFLUXDB: list[str | Path] = ["--config", AGENT, "--config", FOLDER / "outputs" / "influxdb1.conf"]
-OF_THE_KILL = ("signal: killed", "write deadline failed", "broken pipe")  # what Telegraf says of it
+OF_THE_KILL = (
+    "file already closed",  # the pipe of the program that is no more
+    "signal: killed",
+    "write deadline failed",
+    "broken pipe",
+)  # what Telegraf says of it
 STARTED = "Starting process: "  # in Telegraf's log at level I
 
 
