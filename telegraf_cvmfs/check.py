@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from telegraf_cvmfs.duration import duration, in_words
 from telegraf_cvmfs.emit.phrases import listed, tame
-from telegraf_cvmfs.model import Backend, Fleet, Reading, Result, Role, Stratum
+from telegraf_cvmfs.model import Backend, Fleet, Reading, Replica, Result, Role, Stratum
+from telegraf_cvmfs.trust import Signature, Trust
 
 TELEGRAF_TIMEOUT = timedelta(seconds=5)
 """What inputs.exec gives a command unless it is told otherwise."""
@@ -104,16 +105,42 @@ ADVICE: tuple[tuple[Result, str, str], ...] = (
 """What to do about a result whose sentence has the words; the first that fits."""
 
 
-def check(fleet: Fleet, strata: Iterable[Stratum]) -> Iterator[str]:
-    """Lines that say what would be scraped, and what is wrong with each server and what to do."""
+Judge = Callable[[Replica], Trust | None]
+
+
+def check(fleet: Fleet, strata: Iterable[Stratum], judge: Judge = lambda _replica: None) -> Iterator[str]:
+    """Lines that say what would be scraped, and what is wrong with each server and what to do.
+
+    `judge` says what a client with the fleet's keys would make of a repository; by default nobody asks.
+    """
     yield tame(
         f"fleet {fleet.name}: {_many(len(fleet.servers), 'server')}, a run takes at most {in_words(fleet.deadline)}",
         LONGEST_LINE,
     )
     for stratum in strata:
         server = stratum.server
-        lines = (f"{server.role.value} at {server.url}", *_server(fleet, stratum))
+        lines = (f"{server.role.value} at {server.url}", *_server(fleet, stratum), *_keys(stratum, judge))
         yield from (tame(f"{server.name}: {line}", LONGEST_LINE) for line in lines)
+
+
+def _keys(stratum: Stratum, judge: Judge) -> Iterator[str]:
+    """Do the master keys fit? Of one repository: the others are scraped, and then each is judged."""
+    for replica in [replica for replica in stratum.replicas if replica.up][:1]:
+        trust = judge(replica)
+        if trust is None:
+            continue
+        if trust.signature is Signature.NO_KEY:
+            yield (
+                f"no master key is given for {replica.repo}, so its signatures are not all verified: "
+                'keys = ["the.key.pub"] in the fleet file, or --key'
+            )
+        elif trust.signature is Signature.OK and trust.key is not None:
+            yield f"ok: the signatures of {replica.repo} are good, with the key {trust.key.name}"
+        elif trust.signature is Signature.WHITELIST_INVALID:
+            yield f"wrong: the master keys do not fit {replica.repo}, or it is forged: {trust.why}"
+            yield "compare them with the keys of its clients, /etc/cvmfs/keys/<domain>/*.pub"
+        else:
+            yield f"wrong: clients would not take {replica.repo}: {trust.why}"
 
 
 def _server(fleet: Fleet, stratum: Stratum) -> Iterator[str]:

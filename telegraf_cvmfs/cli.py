@@ -257,13 +257,15 @@ def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
     from telegraf_cvmfs.check import check, telegraf_settings
     from telegraf_cvmfs.fetch import Network
+    from telegraf_cvmfs.keys import Keyring
     from telegraf_cvmfs.run import knock
 
     with _fleet(options) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())
         network = Network(deadline, fleet.connections_per_server, fleet.proxy)
-        strata = knock(fleet, datetime.now(UTC), network, _complainer(options))
-        lines = [*check(fleet, strata), _check_memory(fleet, options)]
+        now, complain = datetime.now(UTC), _complainer(options)
+        judge = partial(Keyring(fleet, complain).judge, now=now)
+        lines = [*check(fleet, knock(fleet, now, network, complain), judge), _check_memory(fleet, options)]
         for path, text in _telegraf_files():
             lines += telegraf_settings(str(path), text, fleet.deadline)
     _print("\n".join(lines) + "\n")

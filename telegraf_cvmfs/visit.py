@@ -142,11 +142,14 @@ class Visit:
                 self._read_again(key)
 
     def knock(self) -> None:
-        """The list, and a manifest until one is there: enough to say whether a scrape would work."""
+        """The list, a manifest, and what signs it: enough to say whether a scrape would work."""
         if self.server.backend is not Backend.S3:
             self._read_list()
         for key in list(self._replicas):
             self._read_manifest(key)
+            if self._replicas[key].up:
+                self._read_detail(key, "whitelist")
+                self._read_certificate(key)
             if self._replicas[key].up or not self._hidden():
                 return
 

@@ -18,6 +18,7 @@ from commands import environment, run
 from telegraf_cvmfs.check import LONGEST_LINE, check, telegraf_settings
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.demo import DemoFleet
+from telegraf_cvmfs.demo.signing import make_keys
 from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.model import Backend, Fleet, Role, Server
 from telegraf_cvmfs.run import knock
@@ -339,3 +340,24 @@ def checked(env: Mapping[str, str]) -> str:
         done = run("--stratum1", url, "--check", "--state-dir", "none", env=env)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+# --- keys -------------------------------------------------------------------------------------------
+
+
+def test_keys_that_fit_that_do_not_and_that_are_not_given_are_told_apart(tmp_path: Path) -> None:
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        told_apart(demo, tmp_path)
+
+
+def told_apart(demo: DemoFleet, tmp_path: Path) -> None:
+    demo.write(tmp_path)
+    key, stranger = tmp_path / "keys" / "demo.pub", tmp_path / "stranger.pub"
+    stranger.write_bytes(make_keys().master_public_pem)
+    server = ["--stratum1", demo.urls["stratum1-healthy"], "--check", "--state-dir", "none"]
+    assert f"are good, with the key {key}" in run(*server, "--key", key).stdout
+    assert "no master key is given for software.demo.example" in run(*server).stdout
+    wrong = run(*server, "--key", stranger)
+    assert "wrong: the master keys do not fit software.demo.example" in wrong.stdout
+    assert "/etc/cvmfs/keys/<domain>/*.pub" in wrong.stdout
+    assert (wrong.returncode, wrong.stderr) == (0, "")

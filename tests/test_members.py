@@ -286,7 +286,7 @@ def test_machines_that_differ_for_longer_than_an_hour_are_a_warning_on_each() ->
     for verdict in run.servers:
         (finding,) = verdict.findings
         assert finding.health is Health.WARNING
-        assert f"the machines behind {NAME} differ in {REPOSITORY}, 2h after" in finding.problem
+        assert f"the machines behind {NAME} differ in {REPOSITORY}, and have for 2h" in finding.problem
 
 
 @pytest.mark.parametrize(("published", "found"), [(HOUR - MINUTE, 0), (HOUR, 2)])
