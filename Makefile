@@ -8,7 +8,7 @@ IN = $(VENV)/bin
 HOUSE = $(wildcard tests/test_house*.py)
 PIP_INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test fuzz check clean
+.PHONY: help demo test fuzz check clean bench
 .DELETE_ON_ERROR:
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make test    run all tests, with a real Telegraf and InfluxDB where they can be had"
 	@echo "make fuzz    hostile input for every reader, a minute each; ARGS=\"--seconds 600 fleet\" for more of one"
 	@echo "make check   lint, format, types, house rules"
+	@echo "make bench   what a run and a verification cost, beside the least they could"
 	@echo "make clean   remove what these made in this folder"
 
 demo: $(VENV)/.set-up
@@ -34,6 +35,10 @@ check: $(VENV)/.set-up-for-tests
 	$(IN)/ruff format --check .
 	$(IN)/mypy --strict
 	$(if $(HOUSE),$(IN)/python -m pytest --quiet $(HOUSE))
+
+bench: $(VENV)/.set-up
+	$(IN)/python benchmarks/scrape.py
+	$(IN)/python benchmarks/trust.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -47,7 +47,7 @@ def main() -> None:
     chains = cpu(lambda: judged(links, master))
     floor = cpu(lambda: recovered(links, keys))
     said = f"{count} chains: {chains:.3f} s of CPU; their RSA recoveries alone: {floor:.3f} s"
-    print(f"{said}; ratio {chains / floor:.2f}")  # noqa: T201
+    print(f"{said}; ratio {chains / floor:.2f}")
 
 
 def link(number: int, keys: Keys) -> Link:

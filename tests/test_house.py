@@ -13,20 +13,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PURE = [
     *sorted((PACKAGE / "wire").glob("*.py")),
     *sorted((PACKAGE / "emit").glob("*.py")),
-    *(
-        PACKAGE / f"{name}.py"
-        for name in (
-            "assess",
-            "compare",
-            "points",
-            "settings",
-            "targets",
-            "duration",
-            "memory",
-            "documents",
-            "check",
-        )
-    ),
+    *sorted((PACKAGE / "model").glob("*.py")),
+    *(PACKAGE / f"{name}.py" for name in ("assess", "replica_checks", "server_checks", "finding", "compare", "memory")),
+    *(PACKAGE / f"{name}.py" for name in ("trust", "certificate", "rsa", "masterkey", "blacklist")),
+    *(PACKAGE / f"{name}.py" for name in ("points", "settings", "targets", "duration", "documents", "check")),
 ]
 OUTSIDE_WORLD = {
     *("socket", "ssl", "selectors", "http", "urllib3", "requests", "certifi", "asyncio", "subprocess", "threading"),
