@@ -125,8 +125,12 @@ class Visit:
             self._stages()
         except Exception as error:  # noqa: BLE001  # our fault: it costs this server, not the run
             self._complain(f"E! {self.server.label}: {internal(error)}")
+        self.finished = self._has_all()
+
+    def _has_all(self) -> bool:
+        """Has everything been read that a verdict needs? Proving root catalogs can wait for the next run."""
         listed = self.server.backend is Backend.S3 or self._listing.result is not Result.DEADLINE
-        self.finished = listed and all(map(complete, self._replicas.values()))
+        return listed and all(map(complete, self._replicas.values()))
 
     def revisions(self, *, source: bool) -> Iterator[tuple[str, int]]:
         """The repositories read here, originals or replicas, with their revisions."""
@@ -184,6 +188,7 @@ class Visit:
         jobs.append(self._read_meta)
         side_by_side(jobs, self._fleet.connections_per_server)
         self._each(self._read_again_in_doubt, self._replicas)
+        self.finished = self._has_all()
         for key in self._replicas:  # one after the other: each may be large
             self._prove_root_catalog(key)
 
