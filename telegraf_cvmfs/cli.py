@@ -25,6 +25,7 @@ from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.options import ENVIRONMENT, parse
 
 if TYPE_CHECKING:
+    from telegraf_cvmfs.keys import Keyring
     from telegraf_cvmfs.names import Names
     from telegraf_cvmfs.state import State
 
@@ -65,14 +66,17 @@ def _place(error: BaseException) -> str:
 
 def _once(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape once and print."""
+    from telegraf_cvmfs.keys import Keyring
+
     with _fleet(options) as fleet:
-        _round(fleet, deadline, options, _state(fleet, options))
+        _round(fleet, deadline, options, Keyring(fleet, _complainer(options)), _state(fleet, options))
     return OK
 
 
 def _execd(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends."""
     from telegraf_cvmfs.execd import Rounds
+    from telegraf_cvmfs.keys import Keyring
     from telegraf_cvmfs.names import Names
 
     rounds = Rounds(descriptor=0)
@@ -80,12 +84,21 @@ def _execd(options: argparse.Namespace, deadline: Deadline) -> int:
         signal.signal(number, lambda *_: rounds.stop())
     if deadline.passed:  # the signal came while this was imported
         return OK
-    names = Names()
+    names, complain = Names(), _complainer(options)
     with _fleets(options) as current:
-        state = _state(current(), options)
+        fleet = current()
+        keyring, state, wrong = Keyring(fleet, complain), _state(fleet, options), ""
         for _ in rounds:
-            within = rounds.begin(Deadline(float("inf")))
-            _round(current(), within, options, state, names, answered=rounds.answered)
+            within, fleet = rounds.begin(Deadline(float("inf"))), current()
+            try:
+                keyring, wrong = Keyring(fleet, complain), ""
+            except ConfigError as error:
+                if str(error) != wrong:  # said once, not at every newline
+                    complain(f"E! {error}; the keys as they were before stay in use")
+                wrong = str(error)
+            if state.path != _memory_path(fleet, options):
+                state = _state(fleet, options)
+            _round(fleet, within, options, keyring, state, names=names, answered=rounds.answered)
             names.forget()
     return OK
 
@@ -94,15 +107,15 @@ def _round(
     fleet: Fleet,
     deadline: Deadline,
     options: argparse.Namespace,
+    keyring: Keyring,
     state: State,
-    names: Names | None = None,
     *,
+    names: Names | None = None,
     answered: Callable[[], None] = lambda: None,
 ) -> None:
     """One run from the fleet to its printed text; what is worth remembering is kept."""
     from telegraf_cvmfs.assess import assess
     from telegraf_cvmfs.fetch import Network
-    from telegraf_cvmfs.keys import Keyring
     from telegraf_cvmfs.run import scrape
 
     deadline.shorten(fleet.deadline.total_seconds())
@@ -110,7 +123,7 @@ def _round(
     _open_enough_files()
     network = Network(deadline, fleet.connections_per_server, fleet.proxy, names=names)
     complain = _complainer(options)
-    keyring, now = Keyring(fleet, complain), datetime.now(UTC)
+    now = datetime.now(UTC)
     doubt = partial(keyring.doubts, now=now)
     with _progress(fleet, options) as tick:
         seen = scrape(fleet, now, network, complain, done=tick, memory=state.memory, doubt=doubt)

@@ -196,7 +196,7 @@ def _fleet(file: _File) -> Fleet:
         keys=_key_files(file, "fleet", None, fleet.pop("keys", ())),
         key_dirs=tuple(file.path.parent / name for name in fleet.pop("key_dirs", ())),
         blacklists=tuple(file.path.parent / name for name in fleet.pop("blacklists", ())),
-        state_dir=state.get("dir", ""),
+        state_dir=_state_dir(file, state.get("dir", "")),
         **fleet,
         **scrape,
     )
@@ -267,6 +267,11 @@ def _rules(file: _File) -> tuple[RepositoryRule, ...]:
         keys = _key_files(file, "repository", number, table.pop("keys", ()))
         rules.append(RepositoryRule(**table, keys=keys))
     return tuple(rules)
+
+
+def _state_dir(file: _File, name: str) -> str:
+    """Relative to the fleet file, as keys are; "none" is no folder."""
+    return name if name in ("", "none") else str(file.path.parent / name)
 
 
 def _key_files(file: _File, section: str, number: int | None, names: Iterable[str]) -> tuple[Path, ...]:

@@ -125,7 +125,7 @@ class State:
     """
 
     def __init__(self, path: Path | None, complain: Callable[[str], None]) -> None:
-        self._path = path
+        self.path = path
         self._complain = complain
         self._warned = False
         self.memory = Memory() if path is None else self._try(lambda: read(path)) or Memory()
@@ -133,7 +133,7 @@ class State:
     def keep(self, run: Run) -> None:
         """Remember what this run saw, for the next."""
         self.memory = memory = remember(self.memory, run)
-        if (path := self._path) is not None:
+        if (path := self.path) is not None:
             self._try(lambda: write(path, memory))
 
     def _try(self, work: Callable[[], T]) -> T | None:

@@ -545,3 +545,18 @@ def test_a_thousand_rounds_leave_nothing_behind(fleet_file: Path, tmp_path: Path
         assert (running.end(), running.said()) == (0, [])
     assert end == [threads, descriptors] == [2, 3]
     assert after - before < 4 * 1024
+
+
+def test_a_key_that_is_damaged_later_leaves_the_keys_as_they_were(demo: DemoFleet, tmp_path: Path) -> None:
+    path = demo.write(tmp_path)
+    with execd(tmp_path, "--config", path) as running:
+        running.ask()
+        assert 'signature="ok"' in running.batch()
+        (path.parent / "keys" / "demo.pub").write_text("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n")
+        for _ in range(2):
+            running.ask()
+            assert 'signature="ok"' in running.batch()
+        assert running.end() == 0
+        (said,) = running.said()
+    assert said.startswith("E! key file ")
+    assert said.endswith("the keys as they were before stay in use")
