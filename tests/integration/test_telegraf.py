@@ -48,7 +48,9 @@ def test_no_run_has_trouble(delivered: Delivered) -> None:
 def test_the_tags_are_those_of_the_table_and_there_is_no_host(delivered: Delivered) -> None:
     found = {(row["name"], row["tagKey"]) for row in delivered.ask("SHOW TAG KEYS")}
     tags = {(measurement, tag) for measurement, tags in TAGS.items() for tag in tags}
-    assert found == {(measurement, tag) for measurement, tag in tags if tag != "address"}, "no name has several machines here"
+    assert found == {(measurement, tag) for measurement, tag in tags if tag != "address"}, (
+        "no name has several machines here"
+    )
 
 
 def test_the_fields_have_the_types_of_the_table(delivered: Delivered) -> None:
