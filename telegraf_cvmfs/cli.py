@@ -205,9 +205,10 @@ def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
     if options.fleet and options.config:
         raise ConfigError("--fleet and --config: only one of them can say what to scrape")
     path = _named_fleet(options) or options.config
-    if path is None and (named := os.environ.get(ENVIRONMENT)):
+    without_file = bool(options.stratum0 or options.stratum1)
+    if path is None and not without_file and (named := os.environ.get(ENVIRONMENT)):
         path = Path(named)
-    if path is None and not (options.stratum0 or options.stratum1):
+    if path is None and not without_file:
         path = config.DEFAULT_PATH
         if not path.exists():
             what = f"nothing to scrape: give --config, --stratum0, --stratum1 or --demo ({path} does not exist)"

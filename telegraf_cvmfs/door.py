@@ -15,6 +15,9 @@ HTTP_OK = 200
 NOT_SERVED = (404, 410)
 FORBIDDEN = 403  # what S3 says of an object that is not there, to those who may not list the bucket
 
+HEAD_NOT_TAKEN = (403, 405, 501)
+"""What servers answer that do not know HEAD, or do not want it."""
+
 SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
 """Failures that come without any answer."""
 
@@ -38,6 +41,11 @@ class Door:
         self._silences = 0
         self._last: FetchError | None = None
 
+    @property
+    def heard(self) -> bool:
+        """Did the last request get an answer?"""
+        return self._silences == 0
+
     def read(self, url: str, limit: int, parse: Callable[[bytes], T]) -> Reading[T]:
         """One document of at most so many bytes; whatever goes wrong is part of the answer."""
         answer = self._ask(url, limit)
@@ -54,8 +62,20 @@ class Door:
             return self._our_fault(url, error)
 
     def look(self, url: str, make: Callable[[Answer], T]) -> Reading[T]:
-        """What the head of a document tells: that it is there, and how long it is."""
+        """What the head of a document tells: that it is there, and how long it is.
+
+        Some servers do not take HEAD, or say then what is not so: before it is missing or empty, it is asked for by GET
+        as clients do, but for no more than a byte.
+        """
         answer = self._ask(url, 0)
+        if isinstance(answer, Reading):
+            doubtful = answer.result is Result.NOT_FOUND or answer.http_status in HEAD_NOT_TAKEN
+        else:
+            doubtful = answer.length == 0
+        if doubtful:
+            answer = self._ask(url, 1)
+            if isinstance(answer, Reading) and answer.result is Result.TOO_LARGE:
+                answer = Answer(HTTP_OK, b"")
         return answer if isinstance(answer, Reading) else Reading(Result.OK, make(answer), answer.status, "")
 
     def _ask(self, url: str, limit: int) -> Answer | Reading[Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from telegraf_cvmfs.documents import is_object
 from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict
 
 SEEN_FOR = timedelta(days=7)
@@ -30,8 +31,8 @@ MOST_PUBLICATIONS = 256
 class Remembered:
     """One repository on one server: where it lay, when it was last seen there, its newest revision and when.
 
-    `proved` is when the bytes of the root catalog `root_hash` were last hashed there, `certificate` the name of the
-    certificate object that was last read there.
+    `root_hash` is that of the revision last read, newest or not, `proved` is when the bytes of that root catalog were
+    last hashed there, `certificate` the name of the certificate object that was last read there.
     """
 
     entry: Entry
@@ -78,14 +79,15 @@ class Memory:
     def newest_seen(self, replica: Replica, now: datetime) -> int | None:
         """The newest revision that was seen of a replica, if that is not too long ago to matter."""
         one = self._find(replica)
-        if one is None or one.revision_seen is None or now - one.revision_seen >= BACKWARDS_FOR:
+        if one is None or one.revision_seen is None or not timedelta(0) <= now - one.revision_seen < BACKWARDS_FOR:
             return None
         return one.revision
 
     def certificate(self, replica: Replica, name: str) -> bytes | None:
         """The certificate object of this name, if it was read from this replica before."""
         one = self._find(replica)
-        return self.certificates.get(name) if one is not None and one.certificate == name else None
+        body = self.certificates.get(name) if one is not None and one.certificate == name else None
+        return None if body is None or is_object(name, body) is False else body  # a file can be damaged
 
     def proved(self, replica: Replica, root_hash: str) -> datetime | None:
         """When the bytes of this root catalog were last hashed on this replica."""
@@ -157,10 +159,10 @@ def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: date
     after = replace(before or Remembered(_entry(replica), now), entry=_entry(replica))
     if here:
         after = replace(after, seen=now)
+    if manifest is not None:
+        after = replace(after, root_hash=manifest.root_catalog, proved=_proved(replica, before, manifest))
     if manifest is not None and not _is_older(manifest.revision, after, now):
-        proved = _proved(replica, before, manifest)
-        root_hash = manifest.root_catalog
-        after = replace(after, revision=manifest.revision, root_hash=root_hash, revision_seen=now, proved=proved)
+        after = replace(after, revision=manifest.revision, revision_seen=now)
     if manifest is not None and _certificate_is_good(verdict):
         after = replace(after, certificate=manifest.certificate)
     return after
@@ -170,7 +172,7 @@ def _is_older(revision: int, seen: Remembered, now: datetime) -> bool:
     """Older than one that was seen of late? Then that one is what is remembered, and the finding stays."""
     if seen.revision is None or seen.revision_seen is None:
         return False
-    return revision < seen.revision and now - seen.revision_seen < BACKWARDS_FOR
+    return revision < seen.revision and timedelta(0) <= now - seen.revision_seen < BACKWARDS_FOR
 
 
 def _proved(replica: Replica, before: Remembered | None, manifest: Manifest) -> datetime | None:

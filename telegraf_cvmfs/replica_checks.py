@@ -159,10 +159,10 @@ def _check_status(case: Case) -> Iterator[Finding]:
         if case.limits[slug] != Limit() and not (case.replica.source and key == "last_snapshot")
     }
     if not status.answered:
-        yield from (not_known(slug, f"its {key}", status.why) for slug, key in list(needed.items())[:1])
+        yield from (not_known(slug, f"what its {key} is", status.why) for slug, key in list(needed.items())[:1])
     elif status.value is not None:
         unread = [slug for slug, key in needed.items() if key in status.value.unreadable]
-        yield from (not_known(slug, f"its {needed[slug]}", "it cannot be read") for slug in unread)
+        yield from (not_known(slug, f"what its {needed[slug]} is", "it cannot be read") for slug in unread)
 
 
 _IN_STATUS = {"snapshot_old": "last_snapshot", "gc_old": "last_gc", "check_failed": "check_status"}

@@ -13,7 +13,8 @@ from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.members import all_members
 from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
-from telegraf_cvmfs.visit import Doubt, Past, Visit, side_by_side
+from telegraf_cvmfs.visit import Doubt, Past, Visit
+from telegraf_cvmfs.workers import side_by_side
 
 
 def scrape(
@@ -46,6 +47,7 @@ def scrape(
     def visit_all() -> None:
         side_by_side([partial(_finish, visit, done) for visit in visits], len(visits))
         _read_overtaken(visits, fleet.connections_per_server)
+        side_by_side([visit.prove_root_catalogs for visit in visits], len(visits))
         network.deadline.finish()
 
     threading.Thread(target=visit_all, daemon=True).start()

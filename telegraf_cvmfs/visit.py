@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -52,6 +51,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.targets import listed_replicas, named_replicas, remembered_replicas
+from telegraf_cvmfs.workers import side_by_side
 
 T = TypeVar("T")
 
@@ -70,28 +70,6 @@ class Past:
     now: datetime
     doubt: Doubt
     allowance: Allowance
-
-
-def side_by_side(jobs: Sequence[Callable[[], None]], width: int) -> None:
-    """Do all jobs, at most so many at once; returns when the last has ended."""
-    waiting = deque(jobs)
-
-    def work() -> None:
-        while True:
-            try:
-                job = waiting.popleft()
-            except IndexError:
-                return
-            job()
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(width, len(jobs)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
-# --- one server -------------------------------------------------------------------------------------
 
 
 class Visit:
@@ -188,9 +166,6 @@ class Visit:
         jobs.append(self._read_meta)
         side_by_side(jobs, self._fleet.connections_per_server)
         self._each(self._read_again_in_doubt, self._replicas)
-        self.finished = self._has_all()
-        for key in self._replicas:  # one after the other: each may be large
-            self._prove_root_catalog(key)
 
     def _first_readings(self) -> list[Reading[Any]]:
         listing = [] if self.server.backend is Backend.S3 else [self._listing]
@@ -257,10 +232,10 @@ class Visit:
         if url is None or manifest is None or manifest.certificate is None or replica.pass_through:
             return
         known = self._past.memory.certificate(replica, manifest.certificate)
-        reading = (
-            self._door.read(url, LARGEST_CERTIFICATE, bytes) if known is None else Reading(Result.OK, known, why="")
-        )
-        self._learn(key, certificate=reading)
+        if known is None or self._is_due(self._past.memory.proved(replica, manifest.root_catalog)):
+            self._learn(key, certificate=self._door.read(url, LARGEST_CERTIFICATE, bytes))
+        else:  # it is as good as the root catalog's bytes: when those are read again, so is this
+            self._learn(key, certificate=Reading(Result.OK, known, why=""))
 
     def _look_at_root_catalog(self, key: int) -> None:
         """Is it there, and is it empty? What only its bytes can tell is remembered from when they were read."""
@@ -271,6 +246,11 @@ class Visit:
         proved = self._past.memory.proved(replica, manifest.root_catalog)
         seen = self._door.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
         self._learn(key, root_catalog=seen)
+
+    def _is_due(self, proved: datetime | None) -> bool:
+        """Is it time to read bytes again? Also if they were read at a time that has not come: a clock was wrong."""
+        every = self._fleet.verify_every
+        return every is None or proved is None or not timedelta(0) <= self._past.now - proved < every
 
     def _read_through_proxy(self, key: int) -> None:
         """The manifest as clients get it that sit behind the proxy."""
@@ -299,23 +279,49 @@ class Visit:
             with self._lock:
                 self._replicas[key] = before
 
-    def _prove_root_catalog(self, key: int) -> None:
-        """Read the bytes of a root catalog and hash them, if that is due and the run's allowance permits."""
+    def prove_root_catalogs(self) -> None:
+        """Read the bytes of root catalogs and hash them, as far as that is due and the run's allowance permits.
+
+        One after the other, for each may be large; another first in each minute, so that all have their turn; and no
+        more once one did not come, for a server that is slow must not hold up the others.
+        """
+        keys = list(self._replicas)
+        turn = int(self._past.now.timestamp()) // 60 % max(len(keys), 1)
+        for key in keys[turn:] + keys[:turn]:
+            if not self._prove_root_catalog(key):
+                return
+
+    def _prove_root_catalog(self, key: int) -> bool:
+        """Returns whether the server gave what it was asked for, if anything."""
         replica = self._replicas[key]
         url, manifest, catalog = root_catalog_url(replica), replica.manifest.value, replica.root_catalog.value
-        every, each = self._fleet.verify_every, self._fleet.verify_each
-        if url is None or manifest is None or catalog is None or catalog.length == 0 or every is None:
-            return
-        if catalog.proved is not None and self._past.now - catalog.proved < every:
-            return
-        with self._past.allowance.take(each if catalog.length is None else catalog.length, each) as granted:
-            if not granted:
-                return
-            reading = self._door.read(url, granted, partial(is_object, manifest.root_catalog))
-        if reading.value is not None:
-            proved = self._past.now if reading.value else None
-            proof = replace(catalog, intact=reading.value, proved=proved)
+        if url is None or manifest is None or catalog is None or catalog.length == 0:
+            return True
+        if self._fleet.verify_every is None or not self._is_due(catalog.proved):
+            return True
+        intact = self._hash(url, manifest.root_catalog, catalog.length)
+        if intact is False:  # one bad answer is no proof
+            intact = self._hash(url, manifest.root_catalog, catalog.length)
+        if intact is not None:
+            proof = replace(catalog, intact=intact, proved=self._past.now if intact else None)
             self._learn(key, root_catalog=replace(replica.root_catalog, value=proof))
+        return intact is not None or self._door.heard
+
+    def _hash(self, url: str, name: str, length: int | None) -> bool | None:
+        """Do the bytes have the hash? None if they did not come, not all of them, or are too many."""
+
+        def judge(body: bytes) -> tuple[int, bool | None]:
+            short = length is not None and len(body) != length
+            return len(body), None if short else is_object(name, body)
+
+        each = self._fleet.verify_each
+        with self._past.allowance.take(each if length is None else length, each) as granted:
+            reading = self._door.read(url, granted, judge) if granted else None
+        if reading is None or reading.value is None:
+            return None
+        read, intact = reading.value
+        self._past.allowance.give_back(granted - read)
+        return intact
 
     def _with_marker(self, replica: Replica, status: Reading[Status]) -> Reading[Status]:
         """Servers before 2.7, and those without jq, say only in a marker file when they last snapshot."""
@@ -323,7 +329,10 @@ class Visit:
             return status
         marker: Reading[Status] = self._read_document(beside(replica, LAST_SNAPSHOT), LAST_SNAPSHOT)
         if marker.value is not None:
-            return replace(marker, value=replace(status.value or Status(), last_snapshot=marker.value.last_snapshot))
+            known = status.value or Status()
+            unreadable = tuple(key for key in known.unreadable if key != "last_snapshot")
+            last_snapshot = marker.value.last_snapshot
+            return replace(marker, value=replace(known, last_snapshot=last_snapshot, unreadable=unreadable))
         if marker.answered:
             return status
         if status.value is None:

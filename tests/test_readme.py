@@ -40,7 +40,7 @@ MEANINGS = {
     "geoapi_wrong": "its GeoAPI sorts servers wrongly",
     "geoapi_down": "its GeoAPI gives no usable answer",
     "geodb_old": "its database of places is older than that",
-    "manifest": "warning: neither listed nor served; critical: listed and not served, or not a valid manifest of this repository",
+    "manifest": "warning: neither listed nor served; critical: listed and not served (unknown while its first snapshot runs), or not a valid manifest of this repository",
     "snapshot_old": "the last snapshot is older; 9 times that while the first one runs",
     "snapshot_stuck": "a snapshot has been running for longer, or was killed",
     "lagging": "it has been without something published for longer",

@@ -448,7 +448,7 @@ def overtake(fleet: Watched, changes: faults.Changes) -> None:
     last = fleet.root_catalog("config")
 
     def publish() -> None:
-        assert waits(lambda: fleet.count(STRATUM0, "GET", last) == 1)
+        assert waits(lambda: fleet.count(STRATUM0, "HEAD", last) == 1)
         for where in (STRATUM0, HEALTHY):
             fleet.inflict(where, changes)
 
