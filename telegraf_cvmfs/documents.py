@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from telegraf_cvmfs.model import Listed, Manifest, Replica, Result
-from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest, object_path
-from telegraf_cvmfs.wire.manifest import parse_manifest
+from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
+from telegraf_cvmfs.wire.manifest import parse_manifest, path_of
 from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
 from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
 from telegraf_cvmfs.wire.whitelist import parse_whitelist
@@ -82,8 +82,7 @@ def _object_url(replica: Replica, suffix: str, name_in: Callable[[Manifest], str
     name = None if manifest is None else name_in(manifest)
     if manifest is None or name is None:
         return None
-    path = f".cvmfsalt-{name}{suffix}" if manifest.alternative_path else object_path(name, suffix)
-    return replica.url.removesuffix(".cvmfspublished") + path
+    return replica.url.removesuffix(".cvmfspublished") + path_of(manifest, name, suffix)
 
 
 def beside(replica: Replica, document: Document) -> str:

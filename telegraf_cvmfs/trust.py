@@ -20,7 +20,8 @@ from telegraf_cvmfs.certificate import Certificate, read_certificate
 from telegraf_cvmfs.masterkey import MasterKey
 from telegraf_cvmfs.model import Coded, Letter, Manifest, ParseError, Reading, Result, Whitelist
 from telegraf_cvmfs.rsa import signs_digest, signs_text
-from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest, object_path
+from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
+from telegraf_cvmfs.wire.manifest import path_of
 
 
 class Signature(Coded):
@@ -91,14 +92,8 @@ def verify(chain: Chain, keys: Sequence[MasterKey], now: datetime, blacklist: Bl
 
 
 def certificate_path(manifest: Manifest) -> str | None:
-    """Where the certificate's object lies below its repository; None if the manifest names none.
-
-    CernVM-FS, Manifest::MakeCertificatePath.
-    """
-    if manifest.certificate is None:
-        return None
-    alternative = f".cvmfsalt-{manifest.certificate}X"
-    return alternative if manifest.alternative_path else object_path(manifest.certificate, "X")
+    """Where the certificate's object lies below its repository; None if the manifest names none."""
+    return None if manifest.certificate is None else path_of(manifest, manifest.certificate, "X")
 
 
 class _Problem(NamedTuple):

@@ -349,7 +349,7 @@ class Visit:
     def _test_geoapi(self) -> None:
         if self._fleet.geoapi.enabled:
             listed = self._listing.result is Result.OK
-            s3 = self._backend(tuple(self._replicas.values())) is Backend.S3
+            s3 = self._door.s3
             self._geoapi, self._geoapi_why = probe_geoapi(
                 self._door, self._fleet.geoapi, self.server, () if s3 else self._replicas.values(), listed=listed or s3
             )

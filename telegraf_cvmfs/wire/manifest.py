@@ -9,7 +9,7 @@ from typing import Any
 
 from telegraf_cvmfs.model import Manifest, ParseError
 from telegraf_cvmfs.wire import shown
-from telegraf_cvmfs.wire.letter import content_hash, lines, repository_name, split
+from telegraf_cvmfs.wire.letter import content_hash, lines, object_path, repository_name, split
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOT_PATH = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of the empty path
@@ -31,6 +31,14 @@ def parse_manifest(body: bytes) -> Manifest:
         raise ParseError(f"manifest: no {', '.join(missing)} line")
     values = {field: _read(key, written[key]) for key, (field, _) in _FIELDS.items() if key in written}
     return Manifest(**values, letter=letter)
+
+
+def path_of(manifest: Manifest, name: str, suffix: str) -> str:
+    """Where an object that a manifest names lies below its repository, which may be apart from the others.
+
+    CernVM-FS, Manifest::MakeCatalogPath and MakeCertificatePath.
+    """
+    return f".cvmfsalt-{name}{suffix}" if manifest.alternative_path else object_path(name, suffix)
 
 
 def _read(key: str, value: str) -> Any:  # noqa: ANN401
