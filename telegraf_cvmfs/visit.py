@@ -215,7 +215,7 @@ class Visit:
         replica = self._replicas[key]
         parse = partial(manifest_of, replica.repo)
         self._learn(key, manifest=self._door.read(replica.url, LARGEST_MANIFEST, parse))
-        if self._proxy is not None and not replica.pass_through and self._replicas[key].up:
+        if self._proxy is not None and replica.proxied is None and not replica.pass_through and self._replicas[key].up:
             self._learn(key, proxied=Reading())
 
     def _read_detail(self, key: int, field: str) -> None:

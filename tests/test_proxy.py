@@ -22,6 +22,7 @@ from telegraf_cvmfs.memory import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, Limit, Run
 from telegraf_cvmfs.points import REPO, points
 from telegraf_cvmfs.run import scrape
+from telegraf_cvmfs.visit import Doubt
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -73,11 +74,11 @@ class Site:
     fleet: Fleet
     memory: Memory = NOTHING
 
-    def run(self, after: timedelta = timedelta(0), seconds: float = 10) -> Run:
+    def run(self, after: timedelta = timedelta(0), seconds: float = 10, doubt: Doubt = lambda _replica: False) -> Run:
         """A run so long after `NOW`, with the memory of those before it."""
         network = Network(Deadline(seconds), self.fleet.connections_per_server)
         complaints: list[str] = []
-        seen = scrape(self.fleet, NOW + after, network, complaints.append, memory=self.memory)
+        seen = scrape(self.fleet, NOW + after, network, complaints.append, memory=self.memory, doubt=doubt)
         network.close()
         assert complaints == []
         run = assess(seen, timedelta(seconds=1), self.memory)
@@ -303,6 +304,13 @@ def test_a_proxy_that_closes_the_connection_is_unknown() -> None:
 
     with behind_one_that(closes) as site:
         assert findings(site.run()) == UNKNOWN
+
+
+def test_what_the_proxy_gave_stays_when_the_server_is_read_again_in_doubt() -> None:
+    with behind(gives(6, NOW - 5 * HOUR)) as site:
+        run = site.run(doubt=lambda _replica: True)
+    assert fields(run)["proxy_revision"] == 6
+    assert (findings(run), run.deadline_hit) == ([], False)
 
 
 def test_a_proxy_that_the_time_did_not_suffice_for_is_unknown() -> None:
