@@ -18,7 +18,7 @@ import requests
 import urllib3
 from requests.utils import get_environ_proxies
 
-from telegraf_cvmfs._version import __version__
+from telegraf_cvmfs._version import PROJECT_URL, __version__
 from telegraf_cvmfs.budget import LATE, budget
 from telegraf_cvmfs.connection import Connect, Session, connected, secure_context
 from telegraf_cvmfs.deadline import Deadline
@@ -33,7 +33,6 @@ Fetch = Callable[[str, int], Answer]
 With no bytes at all it is asked by HEAD, and only says how many there would be.
 """
 
-PROJECT_URL = "https://github.com/telegraf-cvmfs/telegraf-cvmfs"
 HEADERS = {
     "User-Agent": f"telegraf-cvmfs/{__version__} (+{PROJECT_URL})",
     "Accept": "*/*",

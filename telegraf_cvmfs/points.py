@@ -1,18 +1,18 @@
-"""The names and types of everything that is written, in one table, and nowhere else.
-
-`FIELDS` is the promise to dashboards: InfluxDB fixes a field's type at the first write, so a name here
-never changes its type. `points()` turns one finished run into rows of that table.
-"""
+"""One finished run as rows of the table of `schema`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telegraf_cvmfs.model import (
+    FINDINGS,
+    SERVER_FINDINGS,
+    SEVERITY,
+    Finding,
     GeoAPIStatus,
     Health,
     Reading,
@@ -23,8 +23,7 @@ from telegraf_cvmfs.model import (
     ServerVerdict,
     Stratum,
 )
-
-Value = int | float | str
+from telegraf_cvmfs.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, Value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,126 +38,10 @@ class Point:
     time: datetime
 
 
-@dataclass(frozen=True)
-class Field:
-    """One column: its type for ever, its unit ("s", "bytes", "unix time" or none), its meaning."""
-
-    name: str
-    type: type[int | float | str]
-    unit: str
-    meaning: str
-
-
-REPO = "cvmfs_repo"
-SERVER = "cvmfs_server"
-PUBLISH = "cvmfs_publish"
-SCRAPE = "cvmfs_scrape"
-
-TAGS: Mapping[str, tuple[str, ...]] = {
-    REPO: ("fleet", "role", "server", "repo", "alias", "address"),
-    SERVER: ("fleet", "role", "server", "address"),
-    PUBLISH: ("fleet", "repo"),
-    SCRAPE: ("fleet",),
-}
-
-MEANING_OF_TAGS: Mapping[str, str] = {
-    "fleet": "name of the fleet",
-    "role": "stratum0, stratum1 or sync",
-    "server": "name of the server",
-    "repo": "fully qualified name of the repository",
-    "alias": "only where it is published under another path",
-    "address": "only where all machines behind a name are scraped: one of them",
-}
-
-FIELDS: Mapping[str, tuple[Field, ...]] = {
-    REPO: (
-        Field("up", int, "", "1 if the manifest was read and is this repository's"),
-        Field("result", str, "", "how reading the manifest ended"),
-        Field("result_code", int, "", "the result as a number"),
-        Field("http_status", int, "", "HTTP status of the manifest, where an answer came"),
-        Field("url", str, "", "URL of the manifest"),
-        Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown"),
-        Field("finding", str, "", "slug of the most serious finding"),
-        Field("problem", str, "", "the most serious finding in a sentence"),
-        Field("revision", int, "", "revision of the repository, S"),
-        Field("revisions_behind", int, "", "the reference's revision minus this one"),
-        Field("lag", int, "s", "how long this replica has been without something published"),
-        Field("published_behind", int, "s", "the reference's publication time minus this one's"),
-        Field("root_size", int, "bytes", "uncompressed size of the root catalog, B"),
-        Field("root_hash", str, "", "content hash of the root catalog, C"),
-        Field("ttl", int, "s", "how long clients keep the manifest, D"),
-        Field("published", int, "unix time", "when the revision was published, T"),
-        Field("published_age", int, "s", "time since the revision was published"),
-        Field("last_snapshot", int, "unix time", "when the last snapshot ended"),
-        Field("snapshot_age", int, "s", "time since the last snapshot ended"),
-        Field("last_gc", int, "unix time", "when the last garbage collection ended"),
-        Field("gc_age", int, "s", "time since the last garbage collection ended"),
-        Field("last_check", int, "unix time", "when the last integrity check ended"),
-        Field("check_age", int, "s", "time since the last integrity check ended"),
-        Field("check_ok", int, "", "1 if the last integrity check succeeded, 0 if it failed"),
-        Field("snapshotting", int, "", "1 while a snapshot runs"),
-        Field("snapshotting_age", int, "s", "how long the running snapshot has been running"),
-        Field("garbage_collectable", int, "", "1 if the repository can be garbage collected"),
-        Field(
-            "geoapi_status",
-            int,
-            "",
-            "its server's: 0 ok, 1 wrong order, 2 no usable answer, 9 nothing to test, 99 not tested",
-        ),
-        Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
-        Field("whitelist_expires", int, "unix time", "when the whitelist expires, as stated"),
-        Field("whitelist_expires_in", int, "s", "time until clients refuse it; they count whole hours"),
-        Field("signature", str, "", "what the chain of signatures is worth"),
-        Field("signature_code", int, "", "the same as a number"),
-        Field("signature_ok", int, "", "1 if clients with the fleet's keys accept it, 0 if not; absent if unknown"),
-        Field("root_catalog", str, "", "what the root catalog is worth"),
-        Field("root_catalog_code", int, "", "the same as a number"),
-        Field("root_catalog_ok", int, "", "1 if clients can use the root catalog, 0 if not; absent if unknown"),
-        Field("root_catalog_verified_age", int, "s", "time since the bytes of the root catalog were last hashed"),
-        Field("diverged", int, "", "1 if another server has the same revision with another root catalog"),
-        Field("http_age", int, "s", "the Age header of the manifest"),
-        Field("proxy_revision", int, "", "revision that the configured proxy gives"),
-        Field("proxy_age", int, "s", "the Age header of the manifest that the configured proxy gives"),
-    ),
-    SERVER: (
-        Field("up", int, "", "1 if its list or any manifest was read"),
-        Field("result", str, "", "how reading its list ended; on S3, which has none, the best of its manifests"),
-        Field("result_code", int, "", "the result as a number"),
-        Field("http_status", int, "", "HTTP status of that document, where an answer came"),
-        Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown"),
-        Field("finding", str, "", "slug of the most serious finding"),
-        Field("problem", str, "", "the most serious finding in a sentence"),
-        Field("geoapi_status", int, "", "0 ok, 1 wrong order, 2 no usable answer, 9 nothing to test, 99 not tested"),
-        Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
-        Field("geodb_age", int, "s", "age of its database of places"),
-        Field("repositories", int, "", "repositories on it that are watched"),
-        Field("repositories_up", int, "", "those of them that are up"),
-        Field("response_time", float, "s", "time to its first answer"),
-        Field("backend", str, "", "cvmfs or s3"),
-        Field("cvmfs_version", str, "", "version of its CernVM-FS server tools"),
-    ),
-    PUBLISH: (
-        Field("revision", int, "", "the revision that was published"),
-        Field("root_size", int, "bytes", "uncompressed size of its root catalog"),
-        Field("root_hash", str, "", "content hash of its root catalog"),
-    ),
-    SCRAPE: (
-        Field("duration", float, "s", "how long the run took"),
-        Field("servers", int, "", "servers asked"),
-        Field("servers_up", int, "", "those of them that are up"),
-        Field("repos", int, "", "repositories on servers, each counted once for each server"),
-        Field("repos_ok", int, "", "those with health 0"),
-        Field("repos_warning", int, "", "those with health 1"),
-        Field("repos_critical", int, "", "those with health 2"),
-        Field("repos_unknown", int, "", "those with health 3"),
-        Field("requests", int, "", "requests made"),
-        Field("failures", int, "", "requests that got neither the document nor a 404"),
-        Field("bytes", int, "bytes", "bytes of documents read"),
-        Field("deadline_hit", int, "", "1 if the run's time was up before all was read"),
-    ),
-}
-
 _Fields = dict[str, Value | None]
+
+_OF_SERVERS = SERVER_FINDINGS
+_OF_REPLICAS = tuple(slug for slug in FINDINGS if slug not in SERVER_FINDINGS)
 
 
 def points(run: Run) -> list[Point]:
@@ -198,9 +81,18 @@ def _server_points(run: Run, verdict: ServerVerdict) -> Iterator[Point]:
     tags: dict[str, str | None] = {"fleet": run.fleet.name, "role": server.role.value}
     tags |= {"server": server.name, "address": server.address}
     yield _point(SERVER, tags, _server_fields(verdict, run.started), run.started)
+    yield _point(FINDING, tags, _finding_fields(verdict.findings, _OF_SERVERS), run.started)
     for replica in verdict.replicas:
         labels = tags | {"repo": replica.replica.repo, "alias": replica.replica.alias}
         yield _point(REPO, labels, _replica_fields(replica, verdict.stratum, run.started), run.started)
+        if replica.health is not None:
+            yield _point(FINDING, labels, _finding_fields(replica.findings, _OF_REPLICAS), run.started)
+
+
+def _finding_fields(findings: Sequence[Finding], possible: Iterable[str]) -> _Fields:
+    """The health of each finding that there can be; what was not found is written too, so that an alert ends."""
+    found = {finding.slug: int(finding.health) for finding in reversed(findings)}  # the first is the worst
+    return {slug: found.get(slug, int(Health.OK)) for slug in possible}
 
 
 def _server_fields(verdict: ServerVerdict, now: datetime) -> _Fields:
@@ -240,6 +132,7 @@ def _verdict_fields(verdict: ReplicaVerdict | ServerVerdict) -> _Fields:
     first = verdict.findings[0] if verdict.findings else None
     return {
         "health": None if verdict.health is None else int(verdict.health),
+        "severity": None if verdict.health is None else SEVERITY.index(verdict.health),
         "finding": None if first is None else first.slug,
         "problem": None if first is None else first.problem,
     }

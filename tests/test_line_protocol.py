@@ -20,7 +20,8 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 from telegraf_cvmfs.emit import FORMATS, emitter
 from telegraf_cvmfs.emit.line_protocol import line, lines, render
 from telegraf_cvmfs.model import Health
-from telegraf_cvmfs.points import EPOCH, FIELDS, Point, points
+from telegraf_cvmfs.points import EPOCH, Point, points
+from telegraf_cvmfs.schema import FIELDS
 
 TIME = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 NANOSECONDS = 1795348800123456000
@@ -81,7 +82,7 @@ def test_a_replica_is_written_with_sorted_tags_typed_fields_and_the_start_of_the
     )
     row = next(row for row in render(runs.run(late)).splitlines() if row.startswith("cvmfs_repo,"))
     assert row.startswith("cvmfs_repo,fleet=cvmfs,repo=repo.tld,role=stratum1,server=stratum1.tld up=1i,")
-    assert ',health=1i,finding="lagging",problem="behind \\"stratum0.tld\\"",revision=6i,revisions_behind=-1i,' in row
+    assert ',health=1i,severity=2i,finding="lagging",problem="behind \\"stratum0.tld\\"",revision=6i,revisions_behind=-1i,' in row
     assert row.endswith(f" {NANOSECONDS}")
 
 

@@ -29,7 +29,8 @@ from telegraf_cvmfs.model import (
     Server,
     Stratum,
 )
-from telegraf_cvmfs.points import PUBLISH, REPO, Point, points
+from telegraf_cvmfs.points import Point, points
+from telegraf_cvmfs.schema import PUBLISH, REPO
 from telegraf_cvmfs.targets import listed_replicas, remembered_replicas
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -10,10 +10,28 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import MANIFEST, NOW, S0, S1, S1_NL, STATUS, WHITELIST, down_server, example, missed, ok, replica, run, server
+from runs import (
+    MANIFEST,
+    NOW,
+    S0,
+    S1,
+    S1_NL,
+    STATUS,
+    WHITELIST,
+    down_server,
+    example,
+    finding,
+    missed,
+    ok,
+    replica,
+    run,
+    server,
+)
 from strata import Served, run_of
 
 from telegraf_cvmfs.model import (
+    FINDINGS,
+    SERVER_FINDINGS,
     Backend,
     Fleet,
     GeoAPIStatus,
@@ -32,7 +50,8 @@ from telegraf_cvmfs.model import (
     Traffic,
     Whitelist,
 )
-from telegraf_cvmfs.points import FIELDS, PUBLISH, REPO, SCRAPE, SERVER, TAGS, Point, points
+from telegraf_cvmfs.points import Point, points
+from telegraf_cvmfs.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, TAGS
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
@@ -115,7 +134,8 @@ def test_the_table_names_each_field_once() -> None:
 
 
 def test_the_measurements_are_those_of_the_contract() -> None:
-    assert set(FIELDS) == set(TAGS) == set(CONTRACT) == {REPO, SERVER, PUBLISH, SCRAPE}
+    assert set(FIELDS) == set(TAGS) == {*CONTRACT, FINDING}
+    assert set(CONTRACT) == {REPO, SERVER, PUBLISH, SCRAPE}
 
 
 def test_the_tag_set_is_closed() -> None:
@@ -204,6 +224,42 @@ def test_whatever_is_known_or_not_points_keep_to_the_table(found: Run) -> None:
     assert [len(of(measurement, rows)) for measurement in (SERVER, REPO, SCRAPE)] == [2, 2, 1]
 
 
+# --- findings one by one ----------------------------------------------------------------------------
+
+
+def test_each_finding_has_its_health_and_what_was_not_found_is_written_too() -> None:
+    late = replica(findings=[finding("lagging", Health.CRITICAL), finding("gc_old", Health.WARNING)])
+    rows = of(FINDING, points(run(server(S1, late, findings=[finding("geoapi_down", Health.CRITICAL)]))))
+    of_the_server, of_the_replica = rows
+    assert "repo" not in of_the_server.tags
+    assert of_the_server.fields == dict.fromkeys(SERVER_FINDINGS, 0) | {"geoapi_down": 2}
+    assert of_the_replica.tags["repo"] == "repo.tld"
+    others = set(FINDINGS) - set(SERVER_FINDINGS)
+    assert of_the_replica.fields == dict.fromkeys(others, 0) | {"lagging": 2, "gc_old": 1}
+
+
+def test_of_a_finding_that_stands_twice_the_worse_counts() -> None:
+    twice = replica(findings=[finding("whitelist", Health.WARNING), finding("whitelist", Health.UNKNOWN)])
+    (row,) = [row for row in of(FINDING, points(run(server(S1, twice)))) if "repo" in row.tags]
+    assert row.fields["whitelist"] == 1
+
+
+def test_what_is_never_judged_has_no_findings_and_no_severity() -> None:
+    verdict = replica(pass_through=True)
+    rows = points(run(server(S1, verdict)))
+    assert not [row for row in of(FINDING, rows) if "repo" in row.tags]
+    assert "severity" not in repo_fields(verdict)
+
+
+@pytest.mark.parametrize(
+    ("health", "severity"), [(Health.OK, 0), (Health.UNKNOWN, 1), (Health.WARNING, 2), (Health.CRITICAL, 3)]
+)
+def test_severity_is_the_health_in_the_order_of_seriousness(health: Health, severity: int) -> None:
+    found = [] if health is Health.OK else [finding("manifest", health)]
+    fields = repo_fields(replica(findings=found))
+    assert (fields["health"], fields["severity"]) == (health, severity)
+
+
 # --- tags and times ---------------------------------------------------------------------------------
 
 
@@ -215,7 +271,7 @@ def test_the_tags_of_a_replica_are_fleet_role_server_repo_and_where_it_applies_a
 
 def test_the_tags_of_the_other_measurements() -> None:
     rows = points(run(server(S0, replica(on=S0, is_reference=True, first_published=NOW - 2 * HOUR)), fleet="eessi"))
-    tags = {row.measurement: row.tags for row in rows if row.measurement != REPO}
+    tags = {row.measurement: row.tags for row in rows if row.measurement not in (REPO, FINDING)}
     assert tags == {
         SERVER: {"fleet": "eessi", "role": "stratum0", "server": "stratum0.tld"},
         PUBLISH: {"fleet": "eessi", "repo": "repo.tld"},

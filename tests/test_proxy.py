@@ -20,8 +20,9 @@ from telegraf_cvmfs.emit import json_document
 from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.memory import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, Limit, Run
-from telegraf_cvmfs.points import REPO, points
+from telegraf_cvmfs.points import points
 from telegraf_cvmfs.run import scrape
+from telegraf_cvmfs.schema import REPO
 from telegraf_cvmfs.visit import Doubt
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -21,7 +22,7 @@ from telegraf_cvmfs.config import SECTIONS, parse
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Result
-from telegraf_cvmfs.points import FIELDS, MEANING_OF_TAGS, TAGS
+from telegraf_cvmfs.schema import FIELDS, MEANING_OF_TAGS, TAGS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -30,6 +31,7 @@ TYPES = {int: "integer", float: "float", str: "string"}
 MEASUREMENTS = {
     "cvmfs_repo": "one for each repository on each server, also when the server is down",
     "cvmfs_server": "one for each server, also when it is down",
+    "cvmfs_finding": "one for each server and for each judged repository on it (tag `repo`): how bad each finding is there",
     "cvmfs_publish": "one for each publication, from the reference, at the time it was published",
     "cvmfs_scrape": "one for each run",
 }
@@ -82,9 +84,11 @@ def _measurement(name: str) -> Iterator[str]:
     yield "  - tags:"
     yield from (f"    - {tag} ({MEANING_OF_TAGS[tag]})" for tag in TAGS[name])
     yield "  - fields:"
-    for field in FIELDS[name]:
-        unit = f", {field.unit}" if field.unit else ""
-        yield f"    - {field.name} ({TYPES[field.type]}{unit}): {field.meaning}"
+    for (kind, unit, meaning), alike in itertools.groupby(
+        FIELDS[name], lambda field: (field.type, field.unit, field.meaning)
+    ):
+        names = ", ".join(field.name for field in alike)
+        yield f"    - {names} ({TYPES[kind]}{f', {unit}' if unit else ''}): {meaning}"
 
 
 def results() -> str:
@@ -113,15 +117,20 @@ def sample_conf() -> str:
 
 def example_influx() -> str:
     lines = run("--demo").stdout.splitlines()
-    first = {
-        "a server": next(line for line in lines if line.startswith("cvmfs_server") and "lagging" in line),
-        "a replica": next(line for line in lines if "repo=software" in line and "server=stratum1-lagging" in line),
-        "a server that is down": next(line for line in lines if line.startswith("cvmfs_server") and "-down" in line),
-        "its replica": next(line for line in lines if "repo=software" in line and "server=stratum1-down" in line),
-        "a publication": next(line for line in lines if line.startswith("cvmfs_publish")),
-        "the run": lines[-1],
-    }
-    return fenced("text", "…\n".join(f"{line}\n" for line in first.values()))
+
+    def first(measurement: str, *words: str) -> str:
+        return next(line for line in lines if line.startswith(measurement) and all(word in line for word in words))
+
+    shown = (
+        first("cvmfs_server", "server=stratum1-lagging"),
+        first("cvmfs_repo", "repo=software", "server=stratum1-lagging"),
+        first("cvmfs_finding", "repo=software", "server=stratum1-lagging"),
+        first("cvmfs_server", "server=stratum1-down"),
+        first("cvmfs_repo", "repo=software", "server=stratum1-down"),
+        first("cvmfs_publish"),
+        first("cvmfs_scrape"),
+    )
+    return fenced("text", "…\n".join(f"{line}\n" for line in shown))
 
 
 def example_human() -> str:

@@ -1,6 +1,6 @@
 """A run as one JSON document: the points by server and repository, and what is not a time series.
 
-Fields have the names, types and units of the table in `points`; what is not known is left out. `schema`
+Fields have the names, types and units of the table in `schema`; what is not known is left out. `schema`
 counts the changes that break a reader; a new key does not.
 """
 
@@ -14,7 +14,8 @@ from typing import Any
 from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.emit.line_protocol import tame, writable
 from telegraf_cvmfs.model import Finding, Replica, ReplicaVerdict, Run, ServerVerdict
-from telegraf_cvmfs.points import PUBLISH, REPO, SCRAPE, SERVER, Point, points, unix
+from telegraf_cvmfs.points import Point, points, unix
+from telegraf_cvmfs.schema import PUBLISH, REPO, SCRAPE, SERVER
 
 SCHEMA = 1
 

@@ -14,7 +14,7 @@ import pytest
 
 from integration.shipped import INTO_INFLUXDB_2
 from integration.telegraf import run
-from telegraf_cvmfs.points import FIELDS
+from telegraf_cvmfs.schema import FIELDS
 
 
 @dataclass(frozen=True)

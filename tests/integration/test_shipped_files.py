@@ -10,7 +10,7 @@ import pytest
 
 from integration.shipped import AGENT, INPUTS, INTO_INFLUXDB_1, INTO_INFLUXDB_2, PLUGIN, SAMPLE
 from integration.telegraf import run
-from telegraf_cvmfs.points import FIELDS
+from telegraf_cvmfs.schema import FIELDS
 
 LINE = "cvmfs_scrape,fleet=a repos=1i"
 

@@ -1,0 +1,1 @@
+"""What goes into Grafana: dashboards and alert rules with the program that writes them, and tools for a running one."""
