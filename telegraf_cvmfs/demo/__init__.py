@@ -41,6 +41,23 @@ one fault that is critical, whatever the rest of the fleet says (`demo.faults` m
 * `config`: `root_catalog`; it is `empty`.
 * `data`: `root_catalog`; it is `corrupt`, which only its bytes tell.
 * `software`: `diverged`; the revision of the stratum 0 with another root catalog, properly signed.
+
+All that is the state of a fleet that stands still at its moment, as `telegraf-cvmfs --demo` scrapes it. One that is
+told to `advance` lives (`demo.life` has when what happens): `telegraf-cvmfs demo` serves it, `demo --history` tells its
+past. Then, at every moment and with memory of earlier runs:
+
+* `stratum0` and `stratum1-healthy`: nothing. A publication is on the latter within 15 minutes.
+* `stratum1-lagging` itself: `geodb_old`, a warning. Its replicas:
+
+  * `software` and `data`: `lagging`, critical, 1 to 4 days. Each has a snapshot every other day, which takes
+    40 hours: `snapshot_old` and `snapshot_stuck` come and go, and one of the two is always `snapshot_old`, critical.
+  * `containers`: `snapshot_old` and `lagging`, warnings, come and go.
+  * `conditions`: `check_failed`, a warning.
+  * `nightlies`: ok, up to seven hours behind.
+  * `config`: a pass-through replica, listed and never judged.
+
+* `stratum1-down`: `server_down`, critical.
+* `stratum1-faulty`, with `faults=True`: the same faults at all times.
 """
 
 from telegraf_cvmfs.demo.fleet import DemoFleet

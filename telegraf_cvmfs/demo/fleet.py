@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from telegraf_cvmfs.demo import life
 from telegraf_cvmfs.demo.faults import faulty_documents
 from telegraf_cvmfs.demo.inventory import DOWN, FAULTY, HEALTHY, LAGGING, STRATUM0, full_name, repositories, strata
+from telegraf_cvmfs.demo.rhythm import EPOCH
 from telegraf_cvmfs.demo.server import DemoServer, RefusingPort
 from telegraf_cvmfs.demo.signing import demo_keys
+from telegraf_cvmfs.demo.stratum import Stratum
 from telegraf_cvmfs.model import Fleet, Role, Server
 
 NAME = "demo"
@@ -33,6 +36,8 @@ KEY = Path("keys/demo.pub")
 class DemoFleet:
     """A fleet that serves while its `with` block runs; `now` (aware) is when it claims to be.
 
+    Its state is the one that `telegraf_cvmfs.demo` describes, whenever that is, until it is told to `advance`.
+
     With `faults` it has one server more, each of whose replicas clients refuse or cannot mount (`faults.FAULTS`).
 
     `urls` are the servers' by name, `documents` what each of them serves (path -> bytes): a change there
@@ -40,9 +45,7 @@ class DemoFleet:
     """
 
     def __init__(self, now: datetime, *, faults: bool = False) -> None:
-        if now.utcoffset() is None:
-            raise ValueError("the demo's moment needs a time zone")
-        self.now = now.replace(microsecond=0)
+        self.now = _whole_second(now)
         self.urls: dict[str, str] = {}
         self.documents: dict[str, dict[str, bytes]] = {}
         self._roles = {**ROLES, FAULTY: Role.STRATUM1} if faults else ROLES
@@ -53,7 +56,8 @@ class DemoFleet:
         with ExitStack() as starting:
             for name in self._roles:
                 self.urls[name] = self._start(name, starting)
-            self._fill()
+            # What a repository recommends are URLs, so the documents come after the ports.
+            self._serve(strata(self.now, repositories(self.now, self.urls), self._stratum1s))
             self._running = starting.pop_all()
         return self
 
@@ -64,6 +68,22 @@ class DemoFleet:
         self._running.close()
         self.urls.clear()
         self.documents.clear()
+
+    def advance(self, now: datetime) -> None:
+        """Live until `now` (aware): serve what the fleet has at that moment, as `demo.life` tells it.
+
+        That does not depend on when this fleet was started, nor on how often it is called.
+
+        Raises:
+            ValueError: that is before where the fleet is, or before the life of any demo begins.
+        """
+        moment = _whole_second(now)
+        if moment < self.now:
+            raise ValueError(f"the demo does not go back in time, from {self.now:%F %T %Z} to {moment:%F %T %Z}")
+        if moment < EPOCH:
+            raise ValueError(f"the demo lives from {EPOCH:%F} on, and it is {moment:%F}: is the clock right?")
+        self.now = moment
+        self._serve(life.strata(moment, life.repositories(moment, self.urls), self._stratum1s))
 
     @property
     def public_key(self) -> bytes:
@@ -93,13 +113,25 @@ class DemoFleet:
         served = self.documents.setdefault(name, {})
         return starting.enter_context(closing(DemoServer(served, places=name != STRATUM0))).url
 
-    def _fill(self) -> None:
-        """What a repository recommends are URLs, so the documents come after the ports."""
+    @property
+    def _stratum1s(self) -> tuple[str, ...]:
+        return tuple(name for name in self.documents if name != STRATUM0)
+
+    def _serve(self, shown: Iterable[Stratum]) -> None:
+        """At once for each server: what is new, then without what is gone."""
         keys = demo_keys()
-        serving = tuple(name for name in self.documents if name != STRATUM0)
-        for stratum in strata(self.now, repositories(self.now, self.urls), serving):
+        for stratum in shown:
+            documents = self.documents[stratum.name]
             served = faulty_documents(stratum, keys) if stratum.name == FAULTY else stratum.documents(keys)
-            self.documents[stratum.name].update(served)
+            documents.update(served)
+            for path in documents.keys() - served.keys():
+                del documents[path]
+
+
+def _whole_second(moment: datetime) -> datetime:
+    if moment.utcoffset() is None:
+        raise ValueError("the demo's moment needs a time zone")
+    return moment.replace(microsecond=0)
 
 
 def _toml(fleet: Fleet) -> Iterator[str]:

@@ -89,23 +89,18 @@ def full_name(short: str) -> str:
 
 def repositories(now: datetime, urls: Mapping[str, str]) -> dict[str, Repository]:
     """Every repository by its short name; `urls` are the servers', for the metainfo to recommend."""
-    return {short: _repository(short, plan, now, urls) for short, plan in PLANS.items()}
+    signed = now - WHITELIST_AGE
+    return {short: repository(short, _revisions(plan, now), signed, urls) for short, plan in PLANS.items()}
 
 
-def strata(
-    now: datetime, repos: Mapping[str, Repository], stratum1s: Sequence[str] = (HEALTHY, LAGGING)
-) -> tuple[Stratum, ...]:
-    """Every stratum that serves anything, the stratum 0 first; none of them is broken yet."""
-    return (_stratum0(now, repos), *(_stratum1(name, now, repos) for name in stratum1s))
-
-
-def _repository(short: str, plan: Plan, now: datetime, urls: Mapping[str, str]) -> Repository:
-    created = now - WHITELIST_AGE
+def repository(short: str, revisions: tuple[Revision, ...], signed: datetime, urls: Mapping[str, str]) -> Repository:
+    """One repository of `PLANS` with these revisions, oldest first, and a whitelist that was signed then."""
+    plan = PLANS[short]
     return Repository(
         full_name(short),
-        _revisions(plan, now),
-        created,
-        created + WHITELIST_LIFE,
+        revisions,
+        signed,
+        signed + WHITELIST_LIFE,
         _metainfo(plan.alias or full_name(short), urls),
         algorithm=plan.algorithm,
         alias=plan.alias,
@@ -113,6 +108,13 @@ def _repository(short: str, plan: Plan, now: datetime, urls: Mapping[str, str]) 
         history=plan.history,
         catalog_pages=plan.catalog_pages,
     )
+
+
+def strata(
+    now: datetime, repos: Mapping[str, Repository], stratum1s: Sequence[str] = (HEALTHY, LAGGING)
+) -> tuple[Stratum, ...]:
+    """Every stratum that serves anything, the stratum 0 first; none of them is broken yet."""
+    return (_stratum0(now, repos), *(_stratum1(name, now, repos) for name in stratum1s))
 
 
 def _revisions(plan: Plan, now: datetime) -> tuple[Revision, ...]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from telegraf_cvmfs.demo.signing import Keys, content_hash
 
+MOST = 1024  # revisions of a fleet that lives are made once, not again whenever it moves on
 PAGE = 4096  # bytes of a page of an SQLite database
 ROOT_PATH_HASH = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 
@@ -52,6 +55,7 @@ class Repository:
         return next((known for known in reversed(self.revisions) if known.published <= moment), self.revisions[0])
 
 
+@functools.lru_cache(MOST)
 def manifest(repository: Repository, revision: Revision, keys: Keys) -> bytes:
     """`.cvmfspublished` of one revision, signed, with the letters and their order of CernVM-FS 2.11.
 
@@ -80,6 +84,7 @@ def manifest(repository: Repository, revision: Revision, keys: Keys) -> bytes:
     return keys.signed_manifest(text.encode(), repository.algorithm)
 
 
+@functools.lru_cache(MOST)
 def whitelist(repository: Repository, keys: Keys) -> bytes:
     """`.cvmfswhitelist`, signed: created, expires, name, the one certificate that may sign."""
     lines = (
@@ -91,7 +96,8 @@ def whitelist(repository: Repository, keys: Keys) -> bytes:
     return keys.signed_whitelist("".join(f"{line}\n" for line in lines).encode(), repository.algorithm)
 
 
-def objects(repository: Repository, revision: Revision, keys: Keys) -> dict[str, bytes]:
+@functools.lru_cache(MOST)
+def objects(repository: Repository, revision: Revision, keys: Keys) -> Mapping[str, bytes]:
     """The content-addressed files of one revision: path below the repository -> bytes as stored."""
     return {
         object_path(content_hash(stored, repository.algorithm), letter): stored

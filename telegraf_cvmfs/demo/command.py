@@ -1,0 +1,111 @@
+"""The sub-command `demo`: serve a fleet that lives, or print what runs of its past would have printed."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from telegraf_cvmfs import state
+from telegraf_cvmfs.deadline import Deadline
+from telegraf_cvmfs.demo.fleet import KEY, NAME, DemoFleet
+from telegraf_cvmfs.demo.history import history, moments
+from telegraf_cvmfs.emit import emitter
+from telegraf_cvmfs.model import ConfigError
+
+STEP = timedelta(minutes=10)
+TICK = 10
+"""Seconds after which the fleet that serves moves on; all that happens to it happens at whole minutes."""
+
+Print = Callable[[str], None]
+Complain = Callable[[str], None]
+
+
+def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], datetime], show: Print) -> None:
+    """Serve the living fleet until SIGTERM or SIGINT, or not at all if one came before.
+
+    Raises:
+        ConfigError: the fleet file cannot be written, or the clock is years behind.
+    """
+    if options.step is not None:
+        raise ConfigError("demo: --step is the time between runs of --history, which was not asked for")
+    if options.state_dir is not None:
+        raise ConfigError("demo: --state-dir is for the memory of --history, which was not asked for")
+    signals = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    if deadline.passed:
+        return
+    with DemoFleet(clock(), faults=options.demo_faults) as demo:
+        _advance(demo, clock())
+        with _fleet_file(demo, options.directory) as path:
+            lines = [f"{server.role.value}  {server.url}  {server.name}" for server in demo.fleet().servers]
+            show("\n".join([*lines, f"fleet file  {path}", ""]))
+            while signal.sigtimedwait(signals, TICK) is None:
+                _advance(demo, max(demo.now, clock()))  # a clock may be set back
+
+
+def print_history(
+    options: argparse.Namespace, deadline: Deadline, now: datetime, show: Print, complain: Complain
+) -> None:
+    """Print the runs of the last `options.history`, oldest first and each as soon as it is made.
+
+    With a state directory their memory is left there, for whoever scrapes the fleet from now on.
+
+    Raises:
+        ConfigError: the options do not fit together, or there is no such history.
+    """
+    if options.directory is not None:
+        raise ConfigError("demo: --directory is for a demo that serves, and --history serves nobody")
+    try:
+        when = moments(now, options.history, options.step or STEP)
+    except ValueError as error:
+        raise ConfigError(f"demo: --history: {error}") from error
+    keeper, emit = state.State(None, complain), emitter(options.format)
+    runs = history(when, keeper, complain, faults=options.demo_faults)
+    with contextlib.closing(runs):
+        for run in runs:
+            if deadline.passed:
+                return
+            show(emit(run, terminal=False))
+    if options.state_dir not in (None, "none"):
+        try:
+            state.write(state.path_of(Path(options.state_dir), NAME), keeper.memory)
+        except state.StateError as error:
+            complain(f"W! {error}")
+
+
+def _advance(demo: DemoFleet, moment: datetime) -> None:
+    try:
+        demo.advance(moment)
+    except ValueError as error:
+        raise ConfigError(f"demo: {error}") from error
+
+
+@contextlib.contextmanager
+def _fleet_file(demo: DemoFleet, directory: Path | None) -> Iterator[Path]:
+    """Its fleet file while it serves, in a temporary directory unless there is another."""
+    if directory is None:
+        with tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-") as temporary:
+            yield demo.write(Path(temporary))
+        return
+    folders = (directory, (directory / KEY).parent)
+    made = [folder for folder in folders if not folder.exists()]
+    try:
+        path = demo.write(directory)
+    except OSError as error:
+        raise ConfigError(f"demo: --directory {directory} cannot be written: {error.strerror or error}") from error
+    ours = {each: each.read_bytes() for each in (path, directory / KEY)}
+    try:
+        yield path
+    finally:
+        for each, content in ours.items():
+            with contextlib.suppress(OSError):  # whoever removed it, or put another there, meant it
+                if each.read_bytes() == content:
+                    each.unlink()
+        for folder in reversed(made):
+            with contextlib.suppress(OSError):  # somebody else has put something there
+                folder.rmdir()

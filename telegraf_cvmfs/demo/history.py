@@ -1,0 +1,69 @@
+"""The demo's past: a fleet that lives through it, scraped at each step as the program would have scraped it then."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.deadline import Deadline
+from telegraf_cvmfs.demo.fleet import KEY, DemoFleet
+from telegraf_cvmfs.demo.life import missing
+from telegraf_cvmfs.demo.rhythm import EPOCH
+from telegraf_cvmfs.fetch import Network
+from telegraf_cvmfs.keys import Keyring
+from telegraf_cvmfs.model import Fleet, Run
+from telegraf_cvmfs.run import scrape
+from telegraf_cvmfs.state import State
+
+
+def moments(now: datetime, span: timedelta, step: timedelta) -> tuple[datetime, ...]:
+    """When to scrape within a span until now (aware), oldest first: at whole multiples of the step.
+
+    So whoever asks twice gets the same moments, and a database the same points.
+
+    Raises:
+        ValueError: there is no such moment, or the demo did not live yet.
+    """
+    if step > span:
+        raise ValueError("the step is longer than the history")
+    last = now - (now - datetime(1970, 1, 1, tzinfo=UTC)) % step
+    found = tuple(last - step * before for before in reversed(range(span // step)))
+    if min((found[0], *missing(found[0]))) < EPOCH:
+        raise ValueError(f"the demo's history begins some days after {EPOCH:%F}")
+    return found
+
+
+def history(
+    when: Sequence[datetime], state: State, complain: Callable[[str], None], *, faults: bool = False
+) -> Generator[Run, None, None]:
+    """The runs at these moments (aware, ascending), with what they remember of each other in `state`.
+
+    Before the first of them come others, of which nothing but memory is left: when something was published that is
+    still missing somewhere, so that the first lag is right. It serves on loopback meanwhile. `complain` is told what
+    the program would say.
+    """
+    earlier = tuple(moment for moment in missing(when[0]) if moment < when[0])
+    folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
+    with folder, DemoFleet((*earlier, *when)[0], faults=faults) as demo:
+        fleet = demo.fleet(keys=(demo.write(Path(folder.name)).parent / KEY,))
+        keyring = Keyring(fleet, complain)
+        for moment in (*earlier, *when):
+            demo.advance(moment)
+            run = _scraped(fleet, moment, keyring, state, complain)
+            state.keep(run)
+            if moment >= when[0]:
+                yield run
+
+
+def _scraped(fleet: Fleet, moment: datetime, keyring: Keyring, state: State, complain: Callable[[str], None]) -> Run:
+    began = time.monotonic()
+    network = Network(Deadline(fleet.deadline.total_seconds()), fleet.connections_per_server)
+    doubt = partial(keyring.doubts, now=moment)
+    seen = scrape(fleet, moment, network, complain, memory=state.memory, doubt=doubt)
+    network.close()
+    return assess(seen, timedelta(seconds=time.monotonic() - began), state.memory, keyring.judge)
