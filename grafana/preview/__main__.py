@@ -1,0 +1,63 @@
+"""Make the previews: `python -m grafana.preview [--to FOLDER]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from grafana.generator.interpolation import QueryError
+from grafana.preview.browser import PictureError, picture
+from grafana.preview.page import WIDTH, page
+from grafana.queries import FOLDER, Database, answers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: a picture of each dashboard is there; 1: InfluxDB or Chromium did not answer; 2: wrong use."""
+    options = _options().parse_args(arguments)
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if chromium is None:
+        sys.stderr.write("no chromium on the PATH; the variable CHROMIUM can name one\n")
+        return 2
+    login = (os.environ.get("INFLUXDB_USERNAME", ""), os.environ.get("INFLUXDB_PASSWORD", ""))
+    try:
+        previews(Database(options.url, options.database, *login), Path(chromium), options.to)
+    except (QueryError, PictureError, OSError) as why:
+        sys.stderr.write(f"{why}\n")
+        return 1
+    return 0
+
+
+def previews(database: Database, chromium: Path, folder: Path) -> list[Path]:
+    """Write a picture of each committed dashboard, as the database has it now."""
+    now = datetime.now(UTC)
+    found = answers(database, FOLDER, now=now)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for path in sorted(FOLDER.glob("*.json")):
+        html, height = page(json.loads(path.read_text(encoding="utf-8")), found, now)
+        png = folder / f"{path.stem}.png"
+        picture(chromium, html, (WIDTH, height), png)
+        written.append(png)
+    return written
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m grafana.preview",
+        description="Draw the dashboards as an InfluxDB would fill them now: previews, not Grafana's own pictures.",
+        epilog="The login is INFLUXDB_USERNAME and INFLUXDB_PASSWORD from the environment, never an option.",
+    )
+    parser.add_argument("--url", default=os.environ.get("INFLUXDB_URL") or "http://127.0.0.1:8086", help="of InfluxDB")
+    parser.add_argument("--database", default=os.environ.get("INFLUXDB_DATABASE") or "cvmfs", help="or bucket")
+    parser.add_argument("--to", type=Path, default=Path("docs/dashboards"), help="folder (default: docs/dashboards)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
