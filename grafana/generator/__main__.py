@@ -1,0 +1,65 @@
+"""`python -m grafana.generator [--check]`: write the dashboards and alert rules, or say which files differ."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from grafana.generator import dashboards
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def files() -> dict[Path, str]:
+    """Path below grafana/ -> text of everything that is generated."""
+    made = dashboards.files()
+    if importlib.util.find_spec("grafana.generator.rules"):
+        rules = importlib.import_module("grafana.generator.rules")
+        made |= {Path(path): text for path, text in rules.files().items()}
+    return made
+
+
+def differing(root: Path, made: Mapping[Path, str]) -> list[Path]:
+    """Files that are not as they would be made; an operator's own beside them are none of ours."""
+    return sorted(path for path, text in made.items() if _text(root / path) != text)
+
+
+def write(root: Path, made: Mapping[Path, str]) -> None:
+    """Write each file that differs, whole or not at all."""
+    for path in differing(root, made):
+        _write(root / path, made[path])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: written, or as they should be; 1: with --check, some differ."""
+    parser = argparse.ArgumentParser(prog="python -m grafana.generator", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if a file is not as it would be")
+    options = parser.parse_args(arguments)
+    made = files()
+    if not options.check:
+        write(ROOT, made)
+        return 0
+    wrong = differing(ROOT, made)
+    for path in wrong:
+        sys.stderr.write(f"grafana/{path} differs from what the generator makes: run python -m grafana.generator\n")
+    return 1 if wrong else 0
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""All dashboards, and the files that they become."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from grafana.generator.dashboard import Dashboard
+from grafana.generator.fleet import FLEET
+from grafana.generator.freshness import FRESHNESS
+from grafana.generator.home import HOME
+from grafana.generator.repository import REPOSITORY
+from grafana.generator.server import SERVER_PAGE
+from grafana.generator.trust import TRUST
+
+DASHBOARDS: tuple[Dashboard, ...] = (HOME, FLEET, SERVER_PAGE, REPOSITORY, TRUST, FRESHNESS)
+
+
+def files() -> dict[Path, str]:
+    """Path below grafana/ -> text of each dashboard."""
+    return {
+        Path("dashboards") / one.file: json.dumps(one.json(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        for one in DASHBOARDS
+    }
+
+
+def may_be_empty() -> Mapping[tuple[str, int], str]:
+    """Dashboard's uid and panel's number -> why the panel may rightly have no rows."""
+    return {(one.uid, number): why for one in DASHBOARDS for number, why in one.quiet().items()}

@@ -1,0 +1,82 @@
+"""Panels about what is wrong now: the most serious finding of each server and replica, and all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grafana.generator import influxql, links, scale
+from grafana.generator.columns import looks
+from grafana.generator.look import Look
+from grafana.generator.panel import NOTHING_FOUND, Panel, Stat, Table
+from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS
+from telegraf_cvmfs.schema import REPO, SERVER
+
+NOTHING_WRONG = "empty where nothing is found"
+
+REPLICA_FINDINGS = tuple(slug for slug in FINDINGS if slug not in SERVER_FINDINGS)
+
+_SERVER_COLUMNS = ("server", "finding", "problem", "role", "address", "fleet")
+_REPO_COLUMNS = ("repo", "server", "finding", "problem", "address", "alias", "fleet")
+
+
+def servers(most: int) -> Panel:
+    """Servers that have a finding, worst first."""
+    return Panel(
+        "Servers with a finding, worst first",
+        "What is wrong with a server as a whole. A finding leads to its page: what it means, how to confirm it by hand,"
+        " what to do.",
+        Table(looks(("severity", *_SERVER_COLUMNS)), nothing=NOTHING_FOUND),
+        influxql.worst(SERVER, _SERVER_COLUMNS, most=most),
+        quiet=NOTHING_WRONG,
+    )
+
+
+def replicas(most: int, of: Sequence[str] = influxql.FLEET) -> Panel:
+    """Replicas that have a finding, worst first."""
+    return Panel(
+        "Replicas with a finding, worst first",
+        f"The most serious finding of each repository on each server; no more than {most} are listed. A finding leads"
+        " to its page: what it means, how to confirm it by hand, what to do.",
+        Table(looks(("severity", *_REPO_COLUMNS)), nothing=NOTHING_FOUND),
+        influxql.worst(REPO, _REPO_COLUMNS, of=of, most=most),
+        quiet=NOTHING_WRONG,
+    )
+
+
+def matrix_of_replicas() -> Panel:
+    """A row for each replica with a finding, a column for each finding."""
+    return _matrix(
+        "All findings of replicas",
+        "All findings of each replica that has one, not only the most serious. A coloured cell leads to the finding's"
+        " page; what is purple is not known.",
+        REPLICA_FINDINGS,
+        ("repo", "server", "address", "fleet"),
+    )
+
+
+def matrix_of_servers() -> Panel:
+    """A row for each server with a finding, a column for each finding."""
+    return _matrix(
+        "All findings of servers",
+        "All findings of each server that has one, not only the most serious. A coloured cell leads to the finding's"
+        " page; what is purple is not known.",
+        SERVER_FINDINGS,
+        ("server", "role", "address", "fleet"),
+    )
+
+
+def count(slug: str, title: str, meaning: str, *, width: int, of: Sequence[str] = influxql.FLEET) -> Panel:
+    """How many have a finding now, red if it can be critical, with a link to its page."""
+    colors = scale.NONE_IS_GOOD if FINDINGS[slug].critical else scale.NONE_IS_GOOD_ORANGE
+    query = influxql.how_many(slug, of=of)
+    return Panel(title, meaning, Stat(Look(scale=colors)), query, width=width, links=(links.to_page_of(slug),))
+
+
+def _matrix(title: str, meaning: str, slugs: Sequence[str], columns: Sequence[str]) -> Panel:
+    cells = {slug: _cell(slug) for slug in slugs}
+    view = Table(looks(columns) | cells, sort=columns[0], rising=True, nothing=NOTHING_FOUND)
+    return Panel(title, meaning, view, influxql.found_now(slugs, columns), quiet=NOTHING_WRONG)
+
+
+def _cell(slug: str) -> Look:
+    return Look(scale=scale.FOUND, cell="color-background", width=110, links=(links.to_page_of(slug),))

@@ -1,0 +1,137 @@
+"""The overview: what is wrong now, every server, every finding, and what a run costs."""
+
+from __future__ import annotations
+
+from grafana.generator import findings, influxql, links, scale
+from grafana.generator.columns import looks
+from grafana.generator.dashboard import Dashboard, Row
+from grafana.generator.look import Look
+from grafana.generator.panel import Curves, Panel, States, Table
+from telegraf_cvmfs.schema import REPO, SCRAPE, SERVER
+
+NAMED = "$tag_server $tag_address ($tag_fleet)"
+"""The name of a server's curve: two fleets may each have a server of one name, and a server several addresses."""
+
+_SERVER_COLUMNS = (
+    "severity",
+    "server",
+    "role",
+    "up",
+    "result",
+    "http_status",
+    "response_time",
+    "repositories",
+    "repositories_up",
+    "geoapi_status",
+    "geodb_age",
+    "backend",
+    "cvmfs_version",
+    "address",
+    "fleet",
+)
+_SERVERS = Panel(
+    "Servers now",
+    "Every server that is watched. *Readable* counts its repositories whose manifest was read and is right; if it is"
+    " less than *Repositories*, the server's own page says which are missing.",
+    Table(looks(_SERVER_COLUMNS)),
+    influxql.newest(SERVER, _SERVER_COLUMNS),
+)
+
+
+_HEALTHS = Panel(
+    "Replicas by health",
+    "How many replicas were well, warned of, critical and unknown in each run, all chosen fleets together. A gap is a"
+    " time without runs.",
+    Curves(
+        Look(decimals=0),
+        "$col",
+        {
+            "repos_ok": Look("ok", color=scale.GREEN),
+            "repos_unknown": Look("unknown", color=scale.PURPLE),
+            "repos_warning": Look("warning", color=scale.ORANGE),
+            "repos_critical": Look("critical", color=scale.RED),
+        },
+        steps=True,
+    ),
+    influxql.totals_over_time(("repos_ok", "repos_unknown", "repos_warning", "repos_critical")),
+    width=12,
+)
+_SERVER_HEALTHS = Panel(
+    "Health of servers",
+    "Each server's own health over time, without its replicas'. A gap is a time without runs.",
+    States(scale.SEVERITY, NAMED),
+    influxql.over_time("max", SERVER, "severity", ("fleet", "server", "address")),
+    width=12,
+)
+_REPO_HEALTHS = Panel(
+    "Worst health of each repository",
+    "The most serious health that any replica of the repository had.",
+    States(scale.SEVERITY, "$tag_repo ($tag_fleet)"),
+    influxql.over_time("max", REPO, "severity", ("fleet", "repo")),
+)
+
+
+def _cost(function: str, field: str, title: str, meaning: str, look: Look) -> Panel:
+    query = influxql.over_time(function, SCRAPE, field, ("fleet",))
+    return Panel(title, meaning, Curves(look, "$tag_fleet", below=True), query, width=6)
+
+
+_DURATION = _cost(
+    "max",
+    "duration",
+    "Duration of a run",
+    "How long a run took. Near the deadline (45 s unless the fleet file says otherwise) detail is left out.",
+    Look(unit="s"),
+)
+_REQUESTS = _cost("max", "requests", "Requests of a run", "Requests to all servers in one run.", Look(decimals=0))
+_FAILURES = _cost(
+    "max",
+    "failures",
+    "Failed requests of a run",
+    "Requests that got neither the document nor a 404: refused, timed out, HTTP errors. A server that is down makes"
+    " some in each run.",
+    Look(decimals=0),
+)
+_BYTES = _cost("max", "bytes", "Read in a run", "Bytes of documents that were read in one run.", Look(unit="bytes"))
+
+_RUN_COLUMNS = (
+    "fleet",
+    "duration",
+    "servers",
+    "servers_up",
+    "repos",
+    "requests",
+    "failures",
+    "bytes",
+    "deadline_hit",
+)
+_RUNS = Panel(
+    "Last run of each fleet",
+    "When each fleet was scraped last, oldest first, within a week before this time range. A fleet whose last run is"
+    " long ago has a scraper that stopped. *Out of time*: the run's deadline came before all was read.",
+    Table(
+        {"Time": Look("Started", "dateTimeFromNow", width=150), **looks(_RUN_COLUMNS)},
+        sort="Time",
+        rising=True,
+        time=True,
+        nothing="no run in the last week",
+    ),
+    influxql.newest(SCRAPE, _RUN_COLUMNS, within=influxql.RECENT),
+)
+
+FLEET = Dashboard(
+    links.FLEET,
+    "CVMFS: fleet overview",
+    "Everything that is wrong now, worst first, every server, and what a run of the scraper costs.",
+    (
+        Row(6, (findings.servers(100),), "What is wrong now"),
+        Row(11, (findings.replicas(500),)),
+        Row(8, (_SERVERS,), "Servers"),
+        Row(8, (findings.matrix_of_replicas(),), "Findings"),
+        Row(6, (findings.matrix_of_servers(),)),
+        Row(9, (_HEALTHS, _SERVER_HEALTHS), "Over time"),
+        Row(9, (_REPO_HEALTHS,)),
+        Row(7, (_DURATION, _REQUESTS, _FAILURES, _BYTES), "What a run costs"),
+        Row(5, (_RUNS,)),
+    ),
+)

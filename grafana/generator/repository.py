@@ -1,0 +1,136 @@
+"""One repository: every replica of it now, and how they followed its publications."""
+
+from __future__ import annotations
+
+from grafana.generator import influxql, links, scale
+from grafana.generator.columns import COLUMNS, looks
+from grafana.generator.dashboard import Annotation, Dashboard, Row
+from grafana.generator.fleet import NAMED
+from grafana.generator.look import Look
+from grafana.generator.panel import NOTHING, Curves, Panel, Stat, States, Table
+from grafana.generator.variables import ONE_REPO
+from telegraf_cvmfs.schema import PUBLISH, REPO
+
+_OF = ("fleet", "repo")
+_MACHINES = ("fleet", "server", "address")
+
+
+def _now(function: str, field: str, title: str, meaning: str, look: Look) -> Panel:
+    return Panel(title, meaning, Stat(look), influxql.one_number(function, REPO, field, of=_OF), width=4)
+
+
+_NUMBERS = (
+    _now("max", "severity", "Worst replica", "The most serious health of any replica.", Look(scale=scale.SEVERITY)),
+    _now("max", "revision", "Newest revision", "The newest revision that any server has.", Look(decimals=0)),
+    _now(
+        "min",
+        "published_age",
+        "Published",
+        "How long ago the newest revision that any server has was published, at the time of the run.",
+        Look(unit="s"),
+    ),
+    _now(
+        "max",
+        "lag",
+        "Longest lag",
+        "How long the replica that is furthest behind has been without something published. 0: none is behind.",
+        Look(unit="s"),
+    ),
+    _now(
+        "min",
+        "whitelist_expires_in",
+        "Least time left",
+        "Until clients refuse the first of the replicas because its whitelist ends. Renew it on the stratum 0.",
+        Look(unit="s", scale=COLUMNS["whitelist_expires_in"].scale),
+    ),
+    _now("max", "root_size", "Root catalog", "Uncompressed size of the largest root catalog.", Look(unit="bytes")),
+)
+
+_COLUMNS = (
+    "severity",
+    "server",
+    "role",
+    "finding",
+    "problem",
+    "revision",
+    "revisions_behind",
+    "lag",
+    "published_age",
+    "snapshot_age",
+    "signature",
+    "root_catalog",
+    "root_size",
+    "root_hash",
+    "address",
+    "alias",
+    "fleet",
+)
+_REPLICAS = Panel(
+    "Its replicas now, worst first",
+    "Every server that has it. A few revisions behind for a while is how replication works; *Lag* is for how long."
+    " Two servers with one revision and different root hashes have diverged.",
+    Table(looks(_COLUMNS)),
+    influxql.newest(REPO, _COLUMNS, of=_OF),
+)
+
+
+def _curve(field: str, title: str, meaning: str, *, steps: bool = False) -> Panel:
+    query = influxql.over_time("max", REPO, field, _MACHINES, of=_OF)
+    return Panel(title, meaning, Curves(COLUMNS[field], NAMED, steps=steps), query, width=12)
+
+
+_LAG = _curve(
+    "lag",
+    "Lag of each replica",
+    "How long each replica has been without something published. It grows until the next snapshot and falls to 0; one"
+    " that only grows does not replicate any more. The lines across are publications.",
+)
+_REVISION = _curve(
+    "revision",
+    "Revision of each replica",
+    "Each step is a publication that arrived. The stratum 0 steps first.",
+    steps=True,
+)
+_SIZE = _curve(
+    "root_size",
+    "Size of the root catalog",
+    "Uncompressed. Clients load it to mount the repository; one that grows without end wants nested catalogs.",
+    steps=True,
+)
+_HEALTH = Panel(
+    "Health of each replica",
+    "A gap is a time without runs, or without a verdict.",
+    States(scale.SEVERITY, NAMED),
+    influxql.over_time("max", REPO, "severity", _MACHINES, of=_OF),
+    width=12,
+)
+
+_PUBLISHED = ("revision", "root_size", "root_hash", "fleet")
+_PUBLICATIONS = Panel(
+    "Published in this time range",
+    "What was published in this time range, newest first, at most 200. Each was seen on the stratum 0, or where there"
+    " is none on the server that stands for it.",
+    Table(
+        {"Time": Look("Published", "dateTimeAsLocal", width=180), **looks(_PUBLISHED)},
+        sort="Time",
+        time=True,
+        nothing=NOTHING,
+    ),
+    influxql.events(PUBLISH, _PUBLISHED, of=_OF, most=200),
+    quiet="nothing need be published in a time range",
+)
+
+REPOSITORY = Dashboard(
+    links.REPOSITORY,
+    "CVMFS: repository",
+    "One repository: its replicas now, and how they followed what was published.",
+    (
+        Row(4, _NUMBERS),
+        Row(8, (_REPLICAS,)),
+        Row(9, (_LAG, _REVISION), "Over time"),
+        Row(9, (_HEALTH, _SIZE)),
+        Row(8, (_PUBLICATIONS,)),
+    ),
+    (ONE_REPO,),
+    (Annotation("Publications", influxql.events(PUBLISH, ("revision", "repo"), of=_OF), "revision", "blue", "repo"),),
+)

@@ -1,0 +1,121 @@
+"""Would clients accept what the servers serve: whitelists, signatures, root catalogs."""
+
+from __future__ import annotations
+
+from grafana.generator import findings, influxql, links, scale
+from grafana.generator.columns import COLUMNS, looks
+from grafana.generator.dashboard import Dashboard, Row
+from grafana.generator.fleet import NAMED
+from grafana.generator.look import Look
+from grafana.generator.panel import NOTHING_FOUND, Curves, Panel, States, Table
+from grafana.generator.variables import REPOS, SERVERS
+from telegraf_cvmfs.schema import REPO
+
+_OF = ("fleet", "server", "repo")
+_ALL_WELL = "empty where clients accept everything"
+
+_COUNTS = (
+    findings.count("whitelist", "Whitelists", "Replicas whose whitelist has ended or is about to.", width=6, of=_OF),
+    findings.count(
+        "signature",
+        "Signatures refused",
+        "Replicas that clients refuse: a link in the chain is wrong.",
+        width=6,
+        of=_OF,
+    ),
+    findings.count("root_catalog", "Root catalogs broken", "Replicas that clients cannot mount.", width=6, of=_OF),
+    findings.count(
+        "diverged", "Diverged", "Replicas with the same revision and another root catalog.", width=6, of=_OF
+    ),
+)
+
+_WHITELIST_COLUMNS = ("repo", "server", "signature", "role", "address", "fleet")
+_WHITELISTS = Panel(
+    "Whitelists, soonest end first",
+    "Time left until clients refuse the replica; what is not above 0 they refuse already. Under two days it wants"
+    " somebody with the master key: sign the whitelist anew on the stratum 0. If only one server is late, it has not"
+    " fetched the new one. At most 200 are listed.",
+    Table(looks(("whitelist_expires_in", *_WHITELIST_COLUMNS)), sort="whitelist_expires_in", rising=True),
+    influxql.ranked("bottom", REPO, "whitelist_expires_in", _WHITELIST_COLUMNS, of=_OF),
+)
+
+_BAD_COLUMNS = ("severity", "signature", "repo", "server", "finding", "problem", "address", "alias", "fleet")
+_SIGNATURES = Panel(
+    "Signatures that are not ok",
+    "What a client with the fleet's master keys would say. Red: clients refuse the repository from this server. Purple:"
+    " it could not be judged, for instance for want of a key.",
+    Table(looks(_BAD_COLUMNS), nothing=NOTHING_FOUND),
+    influxql.newest(REPO, _BAD_COLUMNS, of=_OF, needs=("signature_code",), only='"signature_code" > 0'),
+    quiet=_ALL_WELL,
+)
+_CATALOG_COLUMNS = ("severity", "root_catalog", "repo", "server", "problem", "root_hash", "address", "alias", "fleet")
+_CATALOGS = Panel(
+    "Root catalogs that are not ok",
+    "Without its root catalog a repository cannot be mounted. *missing* and *empty* are seen in each run, *corrupt*"
+    " when its bytes are read and hashed. Repair the replica from its source, see the finding's page.",
+    Table(looks(_CATALOG_COLUMNS), nothing=NOTHING_FOUND),
+    influxql.newest(REPO, _CATALOG_COLUMNS, of=_OF, needs=("root_catalog_code",), only='"root_catalog_code" > 0'),
+    quiet=_ALL_WELL,
+)
+_DIVERGED_COLUMNS = ("severity", "repo", "server", "revision", "root_hash", "problem", "address", "fleet")
+_DIVERGED = Panel(
+    "Diverged replicas",
+    "The same revision number with another root catalog than the stratum 0 has (or, without one, another server):"
+    " clients get other files depending on where they ask.",
+    Table(looks(_DIVERGED_COLUMNS), nothing=NOTHING_FOUND),
+    influxql.newest(REPO, _DIVERGED_COLUMNS, of=_OF, needs=("diverged",), only='"diverged" > 0'),
+    quiet=_ALL_WELL,
+)
+_VERIFIED_COLUMNS = ("root_catalog", "repo", "server", "root_size", "root_hash", "address", "fleet")
+_VERIFIED = Panel(
+    "Root catalogs, longest unverified first",
+    "How long ago the bytes of the root catalog were read from this server and hashed. The fleet file says how often"
+    " (verify_every), and how large they may be; what was never hashed is not listed. At most 200 are.",
+    Table(looks(("root_catalog_verified_age", *_VERIFIED_COLUMNS)), sort="root_catalog_verified_age"),
+    influxql.ranked("top", REPO, "root_catalog_verified_age", _VERIFIED_COLUMNS, of=_OF),
+)
+
+_LEFT = Panel(
+    "Least time left per repository",
+    "The shortest time that any replica's whitelist has left. It falls evenly and jumps up when the whitelist is signed"
+    " anew. Under the upper line (two days) it is time, under the lower one clients refuse it.",
+    Curves(Look(unit="s", scale=COLUMNS["whitelist_expires_in"].scale), "$tag_repo ($tag_fleet)", limits=True),
+    influxql.over_time("min", REPO, "whitelist_expires_in", ("fleet", "repo"), of=_OF),
+)
+_REFUSED = Panel(
+    "Signatures that were not ok",
+    "Replicas that were refused or could not be judged at some time in this range; the colour says what was wrong.",
+    States(scale.SIGNATURE_CODE, f"$tag_repo {NAMED}", nothing="all were ok, or no data in this time range"),
+    influxql.over_time(
+        "max", REPO, "signature_code", ("fleet", "server", "address", "repo"), of=_OF, only='"signature_code" > 0'
+    ),
+    width=12,
+    quiet=_ALL_WELL,
+)
+_BROKEN = Panel(
+    "Root catalogs that were not ok",
+    "Replicas whose root catalog was missing, empty, corrupt or not checked at some time in this time range.",
+    States(scale.ROOT_CATALOG_CODE, f"$tag_repo {NAMED}", nothing="all were ok, or no data in this time range"),
+    influxql.over_time(
+        "max", REPO, "root_catalog_code", ("fleet", "server", "address", "repo"), of=_OF, only='"root_catalog_code" > 0'
+    ),
+    width=12,
+    quiet=_ALL_WELL,
+)
+
+TRUST = Dashboard(
+    links.TRUST,
+    "CVMFS: trust",
+    "Would clients accept what the servers serve: whitelists, signatures, root catalogs.",
+    (
+        Row(4, _COUNTS),
+        Row(9, (_WHITELISTS,)),
+        Row(7, (_SIGNATURES,)),
+        Row(7, (_CATALOGS,)),
+        Row(5, (_DIVERGED,)),
+        Row(9, (_LEFT,), "Over time"),
+        Row(8, (_REFUSED, _BROKEN)),
+        Row(8, (_VERIFIED,), "Verification"),
+    ),
+    (SERVERS, REPOS),
+)

@@ -1,0 +1,300 @@
+"""Every question of the committed dashboards, asked of an InfluxDB: `python -m grafana.queries`.
+
+Reads the JSON that Grafana reads, gives variables the values that they would have there at first, puts them and the
+macros into each query as Grafana does, and asks over InfluxDB 1's HTTP API, which InfluxDB 2 and 3 have too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from grafana.generator.dashboards import may_be_empty
+from grafana.generator.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
+
+FOLDER = Path(__file__).parent / "dashboards"
+LARGEST = 64 * 1024 * 1024  # bytes of one answer
+PATIENCE = 30.0  # seconds
+
+_QUIET = may_be_empty()
+
+Json = dict[str, Any]
+Value = int | float | str | bool | None
+Choice = str | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series of an answer; times are Unix milliseconds."""
+
+    name: str
+    tags: Mapping[str, str]
+    columns: tuple[str, ...]
+    values: tuple[tuple[Value, ...], ...]
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where to ask: the URL of an InfluxDB, a database (or bucket) there, and who may read it."""
+
+    url: str
+    name: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    def ask(self, influxql: str) -> tuple[Series, ...]:
+        """The series that a query gives; a QueryError says what was wrong."""
+        asked = {"db": self.name, "q": influxql, "epoch": "ms"}
+        login = (self.user, self.password) if self.user else None
+        try:
+            url = f"{self.url.rstrip('/')}/query"
+            with requests.get(url, params=asked, auth=login, timeout=PATIENCE, stream=True) as answer:
+                body = _body(answer)
+        except (requests.RequestException, OSError) as why:
+            raise QueryError(f"InfluxDB at {self.url} does not answer: {type(why).__name__}") from why
+        return _series(body, answer.status_code, influxql)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question of a dashboard and what came back.
+
+    `kind` is "panel", "variable" or "annotation"; `panel_id` is 0 for the latter two, whose name is in `panel_title`.
+    `rows` have the tags and columns of all series under `columns`, in the order in which the panel shows them.
+    `may_be_empty` says why there need not be any, and is empty where there must be.
+    """
+
+    dashboard: str
+    dashboard_title: str
+    kind: str
+    panel_id: int
+    panel_title: str
+    ref_id: str
+    query: str
+    may_be_empty: str
+    series: tuple[Series, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+    @property
+    def count(self) -> int:
+        """Rows that have a value in them: buckets of time without one do not count."""
+        tags = {tag for series in self.series for tag in series.tags}
+        wanted = [index for index, column in enumerate(self.columns) if column != "time" and column not in tags]
+        return sum(any(row[index] is not None for index in wanted) for row in self.rows)
+
+    @property
+    def good(self) -> bool:
+        """Is there something, or need there be nothing?"""
+        return bool(self.count or self.may_be_empty)
+
+
+def answers(
+    database: Database,
+    folder: Path = FOLDER,
+    *,
+    variables: Mapping[str, Choice] | None = None,
+    now: datetime | None = None,
+    span: timedelta | None = None,
+    points: int = 500,
+) -> list[Answer]:
+    """Ask everything that the dashboards of a folder ask; a QueryError says what cannot be asked.
+
+    `variables` are chosen values, by name; the others get those that Grafana would give them. `now` (aware) is the end
+    of the time range, `span` its length if not the dashboard's own, `points` how many buckets there are at most.
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        page = _Page(database, _read(path), variables or {}, now or datetime.now(UTC), span, points)
+        found += page.answers()
+    return found
+
+
+@dataclass(frozen=True)
+class _Page:
+    database: Database
+    json: Json
+    choices: Mapping[str, Choice]
+    now: datetime
+    span: timedelta | None
+    points: int
+
+    def answers(self) -> list[Answer]:
+        chosen: dict[str, Chosen] = {}
+        found = [answer for one in self.json["templating"]["list"] if (answer := self._variable(one, chosen))]
+        asked = [
+            ("annotation", {"title": one["name"]}, one.get("target", {})) for one in self.json["annotations"]["list"]
+        ]
+        asked += [("panel", one, target) for one in _panels(self.json["panels"]) for target in one.get("targets", ())]
+        return found + [self._answer(*one, chosen) for one in asked if one[2].get("query")]
+
+    def _variable(self, variable: Json, chosen: dict[str, Chosen]) -> Answer | None:
+        """Add its values to those chosen; the answer to its query, if it has one."""
+        name, answer, verbatim = variable["name"], None, False
+        values: tuple[str, ...] = (str(variable.get("current", {}).get("value", "")),)
+        if variable["type"] == "query":
+            answer = self._answer("variable", {"title": name}, _target(variable["query"]), chosen)
+            values = tuple(sorted(str(row[1]) for row in answer.rows))
+            values, verbatim = _first(variable, values)
+        if name in self.choices:
+            choice = self.choices[name]
+            values, verbatim = (choice,) if isinstance(choice, str) else tuple(choice), False
+        chosen[name] = Chosen(values, bool(variable.get("multi")), verbatim)
+        return answer
+
+    def _answer(self, kind: str, panel: Json, target: Json, chosen: Mapping[str, Chosen]) -> Answer:
+        query = interpolate(target["query"], chosen, self._range(panel))
+        uid, number = str(self.json["uid"]), int(panel.get("id", 0))
+        reason = "events need not happen" if kind == "annotation" else _QUIET.get((uid, number), "")
+        series = self.database.ask(query)
+        columns, rows = _table(series)
+        return Answer(
+            dashboard=uid,
+            dashboard_title=str(self.json["title"]),
+            kind=kind,
+            panel_id=number,
+            panel_title=str(panel["title"]),
+            ref_id=str(target.get("refId", "")),
+            query=query,
+            may_be_empty=reason,
+            series=series,
+            columns=columns,
+            rows=_sorted(panel, columns, rows),
+        )
+
+    def _range(self, panel: Json) -> Range:
+        span = self.span or duration(str(self.json["time"]["from"]).removeprefix("now-"))
+        least = duration(panel["interval"]) if panel.get("interval") else timedelta(seconds=1)
+        return Range(self.now - span, self.now, bucket(span, panel.get("maxDataPoints") or self.points, least))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: every panel has what it should; 1: one has not; 2: InfluxDB or a dashboard cannot be read."""
+    options = _options().parse_args(arguments)
+    login = (os.environ.get("INFLUXDB_USERNAME", ""), os.environ.get("INFLUXDB_PASSWORD", ""))
+    try:
+        found = answers(Database(options.url, options.database, *login), options.folder)
+    except QueryError as why:
+        sys.stderr.write(f"{why}\n")
+        return 2
+    for line in report(found):
+        sys.stdout.write(f"{line}\n")
+    return 0 if found and all(answer.good for answer in found) else 1
+
+
+def report(found: Sequence[Answer]) -> Iterator[str]:
+    """A table for people: dashboard, panel, rows, and what is the matter where there are none."""
+    names = [(answer.dashboard, f"{answer.kind} {answer.panel_title}") for answer in found]
+    left, right = (max((len(name[side]) for name in names), default=0) for side in (0, 1))
+    for answer, (dashboard, panel) in zip(found, names, strict=True):
+        word = "" if answer.count else f"may be empty: {answer.may_be_empty}" if answer.good else "EMPTY"
+        yield f"{dashboard:<{left}}  {panel:<{right}}  {answer.count:>6}  {word}".rstrip()
+    missing = sum(not answer.good for answer in found)
+    yield f"{len(found)} questions, {missing} without an answer" if found else "no dashboards found"
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m grafana.queries",
+        description="Ask an InfluxDB everything that the dashboards ask, and say which panels stay empty.",
+        epilog="The login is INFLUXDB_USERNAME and INFLUXDB_PASSWORD from the environment, never an option.",
+    )
+    url = os.environ.get("INFLUXDB_URL") or "http://127.0.0.1:8086"
+    database = os.environ.get("INFLUXDB_DATABASE") or "cvmfs"
+    parser.add_argument("--url", default=url, help="of InfluxDB (default: INFLUXDB_URL, or http://127.0.0.1:8086)")
+    parser.add_argument("--database", default=database, help="or bucket (default: INFLUXDB_DATABASE, or cvmfs)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="with the dashboards (default: the committed ones)")
+    return parser
+
+
+def _read(path: Path) -> Json:
+    try:
+        page: Json = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as why:
+        raise QueryError(f"{path} is no dashboard in JSON: {why}") from why
+    if not isinstance(page, dict) or not {"uid", "title", "panels", "templating", "annotations", "time"} <= page.keys():
+        raise QueryError(f"{path} is no dashboard in Grafana's classic JSON")
+    return page
+
+
+def _body(answer: requests.Response) -> bytes:
+    body = b""
+    for part in answer.iter_content(1 << 16):
+        body += part
+        if len(body) > LARGEST:
+            raise QueryError(f"an answer of InfluxDB is larger than {LARGEST} bytes")
+    return body
+
+
+def _series(body: bytes, status: int, query: str) -> tuple[Series, ...]:
+    try:
+        answer = json.loads(body)
+        result = answer.get("results", [{}])[0]
+    except (ValueError, AttributeError, IndexError, TypeError) as why:
+        raise QueryError(f"InfluxDB answered {status} and no JSON, to: {query}") from why
+    if error := answer.get("error") or answer.get("message") or result.get("error"):
+        raise QueryError(f"InfluxDB says {error!r} ({status}), to: {query}")
+    return tuple(
+        Series(one.get("name", ""), one.get("tags", {}), tuple(one["columns"]), tuple(map(tuple, one["values"])))
+        for one in result.get("series", ())
+    )
+
+
+def _table(series: Sequence[Series]) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
+    """All series as one table, as Grafana makes it: time, tags, the other columns."""
+    if not series:
+        return (), ()
+    tags, (time, *others) = tuple(series[0].tags), series[0].columns
+    rows = [(value[0], *(one.tags.get(tag, "") for tag in tags), *value[1:]) for one in series for value in one.values]
+    return (time, *tags, *others), tuple(rows)
+
+
+def _sorted(panel: Json, columns: Sequence[str], rows: tuple[tuple[Value, ...], ...]) -> tuple[tuple[Value, ...], ...]:
+    """The rows as a table panel sorts them; what has no value comes last."""
+    for order in panel.get("options", {}).get("sortBy", ()):
+        column = _column(panel, order["displayName"])
+        if column in columns:
+            at, falling = columns.index(column), bool(order.get("desc"))
+            known = sorted((row for row in rows if row[at] is not None), key=lambda row: row[at], reverse=falling)  # type: ignore[arg-type,return-value]
+            return (*known, *(row for row in rows if row[at] is None))
+    return rows
+
+
+def _column(panel: Json, shown: str) -> str:
+    """The name of the column that is shown under another one."""
+    overrides = panel.get("fieldConfig", {}).get("overrides", ())
+    found = ((str(each["matcher"]["options"]), one) for each in overrides for one in each["properties"])
+    name = next((name for name, one in found if one["id"] == "displayName" and one["value"] == shown), shown)
+    return "time" if name == "Time" else name
+
+
+def _target(query: str | Json) -> Json:
+    """A variable's query, which is a text or, once saved by a newer Grafana, an object that has it."""
+    return {"query": query} if isinstance(query, str) else query
+
+
+def _first(variable: Json, values: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """What Grafana chooses at first, and is it put in verbatim: All where there is All, else the first value."""
+    if variable.get("includeAll"):
+        return ((str(variable["allValue"]),), True) if variable.get("allValue") else (values, False)
+    return values[:1] or ("",), False
+
+
+def _panels(panels: Sequence[Json]) -> Iterator[Json]:
+    """All panels, those of collapsed rows too."""
+    for panel in panels:
+        yield panel
+        yield from _panels(panel.get("panels", ()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
