@@ -304,24 +304,32 @@ def _telegraf_files() -> Iterator[tuple[Path, str]]:
             yield path, path.read_text(encoding="utf-8")
 
 
-def _demo(options: argparse.Namespace, _deadline: Deadline) -> int:
-    """Serve the demo fleet until interrupted, so that Telegraf or a browser can be pointed at it."""
-    import tempfile
+def _demo(options: argparse.Namespace, deadline: Deadline) -> int:
+    """Serve the demo fleet, so that Telegraf or a browser can be pointed at it, or print its past."""
+    from telegraf_cvmfs.demo import command
 
-    from telegraf_cvmfs.demo import DemoFleet
-
-    signals = (signal.SIGTERM, signal.SIGINT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
-    with folder, DemoFleet(now=datetime.now(UTC), faults=options.demo_faults) as demo:
-        path = demo.write(Path(folder.name))
-        lines = [f"{server.role.value}  {server.url}  {server.name}" for server in demo.fleet().servers]
-        _print("\n".join([*lines, f"fleet file  {path}", ""]))
-        signal.sigwait(signals)
+    if options.history is None:
+        command.serve(options, deadline, lambda: datetime.now(UTC), _print)
+    else:
+        command.print_history(options, deadline, datetime.now(UTC), _print, _complainer(options))
     return OK
 
 
-_COMMANDS = {"once": _once, "execd": _execd, "check": _check, "demo": _demo, "fleets": _list_fleets}
+def _doctor(options: argparse.Namespace, deadline: Deadline) -> int:
+    """Walk from here to Grafana, and say where the chain breaks."""
+    from telegraf_cvmfs import config, doctor
+
+    deadline.shorten((options.deadline or doctor.DEADLINE).total_seconds())
+    options.deadline = None  # a run has its own, as when Telegraf asks for it
+    file = options.config or os.environ.get(ENVIRONMENT) or config.DEFAULT_PATH
+    without = options.fleet or options.stratum0 or options.stratum1 or options.demo or options.demo_faults
+    ours = doctor.Plugin(partial(_fleet, options), partial(_memory_path, options=options), "" if without else str(file))
+    text, code = doctor.examine(options, ours, deadline, lambda: datetime.now(UTC), os.environ)
+    _print(text)
+    return code
+
+
+_COMMANDS = {"once": _once, "doctor": _doctor, "execd": _execd, "check": _check, "demo": _demo, "fleets": _list_fleets}
 
 
 # --- the operator -----------------------------------------------------------------------------------

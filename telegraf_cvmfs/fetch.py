@@ -206,8 +206,8 @@ class Network:
         try:
             request = requests.Request(method, url, headers=HEADERS).prepare()
             return session.send(request, stream=True, allow_redirects=False, timeout=budget.left())
-        except _FAILURES as error:
-            raise _failure(error) from error
+        except FAILURES as error:
+            raise failure(error) from error
 
 
 # --- answers ----------------------------------------------------------------------------------------
@@ -236,8 +236,8 @@ def _body(response: requests.Response, limit: int) -> bytes:
     budget.allow(limit + MAX_HEAD, f"more than {limit} bytes")
     try:
         body: bytes = response.raw.read(limit + 1, decode_content=False)
-    except _FAILURES as error:
-        raise _failure(error, status) from error
+    except FAILURES as error:
+        raise failure(error, status) from error
     if len(body) > limit:
         raise FetchError(Result.TOO_LARGE, f"more than {limit} bytes", status)
     if length is not None and len(body) != length:
@@ -271,7 +271,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 
 # --- failures ---------------------------------------------------------------------------------------
 
-_FAILURES = (
+FAILURES = (
     *(requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError),
     *(ValueError, FetchError),  # a URL that cannot be asked for; what our sockets raise
 )
@@ -279,7 +279,7 @@ _OF_CONNECTION = (Result.CONNECTION_FAILED, Result.HTTP_ERROR, Result.TLS_ERROR)
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 
 
-def _failure(error: Exception, http_status: int | None = None) -> FetchError:
+def failure(error: Exception, http_status: int | None = None) -> FetchError:
     """What a failed request means to an operator."""
     if isinstance(error, FetchError):
         return FetchError(error.result, str(error), http_status)

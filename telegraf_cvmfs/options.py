@@ -11,6 +11,7 @@ from typing import NoReturn
 from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.emit import FORMATS
 from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.settings import positive_duration
 
 ENVIRONMENT = "TELEGRAF_CVMFS_CONFIG"
 """The variable that names the fleet file where `--config` does not."""
@@ -24,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options as attributes; `command` is "once", "execd", "check", "fleets" or "demo".
+    """The options as attributes; `command` is "once", "execd", "check", "doctor", "fleets" or "demo".
 
     Raises:
         ConfigError: there is no such option, or not with such a value.
@@ -50,7 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     execd = _add_command(commands, "execd", "scrape for each newline on stdin, for inputs.execd")
     _add_options(execd)
     _add_command(commands, "fleets", "list the public fleets that come with the program")
-    _add_demo_faults(_add_command(commands, "demo", "serve the demo fleet on loopback until interrupted"))
+    _add_doctor_options(_add_command(commands, "doctor", "say where the chain to Grafana breaks, and what to do"))
+    _add_demo_options(_add_command(commands, "demo", "serve the demo fleet on loopback until interrupted"))
     return parser
 
 
@@ -63,6 +65,35 @@ def _add_command(commands: argparse._SubParsersAction[_Parser], name: str, what:
 
 def _add_demo_faults(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--demo-faults", action="store_true", help="the demo fleet, and a server with every fault")
+
+
+def _add_demo_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(directory=None, history=None, step=None)
+    _add_demo_faults(parser)
+    directory = "where its fleet file lies while it serves: fleet.toml, and the key (default: a temporary directory)"
+    parser.add_argument("--directory", metavar="DIR", type=Path, help=directory)
+    past = "do not serve: print what runs of so long until now (24h, say) would have printed, oldest first, and end"
+    parser.add_argument("--history", metavar="SPAN", type=_span, help=past)
+    parser.add_argument("--step", metavar="SPAN", type=_span, help="the time between those runs (default: 10m)")
+    memory = "leave the memory of those runs there, as for a scrape (default: nowhere)"
+    parser.add_argument("--state-dir", metavar="DIR", help=memory)
+
+
+def _add_doctor_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(telegraf=None, telegraf_config=[], grafana_url=None)
+    parser.set_defaults(influxdb_url=None, influxdb_database=None, influxdb_username=None)
+    _add_options(parser)
+    chain = parser.add_argument_group(
+        "the chain",
+        "passwords and tokens come from $INFLUXDB_PASSWORD, $INFLUXDB_TOKEN, $GRAFANA_TOKEN, $GRAFANA_PASSWORD",
+    )
+    chain.add_argument("--telegraf", metavar="FILE", help="Telegraf's program, where it is not on the PATH")
+    files = "a file or folder of its configuration; repeatable; else what the Telegraf that runs reads, or its default"
+    chain.add_argument("--telegraf-config", metavar="FILE", type=Path, action="append", help=files)
+    chain.add_argument("--influxdb-url", metavar="URL", help="else $INFLUXDB_URL, else loopback is tried")
+    chain.add_argument("--influxdb-database", metavar="NAME", help="else $INFLUXDB_DATABASE, else cvmfs")
+    chain.add_argument("--influxdb-username", metavar="NAME", help="else $INFLUXDB_USERNAME")
+    chain.add_argument("--grafana-url", metavar="URL", help="else $GRAFANA_URL, else loopback is tried")
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -100,3 +131,10 @@ def _seconds(text: str) -> timedelta:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0") from None
     return timedelta(seconds=value)
+
+
+def _span(text: str) -> timedelta:
+    try:
+        return positive_duration(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a span of time such as 10m, 24h or 7d") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from integration.telegraf import Texts
 PRINTED = Texts()
 """All line protocol that the command has printed in tests, for Telegraf's parser."""
 
+_MEMORIES = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-tests-")
 UNWANTED = ("PYTHONUNBUFFERED", "TELEGRAF_CVMFS_CONFIG", "STATE_DIRECTORY", "NO_COLOR")
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Ours, without what would change the outcome, and with proxies that would fail if they were used."""
+    """Ours, without what would change the outcome, and with proxies that would fail if they were used.
+
+    The memory of each is new, unless a test names one: the demo's fleets are all called alike.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in UNWANTED and "proxy" not in name.lower()}
+    kept["XDG_STATE_HOME"] = tempfile.mkdtemp(dir=_MEMORIES.name)
     return kept | {"http_proxy": "http://127.0.0.1:1", "https_proxy": "http://127.0.0.1:1"} | more
 
 

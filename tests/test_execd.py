@@ -31,7 +31,7 @@ from telegraf_cvmfs.model import Fleet, Role, Server
 from telegraf_cvmfs.names import Names
 from telegraf_cvmfs.run import scrape
 
-LINES = 29  # that the demo fleet comes to
+LINES = 52  # that the demo fleet comes to
 PATIENCE = 20.0  # seconds for a batch; it takes a tenth of one on an idle machine
 PROMPT = 1.5  # seconds; half a second is promised, a noisy machine gets another one
 ROUNDS, WARM = 1000, 100  # they take about 100 s on two cores

@@ -17,6 +17,11 @@ PURE = [
     *(PACKAGE / f"{name}.py" for name in ("assess", "replica_checks", "server_checks", "finding", "compare", "memory")),
     *(PACKAGE / f"{name}.py" for name in ("trust", "certificate", "rsa", "masterkey", "blacklist")),
     *(PACKAGE / f"{name}.py" for name in ("schema", "points", "settings", "targets", "duration", "documents", "check")),
+    *(
+        PACKAGE / "doctor" / f"{name}.py"
+        for name in ("chain", "freshness", "question", "secrecy", "influxdb", "grafana")
+    ),
+    *(PACKAGE / "doctor" / f"{name}.py" for name in ("telegraf", "telegraf_files")),
 ]
 OUTSIDE_WORLD = {
     *("socket", "ssl", "selectors", "http", "urllib3", "requests", "certifi", "asyncio", "subprocess", "threading"),
@@ -66,7 +71,7 @@ def test_there_is_one_print_and_one_wall_clock_and_both_are_at_the_door() -> Non
 def test_only_the_rooms_of_the_network_import_http() -> None:
     http = {"requests", "urllib3", "http"}
     users = {name_of(path) for path in MODULES if {name.partition(".")[0] for name in imported(path)} & http}
-    assert {name for name in users if not name.startswith("demo/")} <= {"fetch.py", "connection.py"}
+    assert {name for name in users if not name.startswith("demo/")} <= {"fetch.py", "connection.py", "doctor/web.py"}
 
 
 def test_a_later_room_is_not_imported_by_an_earlier_one() -> None:

@@ -1,0 +1,141 @@
+"""`telegraf-cvmfs doctor`: from the plugin over Telegraf and InfluxDB to Grafana, where does the chain break?
+
+Asking and judging are apart: `chain`, `freshness`, `question`, `secrecy`, `telegraf`, `telegraf_files`, `influxdb` and
+`grafana` are pure, and get who asks as an argument; `web`, `plugin`, `installation`, `processes` and `program` ask.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from telegraf_cvmfs.deadline import Deadline
+from telegraf_cvmfs.doctor import grafana, influxdb, installation, plugin, telegraf
+from telegraf_cvmfs.doctor.chain import Step, Verdict, first_wrong, text
+from telegraf_cvmfs.doctor.freshness import Expected, is_fresh
+from telegraf_cvmfs.doctor.plugin import Plugin, Share
+from telegraf_cvmfs.doctor.question import TIME_IS_UP
+from telegraf_cvmfs.doctor.secrecy import Secrecy, basic, login_in, secrets_in
+from telegraf_cvmfs.doctor.web import Web
+from telegraf_cvmfs.model import Fleet
+
+__all__ = ["ALL_WELL", "BROKEN", "DEADLINE", "Plugin", "examine"]
+
+DEADLINE = timedelta(seconds=90)
+"""The whole doctor's time, unless --deadline says otherwise."""
+
+ALL_WELL, BROKEN = 0, 1
+FOR_SERVERS = 20.0
+"""Seconds of that which a trial of Telegraf leaves for the database and Grafana."""
+
+_BAD = (Verdict.WRONG, Verdict.UNSURE)
+_LATER = "the plugin itself fails, see above"
+
+
+def examine(
+    options: argparse.Namespace,
+    ours: Plugin,
+    deadline: Deadline,
+    clock: Callable[[], datetime],
+    environment: Mapping[str, str],
+) -> tuple[str, int]:
+    """The report, and the exit code: `ALL_WELL` or `BROKEN`.
+
+    Args:
+        options: the command line; of it the names that begin with telegraf, influxdb and grafana.
+        ours: this program, as the command line says.
+        deadline: when all has to be over.
+        clock: the time of day (aware UTC).
+        environment: variables of this process.
+    """
+    steps, fleet = plugin.examine(ours, deadline, clock)
+    machine = installation.machine(options.telegraf or "", options.telegraf_config, environment)
+    found = installation.installation(machine, deadline)
+    steps += telegraf.examine(
+        found, _trial(machine, found, fleet, deadline), fleet.deadline if fleet else timedelta(seconds=45), ours.file
+    )
+    expected = _expected(fleet, found)
+    variables = {**machine.environment, **environment}
+    database, dashboards = _database(options, variables), _dashboards(options, variables)
+    web = Web(deadline)
+    stored = influxdb.examine(database, web.ask, clock, expected)
+    shown = grafana.examine(dashboards, web.ask, clock, expected)
+    if not found.inputs and any(is_fresh(one.newest, expected, clock()) for one in (stored, shown)):
+        steps = _elsewhere(steps)
+    steps += stored.steps
+    if is_fresh(shown.newest, expected, clock()):
+        steps = [_seen_by_grafana(step) if step.advice == influxdb.ASK_AS_READER else step for step in steps]
+    steps += shown.steps
+    secrecy = Secrecy(_secrets(database, dashboards) | secrets_in(machine.environment, environment))
+    steps = [replace(step, what=secrecy.hide(step.what), advice=secrecy.hide(step.advice)) for step in steps]
+    return text(steps), BROKEN if first_wrong(steps) else ALL_WELL
+
+
+def _trial(
+    machine: installation.Machine, found: telegraf.Installation, fleet: Fleet | None, deadline: Deadline
+) -> telegraf.Trial | str:
+    """A trial of Telegraf, or why there is none."""
+    seconds = deadline.remaining - min(FOR_SERVERS, deadline.remaining / 2)
+    if fleet is None:
+        return _LATER
+    if not found.program:
+        return "it is not here"
+    if any(one.kind == "execd" for one in found.inputs):
+        return "a program that stays (inputs.execd) cannot be tried beside the one that runs"
+    if seconds <= 1:
+        return TIME_IS_UP
+    return installation.attempt(machine, Share(deadline, seconds), seconds)
+
+
+def _expected(fleet: Fleet | None, found: telegraf.Installation) -> Expected:
+    name = fleet.name if fleet else ""
+    if not found.inputs:
+        return Expected(name)
+    return Expected(name, max(one.interval for one in found.inputs), found.pid is not None)
+
+
+def _database(options: argparse.Namespace, variables: Mapping[str, str]) -> influxdb.Login:
+    """From the options, else from the variables that the shipped files of Telegraf read."""
+    given = options.influxdb_url or variables.get("INFLUXDB_URL", "")
+    url, user, password = login_in(given or influxdb.DEFAULT_URL)
+    bucket = variables.get("INFLUXDB_DATABASE") or variables.get("INFLUXDB_BUCKET")
+    user = options.influxdb_username or variables.get("INFLUXDB_USERNAME") or user
+    password = _line(variables, "INFLUXDB_PASSWORD") or password
+    database = options.influxdb_database or bucket or "cvmfs"
+    return influxdb.Login(url.rstrip("/"), database, user, password, _line(variables, "INFLUXDB_TOKEN"), bool(given))
+
+
+def _dashboards(options: argparse.Namespace, variables: Mapping[str, str]) -> grafana.Login:
+    given = options.grafana_url or variables.get("GRAFANA_URL", "")
+    url, user, password = login_in(given or grafana.DEFAULT_URL)
+    user = variables.get("GRAFANA_USER") or user
+    password = _line(variables, "GRAFANA_PASSWORD") or password
+    return grafana.Login(url.rstrip("/"), user, password, _line(variables, "GRAFANA_TOKEN"), bool(given))
+
+
+def _line(variables: Mapping[str, str], name: str) -> str:
+    """A secret without the end of the line that it was read from."""
+    return variables.get(name, "").strip("\r\n")
+
+
+def _secrets(database: influxdb.Login, dashboards: grafana.Login) -> set[str]:
+    """What is sent, also where no variable names it."""
+    logins = {basic(one.user, one.password).removeprefix("Basic ") for one in (database, dashboards)}
+    return {database.password, database.token, dashboards.password, dashboards.token, *logins}
+
+
+def _elsewhere(steps: Iterable[Step]) -> list[Step]:
+    """Points arrive, and no Telegraf of this machine has our input: then another machine's has."""
+    return [_not_here(step) if step.link is telegraf.LINK and step.verdict in _BAD else step for step in steps]
+
+
+def _seen_by_grafana(step: Step) -> Step:
+    """A login that may only write leaves a question, which Grafana has answered."""
+    return replace(step, verdict=Verdict.OK, what=f"{step.what}, but Grafana does (below)", advice="")
+
+
+def _not_here(step: Step) -> Step:
+    what = f"{step.what}; but points arrive, so it runs elsewhere"
+    return replace(step, verdict=Verdict.NOT_ASKED, what=what, advice="")

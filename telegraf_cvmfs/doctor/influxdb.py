@@ -1,0 +1,258 @@
+"""What an InfluxDB answers, in sentences: is it there, is the login right, may it be asked, do points arrive. Pure.
+
+Two questions are enough for InfluxDB 1, 2 and 3, since all of them speak the API of version 1: a query for the newest
+run, and an empty write, which writes nothing but tells whether this user may (204 in version 1, 400 in version 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
+from telegraf_cvmfs.doctor.freshness import AHEAD, CLOCKS, Expected, Newest, chosen, freshness
+from telegraf_cvmfs.doctor.question import (
+    REDIRECTS,
+    Ask,
+    Question,
+    Reply,
+    Status,
+    no_web_address,
+    redirected,
+    unanswered,
+    web_address,
+)
+from telegraf_cvmfs.doctor.secrecy import basic
+from telegraf_cvmfs.duration import in_words
+from telegraf_cvmfs.model import FetchError, Result
+
+DEFAULT_URL = "http://127.0.0.1:8086"
+NEWEST_RUN = 'SELECT "servers" FROM "cvmfs_scrape" GROUP BY "fleet" ORDER BY time DESC LIMIT 1'
+
+ASK_AS_READER = "ask as the user who reads: INFLUXDB_USERNAME=grafana and its INFLUXDB_PASSWORD"
+"""What to do where a login that may only write left the question open whether points arrive."""
+
+_LINK = Link.INFLUXDB
+_REFUSED = (Status.UNAUTHORIZED, Status.FORBIDDEN)
+_MAY_WRITE = (Status.NO_CONTENT, Status.OK, Status.BAD_REQUEST)
+_START = "start it: sudo systemctl start influxdb (./stack up in Docker), or correct INFLUXDB_URL"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where the database is, and as whom to ask; `given` if somebody said so."""
+
+    url: str = DEFAULT_URL
+    database: str = "cvmfs"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    given: bool = True
+
+    @property
+    def is_one(self) -> bool:
+        """Is there anything to log in with?"""
+        return bool(self.user or self.token)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that logs in."""
+        if self.user:
+            return {"Authorization": basic(self.user, self.password)}
+        return {"Authorization": f"Token {self.token}"} if self.token else {}
+
+    @property
+    def who(self) -> str:
+        """Its name in a sentence."""
+        return f"user {self.user!r}" if self.user else "this token" if self.token else "somebody without a login"
+
+    @property
+    def keys(self) -> str:
+        """Where it came from."""
+        return "INFLUXDB_USERNAME and INFLUXDB_PASSWORD" if self.user or not self.token else "INFLUXDB_TOKEN"
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The steps of this link, and the newest point if it was seen."""
+
+    steps: tuple[Step, ...]
+    newest: Newest | None = None
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the database said to both questions."""
+
+    query: Reply
+    write: Reply
+
+    @property
+    def error(self) -> str:
+        """What is wrong with the query, in the database's words; empty if nothing is."""
+        if self.query.status != Status.OK:
+            return self.query.said()
+        document = self.query.json()
+        results = document.get("results") if isinstance(document, dict) else None
+        if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
+            return f"not an answer to a query: {self.query.said()}"
+        return next((str(result["error"])[:300] for result in results if "error" in result), "")
+
+    @property
+    def newest(self) -> list[Newest]:
+        """The newest run of each fleet."""
+        document = self.query.json()
+        return [newest for result in document["results"] for newest in _runs(result.get("series"))]
+
+    @property
+    def may_write(self) -> bool:
+        return self.write.status in _MAY_WRITE
+
+
+def examine(login: Login, ask: Ask, clock: Callable[[], datetime], expected: Expected) -> Examined:
+    """Ask a database: each step depends on the one before, so the first that fails is the last."""
+    if not web_address(login.url):
+        return Examined((no_web_address(_LINK, login.url, "INFLUXDB_URL"),))
+    try:
+        reply = ask(Question(f"{login.url}/ping", login.headers))
+    except FetchError as error:
+        return Examined((_silent(login, error),))
+    there = _version(login, reply)
+    if there.verdict is not Verdict.OK:
+        return Examined((there,))
+    try:
+        answers = _Answers(ask(_query(login)), ask(_empty_write(login)))
+    except FetchError as error:
+        return Examined((there, unanswered(_LINK, login.url, error, _START)))
+    steps, newest = _judged(login, answers, clock(), expected, reply.headers.get("x-influxdb-version", ""))
+    return Examined((there, *_clocks(reply, clock()), *steps), newest)
+
+
+def _silent(login: Login, error: FetchError) -> Step:
+    if login.given or error.result is Result.DEADLINE:
+        return unanswered(_LINK, login.url, error, _START)
+    what = f"no INFLUXDB_URL is given, and {login.url} does not answer"
+    return Step(_LINK, Verdict.NOT_ASKED, what, "set INFLUXDB_URL, INFLUXDB_USERNAME and INFLUXDB_PASSWORD")
+
+
+def _version(login: Login, reply: Reply) -> Step:
+    version = reply.headers.get("x-influxdb-version", "")
+    if version:
+        return Step(_LINK, Verdict.OK, f"InfluxDB {version.removeprefix('v')} answers at {login.url}")
+    if reply.status in REDIRECTS and login.given:
+        return redirected(_LINK, login.url, reply, "INFLUXDB_URL")
+    what = f"something answers at {login.url}, but it is no InfluxDB (HTTP status {reply.status})"
+    if login.given:
+        return Step(_LINK, Verdict.WRONG, what, "another program has that port: write InfluxDB's into INFLUXDB_URL")
+    return Step(_LINK, Verdict.NOT_ASKED, f"no INFLUXDB_URL is given; {what}", "set INFLUXDB_URL")
+
+
+def _query(login: Login) -> Question:
+    asked = urlencode({"db": login.database, "q": NEWEST_RUN, "epoch": "ms"})
+    return Question(f"{login.url}/query?{asked}", login.headers)
+
+
+def _empty_write(login: Login) -> Question:
+    asked = urlencode({"db": login.database})
+    return Question(f"{login.url}/write?{asked}", login.headers, method="POST")
+
+
+def _clocks(reply: Reply, now: datetime) -> Iterator[Step]:
+    """The database's machine says what time it is there (RFC 9110, 6.6.1)."""
+    try:
+        there = datetime.strptime(reply.headers.get("date", ""), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    except ValueError:
+        return
+    if abs(now - there) > AHEAD:
+        what = f"its clock and the one here differ by {in_words(now - there)}"
+        yield Step(_LINK, Verdict.UNSURE, what, CLOCKS)
+
+
+def _judged(
+    login: Login, answers: _Answers, now: datetime, expected: Expected, version: str
+) -> tuple[list[Step], Newest | None]:
+    """The login, the database, the points."""
+    refusal = _refusal(login, answers, version)
+    if refusal is not None:
+        return [refusal], None
+    may = f"{login.who} may {'write to' if answers.may_write else 'read'} the database {login.database!r}"
+    welcome = Step(_LINK, Verdict.OK, f"the login is right: {may}" if login.is_one else f"it asks for no login: {may}")
+    if answers.error:
+        return [welcome, _only_writes(login, answers)], None
+    newest = chosen(answers.newest, expected)
+    if newest is None and answers.may_write and version.startswith("v2"):
+        what = f"no points were seen: there are none, or {login.who} may only write"
+        return [welcome, Step(_LINK, Verdict.UNSURE, what, ASK_AS_READER)], None
+    return [welcome, freshness(_LINK, newest, expected, now)], newest
+
+
+def _only_writes(login: Login, answers: _Answers) -> Step:
+    what = f"{login.who} may write, but not read, as it should be for Telegraf: whether points arrive it cannot see"
+    if answers.query.status in _REFUSED:
+        return Step(_LINK, Verdict.UNSURE, what, ASK_AS_READER)
+    return Step(_LINK, Verdict.UNSURE, f"{what} ({answers.error})", ASK_AS_READER)
+
+
+def _refusal(login: Login, answers: _Answers, version: str) -> Step | None:
+    """Why nothing further can be asked; None if something can."""
+    statuses = (answers.query.status, answers.write.status)
+    if Status.UNAUTHORIZED in statuses:
+        return _not_let_in(login, answers)
+    if "create admin user first" in answers.error:
+        advice = "CREATE USER admin WITH PASSWORD '…' WITH ALL PRIVILEGES, then the users of docs/native.md"
+        return Step(_LINK, Verdict.WRONG, "logins are switched on, but it has no users yet", advice)
+    if "not found" in answers.error or answers.write.status == Status.NOT_FOUND:
+        return _no_database(login, version)
+    if not answers.error or answers.may_write:
+        return None
+    if answers.query.status in _REFUSED:
+        what = f"the login is right, but {login.who} may neither read nor write the database {login.database!r}"
+        return Step(_LINK, Verdict.WRONG, what, _grant(login, version))
+    return Step(_LINK, Verdict.WRONG, f"it does not answer a query: {answers.error}", "look at the log of InfluxDB")
+
+
+def _not_let_in(login: Login, answers: _Answers) -> Step:
+    if login.is_one:
+        said = answers.query.said() if answers.query.status == Status.UNAUTHORIZED else answers.write.said()
+        what = f"the login is wrong: it does not let {login.who} in ({said})"
+        return Step(_LINK, Verdict.WRONG, what, f"compare {login.keys} with what the database has (.env in Docker)")
+    what = "it wants a login, and none is given"
+    return Step(_LINK, Verdict.NOT_ASKED, what, "set INFLUXDB_USERNAME and INFLUXDB_PASSWORD, or INFLUXDB_TOKEN")
+
+
+def _no_database(login: Login, version: str) -> Step:
+    if version.startswith("v2"):
+        what = f"there is no bucket mapped to the database {login.database!r} that {login.who} may see"
+        advice = (
+            f"influx v1 dbrp create --db {login.database} --rp autogen --default --bucket-id … (influx bucket list)"
+        )
+        return Step(_LINK, Verdict.WRONG, what, advice)
+    what = f"there is no database {login.database!r}"
+    return Step(_LINK, Verdict.WRONG, what, f'make it, as its administrator: CREATE DATABASE "{login.database}"')
+
+
+def _grant(login: Login, version: str) -> str:
+    if version.startswith("v2"):
+        return "give it rights on the bucket: influx v1 auth create --read-bucket … or --write-bucket …"
+    return f'as its administrator: GRANT WRITE (for Telegraf) or READ ON "{login.database}" TO "{login.user}"'
+
+
+def _runs(series: Any) -> Iterator[Newest]:  # noqa: ANN401
+    """The time of the first row of each series; what is not such a row is skipped."""
+    for one in series if isinstance(series, list) else []:
+        tags, values = (one.get("tags"), one.get("values")) if isinstance(one, dict) else (None, None)
+        row = values[0] if isinstance(values, list) and values else None
+        time = row[0] if isinstance(row, list) and row else None
+        if isinstance(time, int) and (at := moment(time)) is not None:
+            yield Newest(at, str(tags.get("fleet", ""))[:100] if isinstance(tags, dict) else "")
+
+
+def moment(milliseconds: float) -> datetime | None:
+    """Unix milliseconds as a moment; None for what no calendar has."""
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,197 @@
+"""Telegraf as it is on this machine: its program, its process, its files and the variables that it sees."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from telegraf_cvmfs.deadline import Deadline
+from telegraf_cvmfs.doctor.processes import Process, User, known, myself, obstacle, telegrafs
+from telegraf_cvmfs.doctor.program import output_of
+from telegraf_cvmfs.doctor.telegraf import Installation, Trial
+from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, expanded, inputs
+
+DEFAULTS = Path("/etc/default/telegraf")
+"""The variables that the service gives Telegraf, in the packages of its makers."""
+
+MAIN = Path("/etc/telegraf/telegraf.conf")
+LARGEST_FILE = 4 << 20
+"""Bytes."""
+
+Reader = tuple[Process, list[Path]]
+"""A process and what it reads."""
+
+TRIAL = ("--test", "--input-filter", "exec")
+PATIENCE = 10.0
+"""Seconds until a program says which version it is."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where Telegraf is on this machine, and what it sees; the variables may hold secrets."""
+
+    program: Path | None
+    places: tuple[Path, ...]
+    user: User
+    process: Process | None
+    others: tuple[Process, ...]
+    environment: Mapping[str, str] = field(repr=False)
+
+
+def machine(program: str, named: Sequence[Path], environment: Mapping[str, str]) -> Machine:
+    """Find it.
+
+    Args:
+        program: its program, if it is not the one on the PATH.
+        named: files and folders of its configuration, else those of a process that runs, else those that it reads by
+            itself. Where they are named only a process that reads one of them counts.
+        environment: ours; what Telegraf's own says counts more.
+    """
+    default = _default_places({**environment, **_defaults()})
+    running = [(process, _of_arguments(process) or default) for process in telegrafs()]
+    process, places = _of_interest(running, named) or (None, list(named) or default)
+    theirs = (process.environment if process else None) or {}
+    return Machine(
+        _program(program, process),
+        tuple(places),
+        process.user if process else known("telegraf") or myself(),
+        process,
+        tuple(one for one, _ in running if one is not process),
+        {**environment, **_defaults(), **theirs},
+    )
+
+
+def installation(found: Machine, deadline: Deadline) -> Installation:
+    """What can be read of it."""
+    files = tuple(_config_file(path, found.environment) for path in _files(found.places))
+    ours = tuple(inputs(files, found.environment))
+    return Installation(
+        program=str(found.program or ""),
+        version=_version(found.program, deadline) if found.program else "",
+        files=files,
+        pid=found.process.pid if found.process else None,
+        others=tuple(process.pid for process in found.others),
+        user=found.user.name,
+        obstacles=tuple(dict.fromkeys(_obstacles(ours, found))),
+        inputs=ours,
+    )
+
+
+def attempt(found: Machine, deadline: Deadline, seconds: float) -> Trial:
+    """Let the real Telegraf run our input once, with its own files, as its own user where we may; nothing is written.
+
+    Raises:
+        ValueError: there is no program.
+    """
+    if found.program is None:
+        raise ValueError("there is no Telegraf to try")
+    options = [part for place in found.places for part in _option(place)]
+    command = [str(found.program), *options, *TRIAL]
+    ran = output_of(command, deadline, seconds, user=found.user, environment=found.environment)
+    points = sum(line.startswith("> cvmfs") for line in ran.output.splitlines())
+    complaints = tuple(re.findall(r"^\S+ ([EW]! .*)$", ran.errors, re.MULTILINE))
+    return Trial(points, complaints, ran.code, ran.user.name)
+
+
+# --- files ------------------------------------------------------------------------------------------
+
+
+def _of_interest(running: Sequence[Reader], named: Sequence[Path]) -> Reader | None:
+    """The process that reads one of the files that are named; without any, one that runs this program, else any."""
+    if named:
+        wanted = {path.resolve() for path in (*_files(named), *named)}
+        match = (one for one, places in running if wanted & {path.resolve() for path in (*_files(places), *places)})
+        process = next(match, None)
+        return (process, list(named)) if process else None
+    ours = (pair for pair in running if any("telegraf-cvmfs" in _text(path)[0] for path in _files(pair[1])))
+    return next(ours, running[0] if running else None)
+
+
+def _of_arguments(process: Process) -> list[Path]:
+    """What a process was told to read."""
+    found = re.findall(r"(?:^|\0)--?config(?:-directory)?[=\0]([^\0]+)", "\0".join(process.arguments))
+    return [(process.folder or Path("/")) / path for path in found if "://" not in path]
+
+
+def _default_places(environment: Mapping[str, str]) -> list[Path]:
+    """As `--check` finds them."""
+    main = Path(environment.get("TELEGRAF_CONFIG_PATH") or MAIN)
+    folder = main.parent / "telegraf.d"
+    return [main, folder] if folder.is_dir() else [main]
+
+
+def _files(places: Sequence[Path]) -> list[Path]:
+    """Each file, and those in a folder, as Telegraf reads it: also in the folders below."""
+    found: list[Path] = []
+    for place in places:
+        found += sorted(place.rglob("*.conf")) if place.is_dir() else [place]
+    return list(dict.fromkeys(found))
+
+
+def _option(place: Path) -> tuple[str, str]:
+    return ("--config-directory" if place.is_dir() else "--config"), str(place)
+
+
+def _config_file(path: Path, environment: Mapping[str, str]) -> ConfigFile:
+    text, problem = _text(path)
+    return ConfigFile(str(path), expanded(text, environment), problem)
+
+
+def _text(path: Path) -> tuple[str, str]:
+    """What is in it, and what is wrong with that."""
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE).decode(), ""
+    except OSError as error:
+        return "", error.strerror or str(error)
+    except UnicodeDecodeError:
+        return "", "it is not UTF-8"
+
+
+def _defaults() -> dict[str, str]:
+    """The variables of the service, where we may read them."""
+    lines = _text(DEFAULTS)[0].splitlines()
+    found = (re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*?)\s*", line) for line in lines)
+    return {match[1]: match[2].strip("'\"") for match in found if match}
+
+
+# --- the program, and who may run ours --------------------------------------------------------------
+
+
+def _program(named: str, process: Process | None) -> Path | None:
+    """The one that is named; else the one on the PATH, or that runs."""
+    found = shutil.which(named or "telegraf")
+    if not found and not named and process:
+        found = shutil.which(process.arguments[0])
+    return Path(found).absolute() if found else None
+
+
+def _version(program: Path, deadline: Deadline) -> str:
+    match = re.match(r"Telegraf v?(\d+\.\d+[\w.~-]*)", output_of([str(program), "version"], deadline, PATIENCE).output)
+    return match[1] if match else ""
+
+
+def _obstacles(ours: Sequence[Input], found: Machine) -> Iterator[str]:
+    """What keeps Telegraf's user from running our program, or from reading the fleet file that it is told to read."""
+    search = found.environment.get("PATH", "")
+    for one in ours:
+        program = one.program if "/" in one.program else shutil.which(one.program, path=search)
+        if program is None:
+            yield f"{one.program} is not on the PATH that Telegraf has ({search})"
+        elif blocked := obstacle(Path(program), found.user, run=True) or _interpreter(Path(program), found.user):
+            yield blocked
+        if one.fleet_file and (blocked := obstacle(Path(one.fleet_file), found.user)):
+            yield blocked
+
+
+def _interpreter(program: Path, user: User) -> str | None:
+    """A script needs what its first line names: the Python of a virtual environment, for instance."""
+    with contextlib.suppress(OSError), program.open("rb") as file:
+        first = file.readline(4096).decode(errors="replace")
+        if first.startswith("#!") and (words := first[2:].split()):
+            return obstacle(Path(words[0]), user, run=True)
+    return None

@@ -1,0 +1,75 @@
+"""The room with the socket: one question over HTTP, one answer, in bounded time and size. No redirect is followed."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from dataclasses import dataclass
+
+import requests
+
+from telegraf_cvmfs.budget import LATE, budget
+from telegraf_cvmfs.connection import Session
+from telegraf_cvmfs.deadline import Deadline
+from telegraf_cvmfs.doctor.question import Question, Reply
+from telegraf_cvmfs.fetch import FAILURES, HEADERS, MAX_HEAD, Network, failure
+from telegraf_cvmfs.model import FetchError, Result
+
+LARGEST_ANSWER = 4 * 1024 * 1024
+"""Bytes; a large dashboard has a tenth of that."""
+
+PATIENCE = 10.0
+"""Seconds for one answer; less when the doctor's time is short."""
+
+
+_NAP = 0.05  # seconds between two looks at whether the time is up
+
+
+@dataclass(frozen=True)
+class Web:
+    """Asks over HTTP until the deadline. The environment's proxies and .netrc are not used."""
+
+    deadline: Deadline
+    patience: float = PATIENCE
+
+    def ask(self, question: Question) -> Reply:
+        """The answer, whatever its status.
+
+        Raises:
+            FetchError: there is none, or it is too large; str() says why, and `result` is DEADLINE if our time was up.
+        """
+        answers: queue.SimpleQueue[Reply | FetchError] = queue.SimpleQueue()
+        # In a thread: nothing interrupts one that reads from a socket, and who is told to end ends at once.
+        threading.Thread(target=lambda: answers.put(self._answer(question)), daemon=True).start()
+        while True:
+            with contextlib.suppress(queue.Empty):
+                answer = answers.get(timeout=_NAP)
+                break
+            if self.deadline.passed:
+                answer = FetchError(Result.DEADLINE, LATE)
+                break
+        if isinstance(answer, FetchError):
+            raise answer
+        return answer
+
+    def _answer(self, question: Question) -> Reply | FetchError:
+        network = Network(self.deadline)
+        session = Session(network.connect, network.tls, 1, {})
+        with contextlib.closing(session), budget.within(self.patience, self.deadline):
+            try:
+                return _asked(session, question)
+            except FAILURES as error:  # inside: whether the time was up is known here alone
+                return failure(error)
+
+
+def _asked(session: Session, question: Question) -> Reply:
+    headers = {**HEADERS, "Accept": "application/json", **question.headers}
+    request = requests.Request(question.method, question.url, headers=headers, data=question.body or None).prepare()
+    budget.allow(LARGEST_ANSWER + 2 * MAX_HEAD, f"more than {LARGEST_ANSWER} bytes")
+    budget.kept, budget.fresh = False, True
+    with session.send(request, stream=True, allow_redirects=False, timeout=budget.left()) as response:
+        body: bytes = response.raw.read(LARGEST_ANSWER + 1, decode_content=False)
+        if len(body) > LARGEST_ANSWER:
+            raise FetchError(Result.TOO_LARGE, f"more than {LARGEST_ANSWER} bytes")
+        return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
