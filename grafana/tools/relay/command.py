@@ -1,0 +1,116 @@
+"""`python -m grafana.tools relay`: options, signals, the clock, exit codes.
+
+Exit codes: 0 it ran and was told to stop, or every receiver took its test message; 1 a receiver did not, or the
+address or the state file cannot be used; 2 a wrong option or file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from grafana.tools.relay.config import Config, ConfigError, load
+from grafana.tools.relay.log import Log
+from grafana.tools.relay.message import test_message
+from grafana.tools.relay.outbox import Result
+from grafana.tools.relay.receivers import sender
+from grafana.tools.relay.server import Server
+from grafana.tools.relay.service import Relay, run_threads
+from grafana.tools.relay.store import StoreError
+
+DEFAULT_PATH = Path("/etc/telegraf-cvmfs/relay.toml")
+PAUSE = 0.5
+LONGEST_FAREWELL = 2.0
+LONGEST_GOODBYE = 6.0
+"""Seconds after SIGTERM for open connections, and then for attempts under way: Docker kills after 10."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the relay, or with `--check` send a test message to each receiver; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m grafana.tools relay",
+        description="Hand Grafana's alerts on to Slack, Mattermost, Matrix and e-mail, damped.",
+    )
+    parser.add_argument("--config", type=Path, default=DEFAULT_PATH, metavar="FILE", help=f"default {DEFAULT_PATH}")
+    parser.add_argument("--check", action="store_true", help="send a test message to each receiver and say how it went")
+    try:
+        options = parser.parse_args(list(arguments))
+    except SystemExit as end:  # argparse has said what is wrong, or shown the help
+        return int(end.code or 0)
+    try:
+        config = load(options.config, os.environ)
+    except ConfigError as error:
+        Log().error(str(error))
+        return 2
+    log = Log(_hidden(config))
+    for warning in config.warnings:
+        log.warning(warning)
+    return check(config, log) if options.check else serve(config, log)
+
+
+def check(config: Config, log: Log) -> int:
+    """Send each receiver a test message."""
+    message = test_message(time.time(), "The relay of the CVMFS alerts reaches you.")
+    failed = 0
+    for receiver in config.receivers:
+        outcome = sender(receiver, config.proxy)(message)
+        if outcome.result is Result.TAKEN:
+            log.information(f"{receiver.name}: took a test message" + (f"; {outcome.why}" if outcome.why else ""))
+        else:
+            log.error(f"{receiver.name}: did not take a test message: {outcome.why}")
+            failed += 1
+    return 1 if failed else 0
+
+
+def serve(config: Config, log: Log) -> int:
+    """Listen until SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clock = _steady_clock()
+    senders = {receiver.name: sender(receiver, config.proxy) for receiver in config.receivers}
+    try:
+        relay = Relay(config, senders, log, clock())
+        server = Server((config.host, config.port), relay, config.secret, log, clock)
+    except StoreError as error:
+        log.error(str(error))
+        return 1
+    except OSError as error:
+        log.error(f"cannot listen on {config.host} port {config.port} ({error.strerror})")
+        return 1
+    return _run(server, relay, log, clock, stop)
+
+
+def _run(server: Server, relay: Relay, log: Log, clock: Callable[[], float], stop: threading.Event) -> int:
+    threads = run_threads(relay, clock, stop, PAUSE)
+    listener = threading.Thread(target=server.serve_forever, args=(0.1,), name="server", daemon=True)
+    listener.start()
+    host, port = server.server_address[:2]
+    log.information(f"listens on {host!s} port {port}, hands on to {', '.join(relay.receivers)}")
+    stop.wait()
+    server.shutdown()
+    server.server_close()
+    server.finish(LONGEST_FAREWELL)
+    end = time.monotonic() + LONGEST_GOODBYE
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    relay.close()
+    log.information("stopped")
+    return 0
+
+
+def _steady_clock() -> Callable[[], float]:
+    """Unix time that never jumps while the relay runs: a clock that is set would shorten or stretch what is held."""
+    start = time.time() - time.monotonic()
+    return lambda: start + time.monotonic()
+
+
+def _hidden(config: Config) -> set[str]:
+    """Every secret, and the tail of each that is a URL: libraries quote the path alone."""
+    tails = {"/" + secret.split("/", 3)[3] for secret in config.secrets if secret.count("/") > 2}  # noqa: PLR2004
+    return {*config.secrets, *(tail for tail in tails if len(tail) > 1)}

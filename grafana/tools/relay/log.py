@@ -1,0 +1,53 @@
+"""What the relay says on stderr: `E! …`, `W! …`, `I! …`, one line each, and never a secret."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from grafana.tools.relay.alert import clean
+
+LONGEST_LINE = 600
+SELDOM = 60.0
+SHORTEST_SECRET = 4
+"""Shorter texts are not replaced: they would be found everywhere."""
+
+
+class Log:
+    """Lines to stderr; every known secret is replaced by `***`, whoever put it into the line."""
+
+    def __init__(self, secrets: Iterable[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
+        self._secrets = sorted({secret for secret in secrets if len(secret) >= SHORTEST_SECRET}, key=len, reverse=True)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._said: dict[str, float] = {}
+
+    def error(self, text: str) -> None:
+        """Something was lost or cannot work."""
+        self._say("E!", text)
+
+    def warning(self, text: str) -> None:
+        """Something needs a look."""
+        self._say("W!", text)
+
+    def information(self, text: str) -> None:
+        """Something that went well."""
+        self._say("I!", text)
+
+    def seldom(self, topic: str, text: str) -> None:
+        """A warning that anybody on the network can cause: at most once a minute for each topic."""
+        now = self._clock()
+        with self._lock:
+            if now - self._said.get(topic, -SELDOM) < SELDOM:
+                return
+            self._said[topic] = now
+        self.warning(text)
+
+    def _say(self, level: str, text: str) -> None:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        with self._lock:
+            sys.stderr.write(f"{level} {clean(text, LONGEST_LINE)}\n")
+            sys.stderr.flush()
