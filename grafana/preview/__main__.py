@@ -16,6 +16,8 @@ from grafana.preview.browser import PictureError, picture
 from grafana.preview.page import WIDTH, page
 from grafana.queries import FOLDER, Database, answers
 
+ABOUT_ONE = ("cvmfs-server", "cvmfs-repository")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: a picture of each dashboard is there; 1: InfluxDB or Chromium did not answer; 2: wrong use."""
@@ -26,17 +28,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     login = (os.environ.get("INFLUXDB_USERNAME", ""), os.environ.get("INFLUXDB_PASSWORD", ""))
     try:
-        previews(Database(options.url, options.database, *login), Path(chromium), options.to)
+        database = Database(options.url, options.database, *login)
+        previews(database, Path(chromium), options.to, server=options.server, repo=options.repo)
     except (QueryError, PictureError, OSError) as why:
         sys.stderr.write(f"{why}\n")
         return 1
     return 0
 
 
-def previews(database: Database, chromium: Path, folder: Path) -> list[Path]:
-    """Write a picture of each committed dashboard, as the database has it now."""
+def previews(database: Database, chromium: Path, folder: Path, *, server: str = "", repo: str = "") -> list[Path]:
+    """Write a picture of each committed dashboard, as the database has it now.
+
+    `server` and `repo` are those on the dashboards that are about one; without, what Grafana would choose.
+    """
     now = datetime.now(UTC)
-    found = answers(database, FOLDER, now=now)
+    chosen = {name: value for name, value in (("server", server), ("repo", repo)) if value}
+    found = [answer for answer in answers(database, now=now) if answer.dashboard not in ABOUT_ONE]
+    found += [answer for answer in answers(database, now=now, variables=chosen) if answer.dashboard in ABOUT_ONE]
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for path in sorted(FOLDER.glob("*.json")):
@@ -55,6 +63,8 @@ def _options() -> argparse.ArgumentParser:
     )
     parser.add_argument("--url", default=os.environ.get("INFLUXDB_URL") or "http://127.0.0.1:8086", help="of InfluxDB")
     parser.add_argument("--database", default=os.environ.get("INFLUXDB_DATABASE") or "cvmfs", help="or bucket")
+    parser.add_argument("--server", default="", help="the one of the dashboard about one server")
+    parser.add_argument("--repo", default="", help="the one of the dashboard about one repository")
     parser.add_argument("--to", type=Path, default=Path("docs/dashboards"), help="folder (default: docs/dashboards)")
     return parser
 
