@@ -18,6 +18,7 @@ help:
 	@echo "make check   lint, format, types, house rules"
 	@echo "make bench   what a run and a verification cost, beside the least they could"
 	@echo "make clean   remove what these made in this folder"
+	@echo "./stack help dashboards and alerts: the whole stack, with Docker or without"
 
 demo: $(VENV)/.set-up
 	$(IN)/telegraf-cvmfs --demo
