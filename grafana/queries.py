@@ -259,13 +259,12 @@ def _table(series: Sequence[Series]) -> tuple[tuple[str, ...], tuple[tuple[Value
 
 
 def _sorted(panel: Json, columns: Sequence[str], rows: tuple[tuple[Value, ...], ...]) -> tuple[tuple[Value, ...], ...]:
-    """The rows as a table panel sorts them; what has no value comes last."""
+    """The rows as a table panel sorts them: what has no value is less than anything."""
     for order in panel.get("options", {}).get("sortBy", ()):
         column = _column(panel, order["displayName"])
         if column in columns:
             at, falling = columns.index(column), bool(order.get("desc"))
-            known = sorted((row for row in rows if row[at] is not None), key=lambda row: row[at], reverse=falling)  # type: ignore[arg-type,return-value]
-            return (*known, *(row for row in rows if row[at] is None))
+            return tuple(sorted(rows, key=lambda row: (row[at] is not None, row[at]), reverse=falling))
     return rows
 
 

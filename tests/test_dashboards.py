@@ -320,6 +320,48 @@ def test_a_table_has_a_look_for_each_column_and_the_column_that_its_links_need(p
         assert "fleet" in columns
 
 
+@pytest.mark.parametrize("panel", of_kind("table", "stat"))
+def test_a_table_is_one_series_with_the_columns_of_the_query(panel: dict[str, Any]) -> None:
+    """Tags of a GROUP BY become columns too, in whatever order."""
+    (target,) = panel["targets"]
+    outermost = target["query"]
+    while "(" in outermost:
+        outermost = re.sub(r"\([^()]*\)", "", outermost)
+    assert target["resultFormat"] == "table"
+    assert "GROUP BY" not in outermost
+
+
+@pytest.mark.parametrize("panel", of_kind("table"))
+def test_no_two_columns_of_a_table_have_one_name(panel: dict[str, Any]) -> None:
+    """Grafana keeps the cells of a row by the name that is shown: one would show the other's values."""
+    named = {one["matcher"]["options"]: one["properties"] for one in panel["fieldConfig"]["overrides"][1:]}
+    shown = [
+        next((one["value"] for one in properties if one["id"] == "displayName"), column)
+        for column, properties in named.items()
+    ]
+    assert len(set(shown)) == len(shown)
+    assert panel["options"]["sortBy"][0]["displayName"] in shown
+
+
+def test_an_event_has_a_text_and_one_column_more_for_its_title() -> None:
+    """Grafana takes as title what is neither text nor tag, and the time in milliseconds if nothing is left."""
+    events = [one["target"] for page in PAGES.values() for one in page["annotations"]["list"]]
+    assert events
+    for event in events:
+        columns = re.findall(r'"(\w+)"', event["query"].partition(" FROM ")[0])
+        tags = [column for column in columns if event["tagsColumn"] and event["tagsColumn"] in column]
+        assert event["fromAnnotations"]
+        assert event["textColumn"] in columns
+        assert len(set(columns) - {event["textColumn"], *tags}) == 1
+
+
+def test_what_may_be_missing_in_the_name_of_a_curve_comes_last() -> None:
+    for page in PAGES.values():
+        for panel in panels(page):
+            alias = panel.get("targets", [{}])[0].get("alias", "")
+            assert "$tag_address" not in alias.removesuffix("$tag_address")
+
+
 def test_each_finding_has_a_column_that_leads_to_its_page() -> None:
     (replicas,) = (panel for panel in panels(PAGES["fleet"]) if panel["title"] == "All findings of replicas")
     (servers,) = (panel for panel in panels(PAGES["fleet"]) if panel["title"] == "All findings of servers")
@@ -434,9 +476,10 @@ def test_an_unknown_variable_or_format_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "points", "length"), [("1h", 1000, "1m"), ("24h", 400, "5m"), ("24h", 200, "10m"), ("90d", 100, "1d")]
+    ("span", "points", "length"),
+    [("1h", 1000, "1m"), ("24h", 400, "5m"), ("24h", 200, "5m"), ("7d", 400, "30m"), ("90d", 100, "12h")],
 )
-def test_buckets_are_round_and_no_more_than_asked_for(span: str, points: int, length: str) -> None:
+def test_buckets_are_as_long_as_grafana_makes_them(span: str, points: int, length: str) -> None:
     assert bucket(duration(span), points, duration("1m")) == duration(length)
 
 
@@ -480,6 +523,12 @@ def test_the_numbers_of_panels_that_may_be_empty_are_those_in_the_files() -> Non
     assert quiet.keys() <= numbers.keys()
     assert all("targets" in numbers[key] for key in quiet)
     assert not any(numbers[key]["title"] in ("Silent scrapers", "Servers now", "Last run") for key in quiet)
+
+
+@pytest.mark.parametrize(("falling", "order"), [(False, (None, 1, 2)), (True, (2, 1, None))])
+def test_what_has_no_value_is_less_than_anything(falling: bool, order: tuple[int | None, ...]) -> None:
+    panel = {"options": {"sortBy": [{"displayName": "lag", "desc": falling}]}}
+    assert queries._sorted(panel, ("time", "lag"), ((0, 1), (0, None), (0, 2))) == tuple((0, lag) for lag in order)
 
 
 def test_a_stat_shows_the_column_that_is_named() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from grafana.preview.appearance import appearance
 from grafana.preview.drawing import Curve, Plot, bars, curves
+from grafana.preview.frame import _alias
 from grafana.preview.page import page
 from grafana.preview.unit import written
 from grafana.queries import Answer, Series
@@ -68,6 +69,13 @@ def test_a_column_has_the_name_the_words_and_the_colour_of_its_override() -> Non
     assert appearance(TABLE, "other", MS).title == "other"
 
 
+def test_a_cell_without_a_value_says_what_the_override_for_all_columns_says() -> None:
+    blank = {"matcher": {"id": "byRegexp", "options": "/.+/"}, "properties": [{"id": "noValue", "value": "-"}]}
+    panel = {"fieldConfig": {"defaults": {"noValue": "no data"}, "overrides": [blank]}}
+    assert appearance(panel, "lag", MS).text(None) == "-"
+    assert appearance({"fieldConfig": {"defaults": {"noValue": "no data"}}}, "lag", MS).text(None) == "no data"
+
+
 def test_the_colour_of_a_threshold_is_that_of_the_last_one_reached() -> None:
     steps = [{"color": "green", "value": None}, {"color": "orange", "value": 8}, {"color": "red", "value": 24}]
     defaults = {"thresholds": {"mode": "absolute", "steps": steps}, "color": {"mode": "thresholds"}}
@@ -76,9 +84,21 @@ def test_the_colour_of_a_threshold_is_that_of_the_last_one_reached() -> None:
 
 
 def test_a_curve_does_not_go_through_a_longer_hole_than_its_gap() -> None:
-    spots = ((0.0, 1.0), (100.0, 2.0), (300.0, 3.0), (350.0, None), (400.0, 4.0))
+    spots = ((0.0, 1.0), (90.0, 2.0), (200.0, None), (300.0, 3.0), (350.0, None), (390.0, 4.0))
     drawn = curves(PLOT, [Curve("a", "red", spots)], str)
     assert [len(path.split("L")) for path in re.findall(r'd="(M[^"]*)"', drawn)] == [2, 2]
+
+
+def test_neighbours_are_joined_where_buckets_are_longer_than_the_gap() -> None:
+    drawn = curves(PLOT, [Curve("a", "red", ((0.0, 1.0), (300.0, 2.0), (600.0, 3.0)))], str)
+    assert [len(path.split("L")) for path in re.findall(r'd="(M[^"]*)"', drawn)] == [3]
+
+
+def test_a_curve_has_the_name_that_grafana_makes_of_its_alias() -> None:
+    series = Series("cvmfs_repo", {"server": "s1", "address": ""}, ("time", "lag"), ())
+    assert _alias("$tag_server $col", series, "lag") == "s1 lag"
+    assert _alias("$tag_server $tag_address", series, "lag") == "s1 "
+    assert _alias("[[tag_server]] $tag_repo", series, "lag") == "s1 $tag_repo"
 
 
 def test_a_single_value_is_a_dot() -> None:

@@ -25,13 +25,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Annotation:
-    """Events on all curves of a dashboard: a query with a column for the text."""
+    """Events on all curves of a dashboard: a query of two columns, one of which is the text and the other the title."""
 
     name: str
     query: str
     text: str
     color: str
-    tags: str = ""
 
     def json(self) -> Json:
         """As an annotation query of the InfluxDB data source."""
@@ -47,10 +46,10 @@ class Annotation:
                 "query": self.query,
                 "rawQuery": True,
                 "refId": "Anno",
-                "tagsColumn": self.tags,
+                "tagsColumn": "",
                 "textColumn": self.text,
                 "timeEndColumn": "",
-                "titleColumn": "",
+                "titleColumn": "",  # the column that is left over; without one the title would be the time in ms
             },
         }
 

@@ -9,8 +9,11 @@ from grafana.generator.look import Look
 from grafana.generator.panel import Curves, Panel, States, Table
 from telegraf_cvmfs.schema import REPO, SCRAPE, SERVER
 
-NAMED = "$tag_server $tag_address ($tag_fleet)"
-"""The name of a server's curve: two fleets may each have a server of one name, and a server several addresses."""
+NAMED = "$tag_server ($tag_fleet) $tag_address"
+"""The name of a server's curve: two fleets may each have a server of one name, and a server several addresses.
+
+What may be missing comes last: in the middle it would leave a hole.
+"""
 
 _SERVER_COLUMNS = (
     "severity",

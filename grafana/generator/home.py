@@ -14,9 +14,10 @@ _SILENT = Panel(
     "Silent scrapers",
     "Fleets that had a run in the week before this time range's end, but none that counts as now. While it is not 0,"
     " the numbers beside it leave those fleets out. See whether Telegraf runs, and what its log says.",
-    Stat(Look(scale=scale.NONE_IS_GOOD), nothing="no run in the last week"),
+    Stat(Look(scale=scale.NONE_IS_GOOD, links=(links.TO_SILENCE,)), nothing="no run in the last week"),
     influxql.silent_fleets(),
     width=4,
+    links=(links.TO_SILENCE,),
 )
 _LAST_RUN = Panel(
     "Last run",

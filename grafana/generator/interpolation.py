@@ -11,7 +11,28 @@ _NAMED = re.compile(r"\$\{(?P<braced>\w+)(?::(?P<format>[^}]*))?\}|\$(?P<plain>\
 _SPECIAL = re.compile(r"[\\^$*+?.()|\[\]{}/]")
 _SPAN = re.compile(r"(\d+)(ms|s|m|h|d|w)")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+_STEPS: tuple[tuple[float, int], ...] = (  # (below so many seconds, the bucket), as Grafana's roundInterval has them
+    (1.5, 1),
+    (3.5, 2),
+    (7.5, 5),
+    (12.5, 10),
+    (17.5, 15),
+    (25, 20),
+    (45, 30),
+    (90, 60),
+    (210, 120),
+    (450, 300),
+    (750, 600),
+    (1050, 900),
+    (1500, 1200),
+    (2700, 1800),
+    (5400, 3600),
+    (9000, 7200),
+    (16200, 10800),
+    (32400, 21600),
+    (86400, 43200),
+    (604800, 86400),
+)
 
 
 class QueryError(Exception):
@@ -64,9 +85,9 @@ def interpolate(text: str, variables: Mapping[str, Chosen], chosen: Range) -> st
 
 
 def bucket(span: timedelta, points: int, least: timedelta) -> timedelta:
-    """A round length of a bucket, so that no more than about so many make up the span."""
+    """The round length of a bucket that Grafana chooses, so that about so many make up the span."""
     wanted = span.total_seconds() / points
-    step = next((step for step in _STEPS if step >= wanted), _STEPS[-1])
+    step = next((step for below, step in _STEPS if wanted < below), 604800)
     return max(timedelta(seconds=step), least)
 
 

@@ -17,6 +17,8 @@ TO_REPOSITORY = Link(
 )
 TO_FINDING = Link("What this means and what to do", "${docs}/findings/${__value.raw}.md", new_tab=True)
 
+TO_SILENCE = Link("Why a scraper is silent and what to do", "${docs}/alerts.md#cvmfs-scraper-silent", new_tab=True)
+
 
 def to_page(uid: str, title: str) -> Link:
     """A way to another dashboard, with the same fleets."""

@@ -132,5 +132,5 @@ REPOSITORY = Dashboard(
         Row(8, (_PUBLICATIONS,)),
     ),
     (ONE_REPO,),
-    (Annotation("Publications", influxql.events(PUBLISH, ("revision", "repo"), of=_OF), "revision", "blue", "repo"),),
+    (Annotation("Publications", influxql.events(PUBLISH, ("revision", "repo"), of=_OF), "revision", "blue"),),
 )

@@ -118,7 +118,7 @@ def _curve(field: str, title: str, meaning: str, quiet: str = "") -> Panel:
 _REPLICA_HEALTH = Panel(
     "Health of its replicas",
     "Each of its repositories over time. A gap is a time without runs, or without a verdict.",
-    States(scale.SEVERITY, "$tag_repo $tag_address ($tag_fleet)"),
+    States(scale.SEVERITY, "$tag_repo ($tag_fleet) $tag_address"),
     influxql.over_time("max", REPO, "severity", ("fleet", "repo", "address"), of=_OF),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,12 +38,13 @@ class Appearance:
     cell: str
     width: int
     linked: bool
+    nothing: str
     now: float
 
     def text(self, value: Value) -> str:
         """The value as it is shown."""
         if value is None:
-            return ""
+            return self.nothing
         if (mapped := self.mappings.get(_key(value))) and mapped.get("text"):
             return str(mapped["text"])
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -63,7 +65,7 @@ def appearance(panel: Json, column: str, now: float) -> Appearance:
     config = panel.get("fieldConfig", {})
     found = dict(_flat(config.get("defaults", {})))
     for override in config.get("overrides", ()):
-        if override["matcher"] == {"id": "byName", "options": column}:
+        if _meant(override["matcher"], column):
             found |= {one["id"]: one["value"] for one in override["properties"]}
     color = found.get("color", {})
     return Appearance(
@@ -76,6 +78,7 @@ def appearance(panel: Json, column: str, now: float) -> Appearance:
         cell=str(found.get("custom.cellOptions", {}).get("type", "")),
         width=int(found.get("custom.width", 0)),
         linked=bool(found.get("links")),
+        nothing=str(found.get("noValue", "")),
         now=now,
     )
 
@@ -86,6 +89,11 @@ def limits(panel: Json) -> tuple[tuple[float, str], ...]:
     if defaults.get("custom", {}).get("thresholdsStyle", {}).get("mode", "off") == "off":
         return ()
     return tuple((start, _css(color)) for start, color in _steps(defaults) if start != float("-inf"))
+
+
+def _meant(matcher: Json, column: str) -> bool:
+    wanted = str(matcher["options"])
+    return bool(re.search(wanted.strip("/"), column)) if matcher["id"] == "byRegexp" else wanted == column
 
 
 def _flat(defaults: Json) -> dict[str, Any]:

@@ -142,15 +142,18 @@ def _line(plot: Plot, line: Curve, y: Callable[[float], float], *, stepped: bool
 
 
 def _pieces(spots: Sequence[Spot], gap: float) -> Iterator[list[tuple[float, float]]]:
-    """Runs of values without a hole longer than the gap."""
+    """Runs of values without a hole longer than the gap; neighbours are no hole, however long a bucket is."""
     piece: list[tuple[float, float]] = []
+    hole = False
     for moment, value in spots:
         if value is None:
+            hole = True
             continue
-        if piece and moment - piece[-1][0] > gap:
+        if piece and hole and moment - piece[-1][0] >= gap:
             yield piece
             piece = []
         piece.append((moment, value))
+        hole = False
     if piece:
         yield piece
 

@@ -167,10 +167,10 @@ def _alias(alias: str, series: Series, column: str) -> str:
     def word(found: re.Match[str]) -> str:
         name = found[1] or found[2] or ""
         if name.startswith("tag_"):
-            return series.tags.get(name.removeprefix("tag_"), "")
+            return series.tags.get(name.removeprefix("tag_"), found[0])
         return {"col": column, "m": series.name, "measurement": series.name}.get(name, found[0])
 
-    return re.sub(r"\$(\w+)|\[\[(\w+)\]\]", word, alias).strip()
+    return re.sub(r"\$(\w+)|\[\[(\w+)\]\]", word, alias)
 
 
 _DRAWN: Mapping[str, Callable[[Scene, Answer], str]] = {

@@ -24,7 +24,7 @@ RED, GREEN, PURPLE = (0xD2, 0x29, 0x3D), (0x5A, 0xA6, 0x4B), (0x8F, 0x5F, 0xB8)
 @pytest.fixture(scope="module")
 def pictures(influxdb: InfluxDB, chromium: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """A picture of each dashboard, by its name, from some hours of the demo fleet with all faults."""
-    history = run("demo", "--demo-faults", "--history", "2h", "--step", "20m")
+    history = run("demo", "--demo-faults", "--history", "2h", "--step", "10m")  # newer than what counts as now
     assert (history.returncode, history.stderr) == (0, "")
     name = influxdb.create_database()
     influxdb.write(name, history.stdout)
