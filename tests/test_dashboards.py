@@ -292,8 +292,9 @@ def test_a_row_that_is_too_wide_is_refused() -> None:
 def test_links_lead_to_dashboards_and_pages_that_there_are(panel: dict[str, Any]) -> None:
     for url in links(panel):
         if url.startswith("${docs}/"):
-            page = url.removeprefix("${docs}/")
+            page, _, heading = url.removeprefix("${docs}/").partition("#")
             assert "${__value.raw}" in page or (ROOT / "docs" / page).is_file(), url
+            assert not heading or f"# `{heading}`" in (ROOT / "docs" / page).read_text(), url
         else:
             found = re.match(r"/d/([\w-]+)\?", url)
             assert found, url
