@@ -57,8 +57,10 @@ class Database:
         login = (self.user, self.password) if self.user else None
         try:
             url = f"{self.url.rstrip('/')}/query"
-            with requests.get(url, params=asked, auth=login, timeout=PATIENCE, stream=True) as answer:
-                body = _body(answer)
+            with requests.Session() as session:
+                session.trust_env = False  # a proxy of the environment would get the login
+                with session.get(url, params=asked, auth=login, timeout=PATIENCE, stream=True) as answer:
+                    body = _body(answer)
         except (requests.RequestException, OSError) as why:
             raise QueryError(f"InfluxDB at {self.url} does not answer: {type(why).__name__}") from why
         return _series(body, answer.status_code, influxql)

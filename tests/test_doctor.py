@@ -5,6 +5,7 @@ tests/integration/test_doctor.py breaks a whole chain link by link.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -23,13 +24,13 @@ from hypothesis import strategies as st
 
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.doctor import grafana as dashboards
-from telegraf_cvmfs.doctor import influxdb
+from telegraf_cvmfs.doctor import influxdb, installation
 from telegraf_cvmfs.doctor.chain import LONGEST_LINE, Link, Step, Verdict, text
 from telegraf_cvmfs.doctor.freshness import Expected, Newest, chosen, freshness, is_fresh
 from telegraf_cvmfs.doctor.plugin import Share
-from telegraf_cvmfs.doctor.processes import User, myself, obstacle, telegrafs
+from telegraf_cvmfs.doctor.processes import Process, User, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
-from telegraf_cvmfs.doctor.question import Ask, Question, Reply
+from telegraf_cvmfs.doctor.question import Ask, Question, Reply, no_web_address
 from telegraf_cvmfs.doctor.secrecy import HIDDEN, Secrecy, basic, login_in, secrets_in
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial, examine
 from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, expanded, has_outputs, inputs
@@ -192,10 +193,11 @@ def test_a_login_is_sent_as_each_kind_of_login_is() -> None:
     ("number", "query", "write", "verdict", "words"),
     [
         ("v2.7.1", reply(401, {"code": "unauthorized", "message": "unauthorized access"}), reply(401), WRONG, "the login is wrong"),
-        ("v2.7.1", reply(200, NO_POINTS), reply(404, {"message": "no dbrp mapping found"}), WRONG, "no bucket mapped to the database"),
-        ("v2.7.1", reply(200, {"results": [{"error": "database not found: cvmfs"}]}), reply(403), WRONG, "no bucket mapped"),
+        ("v2.7.1", reply(200, NO_POINTS), reply(404, {"message": "no dbrp mapping found"}), WRONG, "no bucket for the database"),
+        ("v2.7.1", reply(200, {"results": [{"error": "database not found: cvmfs"}]}), reply(403), WRONG, "no bucket for"),
+        ("v2.7.1", reply(200, {"results": [{"error": "database not found: cvmfs"}]}), reply(204), UNSURE, "may write, but not read"),
         ("v2.7.1", reply(200, NO_POINTS), reply(403), WRONG, "no points of cvmfs_scrape"),
-        ("v2.7.1", reply(200, NO_POINTS), reply(400, {"message": "writing requires points"}), UNSURE, "or user 'grafana' may only write"),
+        ("v2.7.1", reply(200, NO_POINTS), reply(204), WRONG, "no points of cvmfs_scrape"),
         ("v2.7.1", reply(200, {"results": [{"error": "unauthorized"}]}), reply(400), UNSURE, "may write, but not read"),
         ("v2.7.1", reply(403), reply(403), WRONG, "may neither read nor write"),
         ("1.8.10", reply(403, {"error": "error authorizing query: create admin user first"}), reply(403), WRONG, "no users yet"),
@@ -622,6 +624,39 @@ def test_the_telegraf_that_stays_is_found_among_the_processes(tmp_path: Path) ->
     assert telegrafs(tmp_path / "none") == []
 
 
+def test_who_only_calls_a_program_telegraf_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "telegraf").write_text("#!/bin/sh\n")
+    (tmp_path / "telegraf").chmod(0o755)
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+    def found(uid: int) -> installation.Machine:
+        user = User(uid, uid, frozenset({uid}), "somebody")
+        runs = Process(7, (str(tmp_path / "telegraf"),), user, None, {"INFLUXDB_URL": "http://stranger"})
+        monkeypatch.setattr(installation, "telegrafs", lambda: [runs])
+        return installation.machine("", [], {})
+
+    stranger, service = found(myself().uid + 70_000), found(999)
+    assert (stranger.process, [one.pid for one in stranger.others]) == (None, [7])
+    assert "INFLUXDB_URL" not in stranger.environment, "our login would go there"
+    assert service.environment["INFLUXDB_URL"] == "http://stranger"
+    assert (stranger.program, service.program) == (None, None), "its version would be asked of it as root"
+
+
+def test_a_trial_is_given_no_secret_of_ours_that_telegrafs_files_do_not_name(tmp_path: Path) -> None:
+    (tmp_path / "telegraf.conf").write_text('password = "${INFLUXDB_PASSWORD:-}"\n')
+    ours = {"GRAFANA_TOKEN": "a", "GRAFANA_PASSWORD": "b", "INFLUXDB_PASSWORD": "c", "LANG": "d"}
+    found = installation.machine("", [tmp_path / "telegraf.conf"], ours).environment
+    assert {name: found.get(name) for name in ours} == {
+        "GRAFANA_TOKEN": None, "GRAFANA_PASSWORD": None, "INFLUXDB_PASSWORD": "c", "LANG": "d"
+    }  # fmt: skip
+
+
+def test_an_address_that_its_password_makes_none_does_not_show_it() -> None:
+    step = no_web_address(Link.INFLUXDB, "http://grafana:pass/word@host:8086", "INFLUXDB_URL")
+    assert "pass" not in step.what.replace("password", "")
+    assert "'host:8086'" in step.what
+
+
 def test_what_keeps_a_user_from_a_file_is_named(tmp_path: Path) -> None:
     room = tmp_path / "room"
     room.mkdir()
@@ -651,10 +686,16 @@ def test_a_program_that_takes_too_long_is_stopped_with_all_that_it_started(tmp_p
     script = f"echo said; sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60' & wait"
     ran = output_of(["sh", "-c", script], Deadline(30), 0.5)
     assert (ran.code, ran.output) == (None, "said\n")
-    until = time.monotonic() + 5
-    while Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline").exists() and time.monotonic() < until:
-        assert b"sleep" not in Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline").read_bytes()
+    left, until = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/cmdline"), time.monotonic() + 5
+
+    def runs() -> bool:
+        with contextlib.suppress(OSError):
+            return b"sleep" in left.read_bytes()
+        return False
+
+    while runs() and time.monotonic() < until:  # a signal takes its time to arrive
         time.sleep(0.05)
+    assert not runs()
 
 
 def test_a_program_that_cannot_be_started_says_why(tmp_path: Path) -> None:

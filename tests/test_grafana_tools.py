@@ -258,7 +258,12 @@ def test_an_account_with_another_role_or_a_disabled_one_gets_no_token(tools: Too
 def test_no_token_is_made_that_could_not_be_kept(tools: Tools, tmp_path: Path) -> None:
     done = tools.create_token("--name", "x", "--output", tmp_path / "none" / "t")
     assert (done.code, "No such file" in done.err) == (2, True)
+    (tmp_path / "link").symlink_to("/dev/null")
+    for target in (tmp_path, tmp_path / "link", Path("/dev/null")):
+        done = tools.create_token("--name", "x", "--output", target)
+        assert (done.code, "is no plain file" in done.err) == (2, True)
     assert not tools.server.asked
+    assert (tmp_path / "link").is_symlink()
 
 
 def test_a_wrong_password_is_said_and_not_shown(tools: Tools) -> None:
@@ -481,6 +486,36 @@ def test_the_module_runs_and_does_not_mind_a_reader_that_leaves(tools: Tools) ->
         process.stdout.close()
         assert process.wait(30) == 0
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("how", [">&-", ">/dev/full", "2>&- >&-"])
+def test_without_a_place_for_the_output_it_is_no_success_and_no_traceback(tools: Tools, how: str) -> None:
+    environment = os.environ | {"GRAFANA_URL": tools.server.url, "GRAFANA_TOKEN": tools.server.token}
+    for more, code in (("", 1), (" --nagios", 3)):
+        command = ["sh", "-c", f'exec "$0" -m grafana.tools alerts{more} {how}', sys.executable]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
+def test_who_ends_the_input_at_a_question_or_has_none_gets_no_traceback(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert tools.create_token("--name", "x", "--output", "-", GRAFANA_PASSWORD="").code == 2
+    monkeypatch.setattr(sys, "stdin", type("Terminal", (), {"isatty": lambda _: True})())
+    monkeypatch.setattr("getpass.getpass", _ended)
+    assert tools.create_token("--name", "x", "--output", "-", GRAFANA_PASSWORD="").code == 1
+
+
+def _ended(_: str) -> str:
+    raise EOFError
+
+
+def test_a_file_that_is_nested_too_deeply_is_told(tools: Tools, tmp_path: Path) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text('{"title": "x", "uid": "x", "a": ' + "[" * 700 + "]" * 700 + "}")
+    done = tools.run("import", path, "--datasource", "influxdb")
+    assert (done.code, "nested too deeply" in done.err or "not JSON" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import copy
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import stat
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -369,6 +371,35 @@ def test_what_listens_to_nobody_is_said_to_be_out_of_reach() -> None:
     assert "cannot be reached" in sender(mailbox(Post(port=port), None))(message()).why
 
 
+@pytest.mark.parametrize(
+    "receiver",
+    [
+        Matrix("matrix", "https://a..b", "!room:example.org", TOKEN, None),
+        Matrix("matrix", f"https://{'a' * 64}.example.org", "!room:example.org", TOKEN, None),
+        Matrix("matrix", "http://127.0.0.1:1", "!room:example.org", "tokén€", None),
+    ],
+)
+def test_what_cannot_even_be_asked_is_an_outcome_and_no_end_of_the_thread(receiver: Receiver) -> None:
+    outcome = sender(receiver)(message())
+    assert outcome.result is Result.LATER
+    assert re.search("cannot be reached|characters that cannot be sent", outcome.why)
+
+
+def test_a_mail_password_that_smtp_cannot_send_is_told(certificate: tuple[Path, Path]) -> None:
+    with mail_server(certificate, login=True) as post:
+        outcome = sender(replace(mailbox(post, certificate[0], user="relay"), password="pässwörd"))(message())  # noqa: S106
+    assert (outcome.result, "password has characters that cannot be sent" in outcome.why) == (Result.LATER, True)
+
+
+@pytest.mark.parametrize("quoted", [HOOK, HOOK.replace("/", "\\/")])
+def test_a_secret_that_a_service_repeats_is_hidden_before_the_answer_is_cut(quoted: str) -> None:
+    with chat() as taken:
+        taken.faults = [Fault(404, f"{'x' * 70} {quoted}")]
+        why = sender(service("slack", taken))(message()).why
+    assert "x ***" in why or "x /***" in why or "x \\/***" in why
+    assert "T0123" not in why
+
+
 def test_the_queue_of_a_receiver_is_bounded_and_drops_the_oldest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,7 +449,7 @@ def test_the_state_file_is_private_and_holds_no_secret(tmp_path: Path) -> None:
         assert [path.name for path in state.parent.iterdir()] == ["relay.json"]
         text = state.read_text()
     assert "lagging" in text
-    assert SECRET not in text
+    assert not [secret for secret in (SECRET, HOOK, TOKEN) if secret in text]
 
 
 @pytest.mark.parametrize(
@@ -508,6 +539,17 @@ def test_without_the_secret_nothing_is_taken(
     assert relay.post(DOCUMENTED, headers=headers) == 401
     said = capsys.readouterr().err
     assert said == "W! 127.0.0.1 did not have the secret\n"
+
+
+def test_a_secret_may_have_letters_that_headers_have_not(tmp_path: Path) -> None:
+    secret = "slaptažodis-żółw-à"  # noqa: S105
+    with chat() as taken, running(replace(config(tmp_path, service("slack", taken)), secret=secret)) as relay:
+        given: dict[str, str | bytes] = {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {secret}".encode(),
+        }
+        assert requests.post(relay.url, data=b'{"alerts": []}', headers=given, timeout=5).status_code == 200
+        assert relay.post({"alerts": []}, headers=basic("grafana", secret)) == 200
 
 
 def test_the_secret_may_be_the_password_of_basic_authentication_and_put_is_taken_too(tmp_path: Path) -> None:

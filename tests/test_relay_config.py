@@ -61,6 +61,9 @@ def test_the_state_lies_where_systemd_says_or_in_the_users_folder(tmp_path: Path
     path.write_text(SLACK)
     assert load(path, {**ENVIRONMENT, "STATE_DIRECTORY": "/var/lib/x"}).state == Path("/var/lib/x/relay.json")
     assert load(path, ENVIRONMENT).state == Path("/home/relay/.local/state/cvmfs-relay/relay.json")
+    homeless = {name: value for name, value in ENVIRONMENT.items() if name != "HOME"}
+    with pytest.raises(ConfigError, match="state: expected a file for it"):  # not /var/tmp, where others write too
+        load(path, homeless)
 
 
 def test_a_secret_may_lie_in_a_file_which_nobody_else_should_read(tmp_path: Path) -> None:

@@ -173,6 +173,29 @@ def test_the_demo_can_run_beside_a_fleet(clone: Clone) -> None:
     assert clone.calls[2:] == ["build telegraf", start, PAST, f"{START} telegraf-demo", FIRST_RUN]
 
 
+@pytest.mark.parametrize("value", ["3300 # mine", '"3300" # mine', " 3300 ", "3300\r", "3300\t#"])
+def test_a_comment_or_a_blank_after_a_setting_is_none_of_it(clone: Clone, value: str) -> None:
+    clone.fill(GRAFANA_PORT=value)
+    clone.add_fleet()
+    assert "http://localhost:3300/ " in clone.run("up").stdout
+
+
+@pytest.mark.parametrize("value", ["ab#cd", "'ab # cd'", "ab cd#e"])
+def test_what_looks_like_a_comment_stays_in_a_setting(clone: Clone, value: str) -> None:
+    clone.fill(GRAFANA_ROOT_URL=value)
+    clone.add_fleet()
+    assert f"Grafana  {value.strip(chr(39))}  user" in clone.run("up").stdout
+
+
+def test_it_works_in_its_own_folder_wherever_it_is_called_from(clone: Clone) -> None:
+    (clone.folder / "elsewhere" / "clone").mkdir(parents=True)
+    (clone.folder / "clone").symlink_to(".")
+    environment = {"PATH": str(clone.tools), "CDPATH": "elsewhere"}
+    command = ["bash", "clone/stack", "init"]
+    done = subprocess.run(command, env=environment, cwd=clone.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, clone.env.exists()) == (0, True), done.stderr
+
+
 def test_settings_come_from_the_environment_before_env(clone: Clone) -> None:
     clone.fill(GRAFANA_PORT='"3300"', FLEET_DIR="'./elsewhere'")
     (clone.folder / "elsewhere").mkdir()

@@ -96,7 +96,7 @@ def test_native_makes_the_environment_and_hands_everything_on(clone: Clone) -> N
     python.write_text('#!/bin/sh\necho "python $*"\n')
     python.chmod(0o755)
     done = clone.run("native", "up", "--config", "my fleet.toml", VENV="venv")
-    assert (done.returncode, done.stderr) == (0, "make --no-print-directory venv/.set-up\n")
+    assert (done.returncode, done.stderr) == (0, "make --silent --no-print-directory venv/.set-up\n")
     assert done.stdout == "python -m deploy.native up --config my fleet.toml\n"
     clone.add("make", "#!/bin/sh\nexit 2\n")
     assert "the virtual environment could not be made" in clone.run("native", VENV="venv").stderr

@@ -20,6 +20,7 @@ from grafana import queries
 from grafana.generator.interpolation import QueryError
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+LINES = 40  # of each log, unless --lines says otherwise
 PARTS = ("influxdb", "demo", "telegraf", "grafana", "history", "first-run")
 
 USAGE = f"""\
@@ -31,7 +32,7 @@ The stack without Docker: InfluxDB, Telegraf and, if it is installed, Grafana, i
   ./stack native status               what runs, and how old the newest measurements are
   ./stack native doctor               where the chain from plugin to Grafana breaks, and what to do
   ./stack native logs [PART]          the last lines of the logs: {", ".join(PARTS)}
-      --lines NUMBER                  so many of each (40)
+      --lines NUMBER                  so many of each ({LINES})
   ./stack native down                 stop everything; the data stay
   ./stack native reset [--yes]        stop everything and delete the data, settings and passwords
   ./stack native help                 this text
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     os.umask(0o077)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
+    room = None
     try:
         options = _options(arguments)
         room = Room(Path(os.environ.get(ENVIRONMENT) or CLONE / ".stack").absolute())
@@ -62,7 +64,8 @@ def main(arguments: Sequence[str]) -> int:
         _complain(f"{why.filename or 'a file'}: {why.strerror or why}")
         return FAILED
     except KeyboardInterrupt:
-        _complain("interrupted: what this command started is stopped again")
+        runs_on = room is not None and notes.read(room).running
+        _complain(f"interrupted; {'the stack runs on: ./stack native down stops it' if runs_on else 'nothing runs on'}")
         return INTERRUPTED
 
 
@@ -74,13 +77,14 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--no-fetch", action="store_true")
     parser.add_argument("--yes", action="store_true")
-    parser.add_argument("--lines", type=int, default=40)
+    parser.add_argument("--lines", type=int)
     options = parser.parse_args(arguments)
     if options.help:
         options.command = "help"
-    belongs = {"part": "logs", "config": "up", "no_fetch": "up", "yes": "reset"}
+    belongs = {"part": "logs", "lines": "logs", "config": "up", "no_fetch": "up", "yes": "reset"}
     for name, command in belongs.items():
-        if getattr(options, name) and options.command not in (command, "help"):
+        given = getattr(options, name)
+        if given is not None and given is not False and options.command not in (command, "help"):
             what = options.part if name == "part" else f"--{name.replace('_', '-')}"
             parser.error(f"{what} belongs to `{command}`, not to `{options.command}`")
     return options
@@ -144,11 +148,11 @@ def _line(part: Part) -> str:
     return f"{part.name:<9} running  pid {part.process.pid:<8} since {since}  {part.url}".rstrip()
 
 
-def _doctor(room: Room, options: argparse.Namespace) -> int:
+def _doctor(room: Room, _options: argparse.Namespace) -> int:
     noted = notes.read(room)
     if not noted.parts:
         raise Trouble("there is nothing to examine: the stack was not started here")
-    program = executables.find(executables.TELEGRAF, os.environ, _say, may_fetch=not options.no_fetch)
+    program = executables.find(executables.TELEGRAF, os.environ, _say, may_fetch=False)
     settings = doctor.settings(room, noted, os.environ)
     return subprocess.run(doctor.command(room, noted, program), env=settings, check=False).returncode  # noqa: S603
 
@@ -159,7 +163,7 @@ def _logs(room: Room, options: argparse.Namespace) -> int:
         raise Trouble("there are no logs: the stack was not started here")
     for name in names:
         _say(f"==> {room.log(name)}")
-        for line in room.last_words(name, max(1, options.lines)):
+        for line in room.last_words(name, max(1, LINES if options.lines is None else options.lines)):
             _say(line)
     return OK
 
@@ -173,8 +177,7 @@ def _reset(room: Room, options: argparse.Namespace) -> int:
         _say("Type yes to go on.")
         if sys.stdin.readline().strip() != "yes":
             raise Trouble("nothing was deleted")
-    stack.down(room, _say)
-    room.remove()
+    stack.reset(room, _say)
     _say(f"{room.folder} is deleted")
     return OK
 

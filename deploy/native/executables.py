@@ -108,7 +108,8 @@ def grafana(environment: Mapping[str, str]) -> Path | None:
 def _fetched(wanted: Wanted, say: Callable[[str], None], *, may_fetch: bool) -> Path:
     if not may_fetch:
         raise Trouble(
-            f"{wanted.name} is missing: install it, or name it with {wanted.variable}=PATH, or leave out --no-fetch"
+            f"{wanted.name} is missing: install it, or name it with {wanted.variable}=PATH, "
+            "or let `./stack native up` without --no-fetch fetch it"
         )
     say(f"fetching {wanted.name} into {programs.cache()} ({wanted.takes}) …")
     return wanted.fetch()

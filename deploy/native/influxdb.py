@@ -15,6 +15,7 @@ from deploy.native.logins import Logins
 from deploy.native.room import Trouble
 
 _PATIENCE = 30.0  # seconds for one request
+_SECOND = 1_000_000_000  # in InfluxDB's nanoseconds
 
 SETTINGS = """\
 # Made by the native stack; written anew at each start.
@@ -73,9 +74,11 @@ class Database:
         asked = {"db": self.name, "q": influxql, "epoch": "ns"}
         login = (self.user, self.password) if self.user else None
         try:
-            answer = requests.post(
-                f"{self.url}/query", data=asked, auth=login, timeout=_PATIENCE, allow_redirects=False
-            )
+            with requests.Session() as session:
+                session.trust_env = False  # a proxy of the user would be asked for our loopback, and see the password
+                answer = session.post(
+                    f"{self.url}/query", data=asked, auth=login, timeout=_PATIENCE, allow_redirects=False
+                )
             results = answer.json().get("results") or [answer.json()]
         except (requests.RequestException, ValueError, AttributeError) as why:
             raise Trouble(f"InfluxDB at {self.url} gives no answer: {type(why).__name__}") from why
@@ -138,6 +141,26 @@ def _make_admin(server: str, passwords: Logins) -> None:
             f"InfluxDB at {server} has users already, and other passwords than those in the file {logins.FILE}: "
             "put the old file back, or `./stack native reset`"
         ) from why
+
+
+def newest_run(reader: Database, fleet: str, *, since: int = 0) -> int | None:
+    """When the newest run of this fleet began that is in the database; all times in Unix seconds.
+
+    Args:
+        reader: the database, as a user who may read.
+        fleet: the name of the fleet.
+        since: only runs that began then or later.
+
+    Returns:
+        None if there is no such run.
+
+    Raises:
+        Trouble: the database gives no answer.
+    """
+    name = fleet.replace("\\", "\\\\").replace("'", "\\'")
+    of_fleet = f"WHERE \"fleet\" = '{name}' AND time >= {since}s"
+    rows = reader.ask(f'SELECT last("servers") FROM "cvmfs_scrape" {of_fleet}')  # noqa: S608
+    return int(rows[0]["time"]) // _SECOND if rows else None
 
 
 def writer(server: str, passwords: Logins) -> Database:

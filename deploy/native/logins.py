@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
-from deploy.native.room import Room
+from deploy.native.room import Room, Trouble
 
 FILE = "passwords"
 DATABASE = "cvmfs"
@@ -34,18 +32,20 @@ def made() -> Logins:
 
 
 def kept(room: Room) -> Logins:
-    """The passwords of this stack, made and kept in a file of mode 0600 the first time."""
-    found = dict(_lines(room.folder / FILE))
-    names = [field.name for field in fields(Logins)]
-    if set(names) <= found.keys():
-        return Logins(**{name: found[name] for name in names})
+    """The passwords of this stack, made and kept in a file of mode 0600 the first time.
+
+    Raises:
+        Trouble: there is such a file, but it is not whole: new ones would not open the database that is there.
+        OSError: it cannot be read.
+    """
+    path = room.folder / FILE
+    if path.exists():
+        found = dict(re.findall(r"^(\w+)=([A-Za-z0-9_-]+)$", path.read_text("utf-8", "replace"), re.MULTILINE))
+        try:
+            return Logins(**{field.name: found[field.name] for field in fields(Logins)})
+        except KeyError as missing:
+            what = f"{path}: expected a line {missing.args[0]}=… of letters, digits, - and _"
+            raise Trouble(f"{what}; put the old file back, or `./stack native reset`") from missing
     logins = made()
     room.write(FILE, "".join(f"{name}={password}\n" for name, password in asdict(logins).items()))
     return logins
-
-
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    with contextlib.suppress(OSError):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            name, _, password = line.partition("=")
-            yield name, password

@@ -63,7 +63,9 @@ class Notes:
 
 
 def read(room: Room) -> Notes:
-    """The notes in the room; empty ones if there are none, or none that can be understood."""
+    """The notes in the room; empty ones if there are none, none of ours, or none that can be understood."""
+    if not room.exists:
+        return Notes()
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         noted = json.loads((room.folder / _FILE).read_text(encoding="utf-8"))
         parts = tuple(Part(**{**part, "process": Process(**part["process"])}) for part in noted["parts"])

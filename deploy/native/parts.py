@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy.native import arrival, grafana, influxdb, ports, telegraf
+from deploy.native import grafana, influxdb, ports, telegraf
 from deploy.native.building import Building
 from deploy.native.influxdb import Database
 from deploy.native.logins import Logins
@@ -115,11 +115,11 @@ def start_grafana(site: Site, program: Path, server: str) -> None:
 def _write_history(site: Site, command: list[str], settings: Mapping[str, str], reader: Database) -> None:
     """The demo fleet's last day, so that no curve is empty; not again if it was watched within the last hour."""
     building = site.building
-    if arrival.newest(reader, building.notes.fleet, since=int(time.time()) - _HOUR) is not None:
+    if influxdb.newest_run(reader, building.notes.fleet, since=int(time.time()) - _HOUR) is not None:
         return
     site.say("writing the demo fleet's last day through Telegraf; about half a minute …")
     building.run("history", command, settings, _WITH_HISTORY)
-    if arrival.newest(reader, building.notes.fleet) is None:
+    if influxdb.newest_run(reader, building.notes.fleet) is None:
         raise trouble_with(building.room, "history", _missing_link(building.room.last_words("history", 50)))
 
 
@@ -129,7 +129,7 @@ def _first_run(site: Site, command: list[str], settings: Mapping[str, str], read
     site.say("first run of Telegraf …")
     began = int(time.time())  # whole seconds, as Telegraf rounds
     building.run("first-run", command, settings, _ONE_RUN)
-    if arrival.newest(reader, building.notes.fleet, since=began) is None:
+    if influxdb.newest_run(reader, building.notes.fleet, since=began) is None:
         raise trouble_with(building.room, "first-run", _missing_link(building.room.last_words("first-run", 50)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Mapping
 
@@ -20,7 +21,7 @@ def choose(
         Trouble: the port that it names is taken.
     """
     if named := environment.get(variable):
-        if not (named.isascii() and named.isdigit() and int(named) <= _LARGEST):
+        if not (re.fullmatch(r"[0-9]{1,5}", named) and int(named) <= _LARGEST):
             raise Refused(f"{variable}={named}: expected a port, 1 to {_LARGEST}, or 0 for any that is free")
         if int(named) and not _is_free(int(named)):
             raise Trouble(f"{variable}={named}: another program listens at this port; name another, or 0 for any")

@@ -42,8 +42,8 @@ class Room:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a stack here, running or not."""
-        return (self.folder / _MARK).is_file()
+        """Whether there is a stack of this user here, running or not."""
+        return (self.folder / _MARK).is_file() and self._is_ours()
 
     def make(self) -> None:
         """Make the folder; Refused if there is another one in its place.
@@ -53,6 +53,8 @@ class Room:
             OSError: it cannot be made.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._is_ours():
+            raise Refused(f"{self.folder} belongs to another user: name another in ${ENVIRONMENT}")
         if not self.exists and any(self.folder.iterdir()):
             raise Refused(
                 f"{self.folder} is not empty and was not made by this program: name another in ${ENVIRONMENT}"
@@ -60,10 +62,21 @@ class Room:
         self.folder.chmod(0o700)
         (self.folder / _MARK).touch(mode=0o600)
 
+    def _is_ours(self) -> bool:
+        """Nobody else made the folder, or the link that leads to it: whose it is may exchange what is in it."""
+        return all(found.st_uid == os.geteuid() for found in (self.folder.lstat(), self.folder.stat()))
+
     def remove(self) -> None:
-        """Remove the folder with all that is in it, if it is one of ours."""
+        """Remove the folder with all that is in it, if it is one of ours; the mark last, so that one can go on."""
         if self.exists:
-            shutil.rmtree(self.folder)
+            for path in self.folder.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name != _MARK:
+                    path.unlink()
+            (self.folder / _MARK).unlink()
+            if not self.folder.is_symlink():
+                self.folder.rmdir()
 
     def subfolder(self, name: str) -> Path:
         """A folder in it, made if need be."""

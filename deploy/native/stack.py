@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.native import arrival, executables, influxdb, logins, notes, parts, process
+from deploy.native import executables, influxdb, logins, notes, parts, process
 from deploy.native.building import Building
 from deploy.native.influxdb import Database
 from deploy.native.notes import DEMO, Notes, Part
@@ -95,14 +95,27 @@ def down(room: Room, say: Say) -> None:
     if not room.exists:
         say("nothing runs: there is no stack here")
         return
-    with room.lock(), process.undisturbed():
-        running = notes.read(room).running
+    with room.lock():
+        say("all parts are stopped; the data stay" if _stop(room, say) else "nothing runs")
+
+
+def reset(room: Room, say: Say) -> None:
+    """Stop every part and delete the folder, with no other command between."""
+    with room.lock():
+        _stop(room, say)
+        room.remove()
+
+
+def _stop(room: Room, say: Say) -> bool:
+    """Whether anything had to be stopped."""
+    running = notes.read(room).running
+    with process.undisturbed():
         for part in reversed(running):
             say(f"stopping {part.name} …")
             process.stop(part.process)
             if part.process.alive:
                 raise Trouble(f"{part.name} (process {part.process.pid}) does not end")
-        say("all parts are stopped; the data stay" if running else "nothing runs")
+    return bool(running)
 
 
 def reader(room: Room, noted: Notes) -> Database:
@@ -120,7 +133,7 @@ def reader(room: Room, noted: Notes) -> Database:
 def newest_run(room: Room, noted: Notes) -> int | None:
     """When the newest run began that is in the database, in Unix seconds; None if there is none, or no answer."""
     try:
-        return arrival.newest(reader(room, noted), noted.fleet)
+        return influxdb.newest_run(reader(room, noted), noted.fleet)
     except Trouble:
         return None
 

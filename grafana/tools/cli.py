@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import getpass
 import os
 import sys
@@ -33,12 +34,15 @@ def main(arguments: Sequence[str]) -> int:
         if not nagios:
             _tell(f"E! {error}")
         return _check(alert.cannot_ask(str(error))) if nagios else FAILED
-    except BrokenPipeError:  # whoever read us has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-    except KeyboardInterrupt:
+    except OSError as error:  # of stdout: all others have been put into words where they came up
+        if sys.stdout is not None:  # what is left in it shall not fail again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever read us has had enough
+            return OK
+        _tell(f"E! stdout: {error.strerror}")
+    except (KeyboardInterrupt, EOFError):
         _tell("E! interrupted")
-        return FAILED
+    return alert.UNKNOWN if nagios else FAILED
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -65,7 +69,7 @@ def _check(result: tuple[int, str]) -> int:
 
 
 def _create_token(options: argparse.Namespace) -> int:
-    server = _server(options, secret.login(os.environ, _ask if sys.stdin.isatty() else None))
+    server = _server(options, secret.login(os.environ, _ask if sys.stdin and sys.stdin.isatty() else None))
     to = None if str(options.output) == "-" else options.output
     if to is None:
         _issue(options, server, _say, "stdout")
@@ -150,10 +154,13 @@ def _ask(what: str, *, hidden: bool) -> str:
 
 def _say(text: str) -> None:
     """A line or more for stdout, in UTF-8 whatever the locale."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     sys.stdout.flush()
     sys.stdout.buffer.write((text + "\n").encode(errors="replace"))
     sys.stdout.buffer.flush()
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(tame(line, 1000) + "\n")
+    if sys.stderr is not None:
+        sys.stderr.write(tame(line, 1000) + "\n")

@@ -76,8 +76,10 @@ def private_file(path: Path) -> Iterator[Callable[[str], None]]:
     """A function that writes a text to this file, mode 0600, all at once; that it can be written is known before.
 
     Raises:
-        UsageError: the folder is not there or must not be written to.
+        UsageError: the folder is not there or must not be written to, or something else than a file has the name.
     """
+    if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):  # /dev/stdout would be replaced
+        raise UsageError(f"--output {path}: it is there and is no plain file; `--output -` is stdout")
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     except OSError as error:

@@ -69,11 +69,13 @@ def _dashboard(path: Path, wish: Wish) -> dict[str, Any]:
         if len(content) > _LARGEST:
             raise DashboardError(f"it is larger than {_LARGEST >> 20} MiB")
         dashboard = normalised(read(content))
+        return with_datasource(dashboard, wish.datasource) if wish.datasource else dashboard
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
     except DashboardError as error:
         raise UsageError(f"{path}: {error}") from error
-    return with_datasource(dashboard, wish.datasource) if wish.datasource else dashboard
+    except RecursionError as error:
+        raise UsageError(f"{path}: it is nested too deeply to be a dashboard") from error
 
 
 def _one_each(found: Sequence[tuple[Path, dict[str, Any]]]) -> None:

@@ -1,7 +1,8 @@
 """What an InfluxDB answers, in sentences: is it there, is the login right, may it be asked, do points arrive. Pure.
 
 Two questions are enough for InfluxDB 1, 2 and 3, since all of them speak the API of version 1: a query for the newest
-run, and an empty write, which writes nothing but tells whether this user may (204 in version 1, 400 in version 2).
+run, and an empty write, which writes nothing but tells whether this user may. To one who may not read it, InfluxDB 2
+denies that the database is there.
 """
 
 from __future__ import annotations
@@ -108,6 +109,11 @@ class _Answers:
         return [newest for result in document["results"] for newest in _runs(result.get("series"))]
 
     @property
+    def not_found(self) -> bool:
+        """Does the query say that there is no such database?"""
+        return "not found" in self.error
+
+    @property
     def may_write(self) -> bool:
         return self.write.status in _MAY_WRITE
 
@@ -183,15 +189,12 @@ def _judged(
     if answers.error:
         return [welcome, _only_writes(login, answers)], None
     newest = chosen(answers.newest, expected)
-    if newest is None and answers.may_write and version.startswith("v2"):
-        what = f"no points were seen: there are none, or {login.who} may only write"
-        return [welcome, Step(_LINK, Verdict.UNSURE, what, ASK_AS_READER)], None
     return [welcome, freshness(_LINK, newest, expected, now)], newest
 
 
 def _only_writes(login: Login, answers: _Answers) -> Step:
     what = f"{login.who} may write, but not read, as it should be for Telegraf: whether points arrive it cannot see"
-    if answers.query.status in _REFUSED:
+    if answers.query.status in _REFUSED or answers.not_found:
         return Step(_LINK, Verdict.UNSURE, what, ASK_AS_READER)
     return Step(_LINK, Verdict.UNSURE, f"{what} ({answers.error})", ASK_AS_READER)
 
@@ -204,7 +207,7 @@ def _refusal(login: Login, answers: _Answers, version: str) -> Step | None:
     if "create admin user first" in answers.error:
         advice = "CREATE USER admin WITH PASSWORD '…' WITH ALL PRIVILEGES, then the users of docs/native.md"
         return Step(_LINK, Verdict.WRONG, "logins are switched on, but it has no users yet", advice)
-    if "not found" in answers.error or answers.write.status == Status.NOT_FOUND:
+    if answers.write.status == Status.NOT_FOUND or (answers.not_found and not answers.may_write):
         return _no_database(login, version)
     if not answers.error or answers.may_write:
         return None
@@ -225,9 +228,9 @@ def _not_let_in(login: Login, answers: _Answers) -> Step:
 
 def _no_database(login: Login, version: str) -> Step:
     if version.startswith("v2"):
-        what = f"there is no bucket mapped to the database {login.database!r} that {login.who} may see"
+        what = f"there is no bucket for the database {login.database!r} that {login.who} may see"
         advice = (
-            f"influx v1 dbrp create --db {login.database} --rp autogen --default --bucket-id … (influx bucket list)"
+            f"influx bucket list says which there are; if there is none: influx bucket create --name {login.database}"
         )
         return Step(_LINK, Verdict.WRONG, what, advice)
     what = f"there is no database {login.database!r}"

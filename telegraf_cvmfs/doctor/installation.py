@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from telegraf_cvmfs.deadline import Deadline
-from telegraf_cvmfs.doctor.processes import Process, User, known, myself, obstacle, telegrafs
+from telegraf_cvmfs.doctor.processes import Process, User, is_believed, known, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
+from telegraf_cvmfs.doctor.secrecy import is_secret
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial
 from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, expanded, inputs
 
@@ -51,17 +52,17 @@ def machine(program: str, named: Sequence[Path], environment: Mapping[str, str])
             itself. Where they are named only a process that reads one of them counts.
         environment: ours; what Telegraf's own says counts more.
     """
-    default = _default_places({**environment, **_defaults()})
-    running = [(process, _of_arguments(process) or default) for process in telegrafs()]
+    default, every = _default_places({**environment, **_defaults()}), telegrafs()
+    running = [(process, _of_arguments(process) or default) for process in every if is_believed(process.user)]
     process, places = _of_interest(running, named) or (None, list(named) or default)
     theirs = (process.environment if process else None) or {}
     return Machine(
-        _program(program, process),
+        _program(program),
         tuple(places),
         process.user if process else known("telegraf") or myself(),
         process,
-        tuple(one for one, _ in running if one is not process),
-        {**environment, **_defaults(), **theirs},
+        tuple(one for one in every if one is not process),
+        {**_harmless(environment, places), **_defaults(), **theirs},
     )
 
 
@@ -152,6 +153,16 @@ def _text(path: Path) -> tuple[str, str]:
         return "", "it is not UTF-8"
 
 
+def _harmless(environment: Mapping[str, str], places: Sequence[Path]) -> dict[str, str]:
+    """Our variables for a trial as another user: no secret of ours but those that Telegraf's files name."""
+    texts = [_text(path)[0] for path in _files(places)]
+    return {
+        name: value
+        for name, value in environment.items()
+        if not is_secret(name) or any(re.search(rf"\$\{{?{re.escape(name)}\b", text) for text in texts)
+    }
+
+
 def _defaults() -> dict[str, str]:
     """The variables of the service, where we may read them."""
     lines = _text(DEFAULTS)[0].splitlines()
@@ -162,11 +173,9 @@ def _defaults() -> dict[str, str]:
 # --- the program, and who may run ours --------------------------------------------------------------
 
 
-def _program(named: str, process: Process | None) -> Path | None:
-    """The one that is named; else the one on the PATH, or that runs."""
+def _program(named: str) -> Path | None:
+    """The one that is named, else the one on the PATH; never what a process says that it is: we may be root."""
     found = shutil.which(named or "telegraf")
-    if not found and not named and process:
-        found = shutil.which(process.arguments[0])
     return Path(found).absolute() if found else None
 
 

@@ -14,6 +14,9 @@ PROC = Path("/proc")
 SHORT_RUNS = ("--test", "-test", "--once", "-once", "version", "--version", "config", "help", "--help", "plugins")
 """Options of a Telegraf that ends by itself: it is not the one that writes."""
 
+FIRST_PERSON, NOBODY = 1000, 65534
+"""User ids: below the first are services (login.defs(5), UID_MIN)."""
+
 
 @dataclass(frozen=True)
 class User:
@@ -52,6 +55,14 @@ def telegrafs(proc: Path = PROC) -> list[Process]:
 def myself() -> User:
     """Who runs this program."""
     return _user(os.geteuid(), os.getegid(), os.getgroups())
+
+
+def is_believed(user: User) -> bool:
+    """May what this user's processes say be acted upon, by root even: is it root, a service, or who runs this program?
+
+    Anybody can start a program that is called telegraf, with variables that send our logins anywhere.
+    """
+    return user.uid < FIRST_PERSON or user.uid in (NOBODY, os.geteuid())
 
 
 def known(name: str) -> User | None:

@@ -82,7 +82,8 @@ def web_address(url: str) -> bool:
 
 def no_web_address(link: Link, url: str, variable: str) -> Step:
     """What is said of an address that is none."""
-    what = f"{variable} is not the address of a server: {url[:_LONGEST_QUOTE]!r}"
+    shown = url.rpartition("@")[2]  # before it may be a password that made it none
+    what = f"{variable} is not the address of a server: {shown[:_LONGEST_QUOTE]!r}"
     return Step(link, Verdict.WRONG, what, f"write http://host:port or https://host:port into {variable}")
 
 

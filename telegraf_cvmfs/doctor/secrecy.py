@@ -37,12 +37,17 @@ def _pattern(form: str) -> re.Pattern[str]:
     return re.compile(exact if len(form) >= _LONG else rf"(?<![\w-]){exact}(?![\w-])")
 
 
+def is_secret(name: str) -> bool:
+    """Does a variable of this name sound like one that holds a secret?"""
+    return _SECRET_NAME.search(name) is not None
+
+
 def secrets_in(*environments: Mapping[str, str]) -> set[str]:
     """Values of variables whose names sound like a secret's, and logins in URLs."""
     found = set()
     for environment in environments:
         for name, value in environment.items():
-            found |= {value} if _SECRET_NAME.search(name) else set()
+            found |= {value} if is_secret(name) else set()
             if "://" in value:
                 _, user, password = login_in(value)
                 found.add(password or user)

@@ -204,7 +204,8 @@ def _process(found: Installation) -> Step:
         return Step(LINK, Verdict.OK, f"it runs: process {found.pid}, user {found.user}")
     if found.others:
         what = f"no Telegraf runs with these files; one runs with others (process {found.others[0]})"
-        return Step(LINK, Verdict.WRONG, what, "restart it, so that it reads them: sudo systemctl restart telegraf")
+        advice = "restart it, so that it reads them: sudo systemctl restart telegraf. If it is a person's, ask as that person"
+        return Step(LINK, Verdict.WRONG, what, advice)
     return Step(LINK, Verdict.WRONG, "Telegraf is not running: there is no process of it here", _START)
 
 

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grafana_server
 import pytest
 import requests
 
-from deploy.native import arrival, influxdb, logins, process
+from deploy.native import grafana, influxdb, logins, process
 from deploy.native.influxdb import Database, Denied
 from deploy.native.logins import Logins
 from deploy.native.room import Room, Trouble
@@ -100,9 +101,9 @@ def test_the_demo_fleet_has_a_past_and_goes_on(stack: Stack, passwords: Logins) 
     assert time.time() - oldest["time"] / 1e9 > 20 * 3600
     began = int(time.time())
     until = time.monotonic() + 60
-    while arrival.newest(reader, "demo", since=began) is None and time.monotonic() < until:
+    while influxdb.newest_run(reader, "demo", since=began) is None and time.monotonic() < until:
         time.sleep(1)
-    assert arrival.newest(reader, "demo", since=began), "Telegraf does not run the plugin by itself"
+    assert influxdb.newest_run(reader, "demo", since=began), "Telegraf does not run the plugin by itself"
 
 
 def test_status_has_each_part_with_its_number_and_exits_0_while_all_run(stack: Stack) -> None:
@@ -315,7 +316,7 @@ def test_a_fleet_of_ones_own_is_watched_at_the_rhythm_that_is_shipped(own: Stack
     assert f"TELEGRAF_CVMFS_CONFIG={fleet}" in environment
     assert "TELEGRAF_CVMFS_INTERVAL" not in environment
     reader = influxdb.reader(own.url("influxdb"), logins.kept(Room(own.folder)))
-    assert arrival.newest(reader, "demo")
+    assert influxdb.newest_run(reader, "demo")
     doctor = own.run("doctor")
     assert (doctor.returncode, doctor.stderr) == (0, "")
     assert "the login is right: user 'grafana' may read the database 'cvmfs'" in doctor.stdout
@@ -342,7 +343,7 @@ def test_an_up_that_is_interrupted_leaves_nothing_behind(
             time.sleep(0.05)
         command.send_signal(number)
         _, trouble = command.communicate(timeout=30)
-    assert (command.returncode, trouble) == (130, "stack: interrupted: what this command started is stopped again\n")
+    assert (command.returncode, trouble) == (130, "stack: interrupted; nothing runs on\n")
     assert stack.processes() == [], name
 
 
@@ -422,17 +423,28 @@ def test_with_other_passwords_than_the_data_have_it_says_what_to_do(influxd: Pat
         influxdb.let_in(url, passwords)
 
 
+def test_a_proxy_of_the_user_is_not_asked_for_what_is_on_loopback(
+    influxd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with running_with_logins(influxd, tmp_path) as (url, passwords):
+        influxdb.let_in(url, passwords)
+    with grafana_server.grafana() as server:
+        assert grafana.answers(server.url)
+
+
 def test_what_is_asked_of_fleets_with_quotes_in_their_names_stays_one_question(influxd: Path, tmp_path: Path) -> None:
     name = "o'brien \\' OR 1=1"
     with running_with_logins(influxd, tmp_path) as (url, passwords):
         reader = influxdb.reader(url, passwords)
-        assert arrival.newest(reader, name) is None
+        assert influxdb.newest_run(reader, name) is None
         tag = name.replace(" ", "\\ ").replace("=", "\\=")
         line = f"cvmfs_scrape,fleet={tag} servers=1i 1700000000000000000"
         login = (logins.WRITER, passwords.influxdb_telegraf)
         requests.post(f"{url}/write", params={"db": "cvmfs"}, data=line, auth=login, timeout=30).raise_for_status()
-        assert arrival.newest(reader, name) == 1_700_000_000
-        assert arrival.newest(reader, "o") is None
+        assert influxdb.newest_run(reader, name) == 1_700_000_000
+        assert influxdb.newest_run(reader, "o") is None
 
 
 @contextmanager

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
-from deploy.native import executables, grafana, notes, ports, process, programs
+from deploy.native import __main__ as entry
+from deploy.native import executables, grafana, logins, notes, ports, process, programs
 from deploy.native.influxdb import Database
-from deploy.native.room import Refused, Room
+from deploy.native.room import Refused, Room, Trouble
 from integration.native import ROOT, Stack, script
 
 
@@ -49,6 +53,7 @@ def test_help_has_every_command_and_is_no_failure(stack: Stack) -> None:
         (["down", "--config", "x"], "--config belongs to `up`, not to `down`"),
         (["status", "--yes"], "--yes belongs to `reset`, not to `status`"),
         (["reset", "--no-fetch"], "--no-fetch belongs to `up`, not to `reset`"),
+        (["status", "--lines", "0"], "--lines belongs to `logs`, not to `status`"),
         (["up", "telegraf"], "telegraf belongs to `logs`, not to `up`"),
         (["logs", "kapacitor"], "invalid choice: 'kapacitor'"),
         (["logs", "--lines", "many"], "invalid int value: 'many'"),
@@ -141,7 +146,8 @@ def test_what_is_missing_is_not_fetched_where_that_is_forbidden(stack: Stack) ->
     said = stack.run("up", "--no-fetch", TELEGRAF_CVMFS_CACHE=str(stack.folder.parent / "cache"))
     assert said.returncode == 1
     assert said.stderr == (
-        "stack: Telegraf is missing: install it, or name it with TELEGRAF=PATH, or leave out --no-fetch\n"
+        "stack: Telegraf is missing: install it, or name it with TELEGRAF=PATH, "
+        "or let `./stack native up` without --no-fetch fetch it\n"
     )
     assert not stack.folder.exists()
 
@@ -207,7 +213,7 @@ def test_where_the_usual_port_is_taken_another_is_told() -> None:
     assert said == [f"port {usual} is taken by another program, so it is {port} this time (PORT can name one)"]
 
 
-@pytest.mark.parametrize("named", ["http", "-1", "65536", "²"])
+@pytest.mark.parametrize("named", ["http", "-1", "65536", "²", "9" * 5000])
 def test_what_is_no_port_is_refused(named: str) -> None:
     with pytest.raises(Refused, match=f"^PORT={named}: expected a port"):
         ports.choose("PORT", 8086, {"PORT": named}, print)
@@ -227,6 +233,73 @@ def test_a_folder_that_holds_something_else_is_neither_used_nor_deleted(
     reset = stack.run("reset", "--yes")
     assert (reset.returncode, reset.stdout) == (0, "nothing to delete: there is no stack here\n")
     assert (stack.folder / "thesis.tex").read_text() == "years of work"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+@pytest.mark.parametrize("link", [False, True])
+def test_a_folder_that_another_user_made_is_neither_used_nor_believed(room: Room, tmp_path: Path, link: bool) -> None:
+    notes.write(room, notes.Notes("anything", "", (notes.Part("telegraf", process.Process(1, 1, ""), "", "", ""),)))
+    bait = tmp_path / "bait" if link else room.folder
+    if link:
+        bait.symlink_to(room.folder)
+    os.chown(bait, 12345, 12345, follow_symlinks=False)
+    with pytest.raises(Refused, match=f"{bait} belongs to another user"):
+        Room(bait).make()
+    Room(bait).remove()
+    assert (Room(bait).exists, notes.read(Room(bait))) == (False, notes.Notes())
+    assert (room.folder / "running.json").exists()
+
+
+def test_the_mark_goes_last_so_that_a_reset_that_was_cut_short_can_be_done_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("influxdb", "memory", "demo", "grafana", "logs"):
+        room.subfolder(name).joinpath("file").touch()
+        room.write(f"{name}.conf", "")
+    gone: list[str] = []
+    for function in ("unlink", "rmdir"):
+        monkeypatch.setattr(os, function, _noting(getattr(os, function), gone))
+    room.remove()
+    assert [Path(path).name for path in gone[-2:]] == ["native-stack", "room"]
+    assert not room.folder.exists()
+
+
+def _noting(remove: Callable[..., None], gone: list[str]) -> Callable[..., None]:
+    def noted(path: str, **more: Any) -> None:
+        gone.append(path)
+        remove(path, **more)
+
+    return noted
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"influxdb_admin=a'b\n"])
+def test_passwords_that_were_damaged_are_told_and_not_made_anew(room: Room, text: bytes) -> None:
+    (room.folder / logins.FILE).write_bytes(text)
+    with pytest.raises(Trouble, match="passwords: expected a line influxdb_admin="):
+        logins.kept(room)
+    assert (room.folder / logins.FILE).read_bytes() == text
+
+
+def test_an_interruption_says_whether_the_stack_runs_on(
+    room: Room, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("TELEGRAF_CVMFS_STACK", str(room.folder))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("os.umask", lambda _: 0)
+    monkeypatch.setattr("deploy.native.stack.up", lambda *_: True)
+    monkeypatch.setattr(entry, "_ask_dashboards", interrupted)
+    begun = process.start(["/bin/sleep", "60"], {}, room.log("telegraf"))
+    notes.write(room, notes.Notes(parts=(notes.Part("telegraf", begun, "", "", ""),)))
+    assert entry.main(["up"]) == 130
+    process.stop(begun)
+    assert entry.main(["up"]) == 130
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "stack: interrupted; the stack runs on: ./stack native down stops it", "stack: interrupted; nothing runs on"
+    ]  # fmt: skip
 
 
 def test_a_file_is_written_whole_for_this_user_alone_or_not_at_all(room: Room) -> None:

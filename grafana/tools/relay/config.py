@@ -120,6 +120,8 @@ def _config(reader: _Reader, document: dict[str, Any]) -> Config:
     if double := next((name for name in names if names.count(name) > 1), None):
         raise reader.error("receiver", f'a name of its own for each; two are {double!r}: add name = "…"')
     state = top.get("state") or settings.default_state(reader.environment)
+    if state is None:
+        raise reader.error("state", "a file for it, because neither STATE_DIRECTORY nor HOME says where")
     give_up, proxy = top.get("give_up", 6 * 3600.0), top.get("proxy", "")
     reader.secrets.extend(settings.password_of(proxy))
     return Config(

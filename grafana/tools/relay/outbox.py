@@ -39,12 +39,11 @@ TAKEN = Outcome(Result.TAKEN)
 
 @dataclass(frozen=True)
 class Parcel:
-    """A message on its way: how often it was tried, when it is tried next, and why it failed last."""
+    """A message on its way: how often it was tried, and when it is tried next."""
 
     message: Message
     attempts: int = 0
     due: float = 0.0
-    why: str = ""
 
 
 Outbox = tuple[Parcel, ...]
@@ -72,7 +71,7 @@ def after(outbox: Outbox, parcel: Parcel, outcome: Outcome, now: float, give_up:
     rest = outbox[1:]
     if outcome.result is Result.TAKEN:
         return rest, None
-    tried = replace(parcel, attempts=parcel.attempts + 1, why=outcome.why)
+    tried = replace(parcel, attempts=parcel.attempts + 1)
     if outcome.result is Result.REFUSED or now - parcel.message.made >= give_up:
         return rest, tried
     return (replace(tried, due=now + _pause(tried.attempts, outcome.retry_after)), *rest), None

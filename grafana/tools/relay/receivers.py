@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import quote
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from grafana.tools.relay import wording
 from grafana.tools.relay.alert import clean
@@ -109,16 +110,26 @@ def _outcome(request: _Request, is_taken: Callable[[_Answer], bool]) -> Outcome:
         return Outcome(Result.LATER, "its TLS certificate is not trusted, or TLS failed (own authority: set ca)")
     except requests.Timeout:
         return Outcome(Result.LATER, "it did not answer in time")
-    except (requests.RequestException, OSError):
+    except (requests.RequestException, HTTPError, OSError):
         return Outcome(Result.LATER, "it cannot be reached")
+    except ValueError:  # a token that no header can hold
+        return Outcome(Result.LATER, "its address or token has characters that cannot be sent")
     if answer.status in OK and is_taken(answer):
         return TAKEN
-    said = clean(answer.body.decode("utf-8", "replace"), 100)
+    said = clean(_hidden(answer.body.decode("utf-8", "replace"), request), 100)
     why = f"it answered {answer.status}" + (f": {said}" if said else "")
     if answer.status in OK:
         why += " (not what this service answers: is the URL right?)"
     result = Result.REFUSED if answer.status in POISON else Result.LATER
     return Outcome(result, why, _retry_after(answer))
+
+
+def _hidden(said: str, request: _Request) -> str:
+    """What was said without the secrets of the request: the log hides whole ones, but this is cut before."""
+    tail = request.url.split("/", 3)[-1]
+    for secret in (request.url, tail, request.headers.get("Authorization", "").rpartition(" ")[2]):
+        said = said.replace(secret, "***").replace(secret.replace("/", "\\/"), "***") if secret else said
+    return said
 
 
 def _ask(request: _Request) -> _Answer:
@@ -176,7 +187,7 @@ def _mail(mail: Mail, message: Message) -> Outcome:
     except smtplib.SMTPDataError as error:
         result = Result.REFUSED if error.smtp_code >= 500 else Result.LATER  # noqa: PLR2004
         return Outcome(result, f"the mail server answered {error.smtp_code} to the message")
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, ValueError) as error:
         why = next(why for kind, why in _MAIL_FAILURES if isinstance(error, kind))
         return Outcome(Result.LATER, why)
     # Part of the addresses: to try again would send it twice to the others.
@@ -191,6 +202,7 @@ _MAIL_FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (smtplib.SMTPResponseException, "the mail server answered with an error"),
     (ssl.SSLError, "the mail server's TLS certificate is not trusted, or TLS failed"),
     (TimeoutError, "the mail server did not answer in time"),
+    (UnicodeError, "the mail server's name, the user or the password has characters that cannot be sent"),
     (Exception, "the mail server cannot be reached"),
 )
 """The first that fits."""

@@ -157,7 +157,7 @@ def _is_allowed(authorization: str, secret: str) -> bool:
     if not secret:
         return True
     scheme, _, credentials = authorization.partition(" ")
-    given = credentials.strip().encode("utf-8", "surrogateescape")
+    given = credentials.encode("latin-1", "replace").strip()  # http.server reads the bytes of headers as Latin-1
     if scheme.lower() == "basic":
         try:
             given = base64.b64decode(given, validate=True).partition(b":")[2]

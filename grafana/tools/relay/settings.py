@@ -10,7 +10,6 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from telegraf_cvmfs.duration import duration
@@ -173,9 +172,10 @@ def password_of(url: str) -> list[str]:
     return [password] if password else []
 
 
-def default_state(environment: Mapping[str, str]) -> Path:
-    """Where the state lies unless the file says: systemd's folder, else the user's."""
+def default_state(environment: Mapping[str, str]) -> Path | None:
+    """Where the state lies unless the file says: systemd's folder, else the user's; None for a user without one."""
     if given := environment.get("STATE_DIRECTORY"):
         return Path(given.partition(":")[0]) / "relay.json"
-    home: Any = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '/var/tmp')}/.local/state"  # noqa: S108
-    return Path(home) / "cvmfs-relay" / "relay.json"
+    home = environment.get("HOME")
+    folder = environment.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else "")
+    return Path(folder) / "cvmfs-relay" / "relay.json" if folder else None

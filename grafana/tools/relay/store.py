@@ -135,8 +135,7 @@ def _alert(row: Row) -> Alert:
 
 def _outbox(rows: Sequence[Row]) -> Outbox:
     return tuple(
-        Parcel(_message(row["message"]), int(row["attempts"]), _number(row["due"]), clean(row["why"]))
-        for row in rows[-MOST_MESSAGES:]
+        Parcel(_message(row["message"]), int(row["attempts"]), _number(row["due"])) for row in rows[-MOST_MESSAGES:]
     )
 
 
