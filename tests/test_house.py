@@ -10,6 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "telegraf_cvmfs"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+BESIDE = sorted(path for room in ("grafana", "deploy") for path in (PACKAGE.parent / room).rglob("*.py"))
 PURE = [
     *sorted((PACKAGE / "wire").glob("*.py")),
     *sorted((PACKAGE / "emit").glob("*.py")),
@@ -32,7 +33,7 @@ FORBIDDEN_NAMES = {"utils", "helpers", "manager", "info", "data", "common", "mis
 
 
 def name_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).as_posix()
+    return path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else PACKAGE.parent).as_posix()
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -74,6 +75,11 @@ def test_only_the_rooms_of_the_network_import_http() -> None:
     assert {name for name in users if not name.startswith("demo/")} <= {"fetch.py", "connection.py", "doctor/web.py"}
 
 
+def test_what_stands_beside_the_package_is_not_imported_by_it() -> None:
+    for path in MODULES:
+        assert not {name.partition(".")[0] for name in imported(path)} & {"grafana", "deploy"}, name_of(path)
+
+
 def test_a_later_room_is_not_imported_by_an_earlier_one() -> None:
     order = ["model", "wire", "compare", "assess", "schema", "points", "emit", "cli"]
     for path in MODULES:
@@ -84,12 +90,12 @@ def test_a_later_room_is_not_imported_by_an_earlier_one() -> None:
             assert not rooms & set(later), f"{name_of(path)} imports what comes after it"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *BESIDE], ids=name_of)
 def test_a_module_is_a_noun_of_the_field(path: Path) -> None:
     assert path.stem not in FORBIDDEN_NAMES
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *BESIDE], ids=name_of)
 def test_every_public_name_has_a_docstring(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert ast.get_docstring(tree)
@@ -111,7 +117,7 @@ def test_every_public_name_has_a_docstring(path: Path) -> None:
     assert not set(missing) - overrides
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *BESIDE], ids=name_of)
 def test_modules_and_functions_are_short(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) <= 400
