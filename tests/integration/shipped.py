@@ -10,3 +10,5 @@ INPUTS = FOLDER / "telegraf.d"
 PLUGIN: list[str | Path] = ["--config", AGENT, "--config-directory", INPUTS]
 INTO_INFLUXDB_1 = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb1.conf"]
 INTO_INFLUXDB_2 = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb2.conf"]
+INTO_INFLUXDB_AS_WRITER = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb-writer.conf"]
+HEALTH = FOLDER / "outputs" / "health.conf"

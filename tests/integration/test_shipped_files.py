@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
+import subprocess
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from integration.shipped import AGENT, INPUTS, INTO_INFLUXDB_1, INTO_INFLUXDB_2, PLUGIN, SAMPLE
+from integration.shipped import (
+    AGENT,
+    HEALTH,
+    INPUTS,
+    INTO_INFLUXDB_1,
+    INTO_INFLUXDB_2,
+    INTO_INFLUXDB_AS_WRITER,
+    PLUGIN,
+    SAMPLE,
+)
 from integration.telegraf import run
 from telegraf_cvmfs.schema import FIELDS
 
@@ -17,11 +32,17 @@ LINE = "cvmfs_scrape,fleet=a repos=1i"
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--config", AGENT, "--config", SAMPLE], INTO_INFLUXDB_1, INTO_INFLUXDB_2],
-    ids=["sample.conf", "influxdb1.conf", "influxdb2.conf"],
+    [
+        ["--config", AGENT, "--config", SAMPLE],
+        INTO_INFLUXDB_1,
+        INTO_INFLUXDB_2,
+        [*INTO_INFLUXDB_AS_WRITER, "--config", HEALTH],
+    ],
+    ids=["sample.conf", "influxdb1.conf", "influxdb2.conf", "influxdb-writer.conf and health.conf"],
 )
 def test_telegraf_takes_the_files(telegraf: Path, arguments: list[str | Path]) -> None:
-    finished = run(telegraf, ["config", "check", *arguments], {"INFLUXDB_TOKEN": "secret"})
+    secrets = {"INFLUXDB_TOKEN": "secret", "INFLUXDB_USERNAME": "telegraf", "INFLUXDB_PASSWORD": "secret"}
+    finished = run(telegraf, ["config", "check", *arguments], secrets)
     assert (finished.code, finished.trouble) == (0, [])
 
 
@@ -74,3 +95,45 @@ def test_the_programs_messages_reach_telegrafs_log(telegraf: Path, tmp_path: Pat
     finished = run(telegraf, [*PLUGIN, "--test"], {"TELEGRAF_CVMFS": str(speaker)})
     assert finished.trouble == ["[inputs.exec] one server is slow"]
     assert [metric.rpartition(" ")[0] for metric in finished.metrics] == [LINE]
+
+
+def test_health_is_asked_over_http_and_turns_when_no_points_come(telegraf: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    speaker = tmp_path / "speaker"
+    speaker.write_text(f"#!/bin/sh\ntest -e {tmp_path}/silent || echo '{LINE}'\n")
+    speaker.chmod(0o755)
+    settings = {
+        "PATH": os.defpath,
+        "TELEGRAF_CVMFS": str(speaker),
+        "TELEGRAF_CVMFS_INTERVAL": "1s",
+        "TELEGRAF_CVMFS_JITTER": "0s",
+        "TELEGRAF_CVMFS_SILENCE": "4s",
+        "TELEGRAF_CVMFS_HEALTH": f"http://127.0.0.1:{port}",
+    }
+    log = (tmp_path / "log").open("wb")
+    command = [telegraf, *PLUGIN, "--config", HEALTH, "--config", _flush_often(tmp_path)]
+    with log, subprocess.Popen(command, env=settings, stderr=log, stdin=subprocess.DEVNULL) as process:
+        try:
+            assert _answers(port, 200), (tmp_path / "log").read_text()
+            (tmp_path / "silent").touch()
+            assert _answers(port, 503), (tmp_path / "log").read_text()
+        finally:
+            process.terminate()
+
+
+def _flush_often(room: Path) -> Path:
+    """Telegraf's own interval of writing would make this test a long one."""
+    path = room / "agent.conf"
+    path.write_text('[agent]\n  flush_interval = "1s"\n')
+    return path
+
+
+def _answers(port: int, status: int, patience: float = 30.0) -> bool:
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        with contextlib.suppress(requests.ConnectionError):
+            if requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == status:
+                return True
+        time.sleep(0.2)
+    return False
