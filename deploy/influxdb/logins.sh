@@ -6,7 +6,8 @@
 #   docker compose exec influxdb bash /docker-entrypoint-initdb.d/logins.sh
 #
 # A login that is there gets the password of the environment, one that is missing is made. Passwords go through
-# standard input, because every user of the host can read the arguments of a program.
+# standard input, because every user of the host can read the arguments of a program. Database cvmfs needs nothing:
+# InfluxDB 2 takes the bucket of that name for it.
 set -euo pipefail
 
 : "${INFLUXDB_TELEGRAF_PASSWORD:?must hold the password of login telegraf}"
@@ -22,24 +23,13 @@ bucket_id() {
   influx bucket list --name "$bucket" --hide-headers | cut -f 1
 }
 
-# InfluxDB 2 maps a bucket to the database of its name by itself; an older one, or a mapping that somebody deleted,
-# gets one here.
-map_database() {
-  local mappings
-  mappings=$(influx v1 dbrp list --db "$bucket")
-  if [[ $mappings != *"$id"* ]]; then
-    influx v1 dbrp create --db "$bucket" --rp autogen --default --bucket-id "$id" >/dev/null
-    echo "logins.sh: database $bucket is bucket $bucket"
-  fi
-}
-
 login() {
-  local name=$1 right=$2 password=$3
-  # Fails if there is no such login. If it fails for another reason, so does what follows, and says why.
-  if influx v1 auth set-password --username "$name" <<<"$password" >/dev/null 2>&1; then
+  local name=$1 right=$2 password=$3 refusal
+  if refusal=$(influx v1 auth set-password --username "$name" <<<"$password" 2>&1); then
     echo "logins.sh: login $name has the password of the environment"
     return
   fi
+  [[ $refusal == *"could not find"* ]] || complain "login $name: $refusal"
   influx v1 auth create --username "$name" "--$right-bucket" "$id" --description "$name may only $right $bucket" \
     <<<"$password" >/dev/null
   echo "logins.sh: login $name made, may only $right"
@@ -47,6 +37,5 @@ login() {
 
 id=$(bucket_id)
 [[ $id =~ ^[0-9a-f]{16}$ ]] || complain "InfluxDB has no bucket $bucket"
-map_database
 login telegraf write "$INFLUXDB_TELEGRAF_PASSWORD"
 login grafana read "$INFLUXDB_GRAFANA_PASSWORD"

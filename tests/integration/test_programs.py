@@ -61,6 +61,18 @@ def test_a_cache_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) ->
         programs.telegraf()
 
 
+@pytest.mark.parametrize("missing", ["go", "cargo"])
+def test_of_two_compilers_the_one_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    for there in {"go", "cargo"} - {missing}:
+        (tmp_path / there).write_text("#!/bin/sh\n")
+        (tmp_path / there).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(programs.Missing, match=f"from its sources, and {missing} is not on the PATH"):
+        catalogue.influxd2()
+
+
 def test_run_by_its_path_it_says_of_every_program_where_it_is_or_why_not() -> None:
     """Away from the root of the clone, where only the file itself knows where its parts are."""
     script = ROOT / "tests" / "programs.py"
