@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import programs
@@ -14,6 +15,8 @@ from integration import influxdb as influx
 from integration import influxdb2 as influx2
 from integration.loopback import only_loopback
 from integration.telegraf import Texts
+
+from telegraf_cvmfs.demo import DemoFleet
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -94,6 +97,22 @@ def telegraf_parses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Texts]
     yield PRINTED
     with contextlib.suppress(programs.Missing):
         PRINTED.parse(programs.telegraf(), tmp_path_factory.mktemp("line-protocol"))
+
+
+# --- the demo fleet ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[DemoFleet]:
+    """The demo fleet while it serves; for all tests of a file that ask."""
+    with DemoFleet(now=datetime.now(UTC)) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def fleet_file(demo: DemoFleet, tmp_path: Path) -> Path:
+    """Its fleet file, in a folder of its own."""
+    return demo.write(tmp_path / "fleet")
 
 
 # --- nobody beyond loopback -------------------------------------------------------------------------

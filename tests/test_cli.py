@@ -9,7 +9,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,6 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs import __version__
 from telegraf_cvmfs.demo import DemoFleet
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoFleet]:
-    with DemoFleet(now=datetime.now(UTC)) as fleet:
-        yield fleet
-
-
-@pytest.fixture
-def fleet_file(demo: DemoFleet, tmp_path: Path) -> Path:
-    return demo.write(tmp_path)
 
 
 @contextmanager

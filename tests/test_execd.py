@@ -120,17 +120,6 @@ def execd(folder: Path, *arguments: str | Path, state: str | Path = "none") -> I
             process.kill()
 
 
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoFleet]:
-    with DemoFleet(now=datetime.now(UTC)) as fleet:
-        yield fleet
-
-
-@pytest.fixture
-def fleet_file(demo: DemoFleet, tmp_path: Path) -> Path:
-    return demo.write(tmp_path)
-
-
 def points(text: str) -> list[Mapping[str, Any]]:
     """One for each line, and all of them whole."""
     assert text == "" or text.endswith("\n")
@@ -289,7 +278,7 @@ def test_a_slow_reader_gets_every_line(fleet_file: Path, tmp_path: Path) -> None
         descriptor = running.process.stdout.fileno()
         fcntl(descriptor, F_SETPIPE_SZ, 4096)
         running.ask()
-        time.sleep(1.5)
+        assert select.select([descriptor], [], [], PATIENCE)[0]
         running.ask()  # it is still being printed, so this is a round of its own
         text = b""
         while text.count(b"cvmfs_scrape,") < 2 or not text.endswith(b"\n"):

@@ -536,18 +536,6 @@ def test_each_fleet_has_a_file_of_its_own_in_the_folder(tmp_path: Path) -> None:
 # --- the command ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoFleet]:
-    with DemoFleet(now=datetime.now(UTC)) as fleet:
-        yield fleet
-
-
-@pytest.fixture
-def fleet_file(demo: DemoFleet, tmp_path: Path) -> Path:
-    (tmp_path / "fleet").mkdir()
-    return demo.write(tmp_path / "fleet")
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> dict[str, str]:
     return {"XDG_STATE_HOME": str(tmp_path / "xdg"), "HOME": str(tmp_path / "home")}
