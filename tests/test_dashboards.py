@@ -360,7 +360,17 @@ def test_what_may_be_missing_in_the_name_of_a_curve_comes_last() -> None:
     for page in PAGES.values():
         for panel in panels(page):
             alias = panel.get("targets", [{}])[0].get("alias", "")
-            assert "$tag_address" not in alias.removesuffix("$tag_address")
+            rest = alias.removesuffix(" $tag_alias").removesuffix(" $tag_address")
+            assert not {"$tag_address", "$tag_alias"} & set(rest.split())
+
+
+def test_curves_of_one_repository_tell_apart_two_publications_of_it_on_one_server() -> None:
+    curves = [panel for panel in panels(PAGES["repository"]) if panel["type"] in ("timeseries", "state-timeline")]
+    assert curves
+    for panel in curves:
+        (target,) = panel["targets"]
+        assert '"alias"' in target["query"]
+        assert "$tag_alias" in target["alias"]
 
 
 def test_each_finding_has_a_column_that_leads_to_its_page() -> None:

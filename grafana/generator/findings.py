@@ -47,10 +47,10 @@ def matrix_of_replicas() -> Panel:
     """A row for each replica with a finding, a column for each finding."""
     return _matrix(
         "All findings of replicas",
-        "All findings of each replica that has one, not only the most serious. A coloured cell leads to the finding's"
-        " page; what is purple is not known.",
+        "All findings of each replica that has one, by name, not only the most serious. A coloured cell leads to the"
+        " finding's page; what is purple is not known.",
         REPLICA_FINDINGS,
-        ("repo", "server", "address", "fleet"),
+        ("repo", "server", "address", "alias", "fleet"),
     )
 
 
@@ -58,8 +58,8 @@ def matrix_of_servers() -> Panel:
     """A row for each server with a finding, a column for each finding."""
     return _matrix(
         "All findings of servers",
-        "All findings of each server that has one, not only the most serious. A coloured cell leads to the finding's"
-        " page; what is purple is not known.",
+        "All findings of each server that has one, by name, not only the most serious. A coloured cell leads to the"
+        " finding's page; what is purple is not known.",
         SERVER_FINDINGS,
         ("server", "role", "address", "fleet"),
     )

@@ -12,7 +12,8 @@ from grafana.generator.variables import ONE_REPO
 from telegraf_cvmfs.schema import PUBLISH, REPO
 
 _OF = ("fleet", "repo")
-_MACHINES = ("fleet", "server", "address")
+_REPLICAS_BY = ("fleet", "server", "address", "alias")
+_REPLICA = f"{NAMED} $tag_alias"
 
 
 def _now(function: str, field: str, title: str, meaning: str, look: Look) -> Panel:
@@ -75,8 +76,8 @@ _REPLICAS = Panel(
 
 
 def _curve(field: str, title: str, meaning: str, *, steps: bool = False) -> Panel:
-    query = influxql.over_time("max", REPO, field, _MACHINES, of=_OF)
-    return Panel(title, meaning, Curves(COLUMNS[field], NAMED, steps=steps), query, width=12)
+    query = influxql.over_time("max", REPO, field, _REPLICAS_BY, of=_OF)
+    return Panel(title, meaning, Curves(COLUMNS[field], _REPLICA, steps=steps), query, width=12)
 
 
 _LAG = _curve(
@@ -100,8 +101,8 @@ _SIZE = _curve(
 _HEALTH = Panel(
     "Health of each replica",
     "A gap is a time without runs, or without a verdict.",
-    States(scale.SEVERITY, NAMED),
-    influxql.over_time("max", REPO, "severity", _MACHINES, of=_OF),
+    States(scale.SEVERITY, _REPLICA),
+    influxql.over_time("max", REPO, "severity", _REPLICAS_BY, of=_OF),
     width=12,
 )
 

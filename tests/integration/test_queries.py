@@ -252,7 +252,7 @@ def test_the_matrix_has_all_findings_of_a_replica_not_only_the_worst(asked: Aske
     rows = {(row["repo"], row["server"]): row for row in asked.rows("fleet", "All findings of replicas")}
 
     def found(repo: str, server: str) -> dict[str, int]:
-        tags = ("time", "repo", "server", "address", "fleet")
+        tags = ("time", "repo", "server", "address", "alias", "fleet")
         return {name: value for name, value in rows[repo, server].items() if name not in tags and value}
 
     assert found(DATA, "stratum1-lagging") == {"snapshot_old": Health.CRITICAL, "lagging": Health.CRITICAL}
