@@ -95,8 +95,10 @@ def links(panel: Mapping[str, Any]) -> Iterator[str]:
 # --- made by the generator ----------------------------------------------------------------------------
 
 
-def test_the_committed_dashboards_are_those_that_the_generator_makes() -> None:
-    assert generator.differing(generator.ROOT, dashboards.files()) == []
+def test_the_committed_dashboards_and_alert_rules_are_those_that_the_generator_makes() -> None:
+    made = generator.files()
+    assert {path.parts[0] for path in made} == {"dashboards", "provisioning"}
+    assert generator.differing(generator.ROOT, made) == []
 
 
 def test_there_is_no_dashboard_that_the_generator_does_not_make() -> None:

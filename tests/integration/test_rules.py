@@ -30,7 +30,6 @@ from strata import FakeNetwork, Served, run_of
 from test_testcases import TESTCASES, strata_of
 from test_testcases import fleet_of as case_fleet
 
-from grafana.generator import rules
 from integration.influxdb import InfluxDB
 from telegraf_cvmfs import run
 from telegraf_cvmfs.deadline import Deadline
@@ -51,8 +50,8 @@ Key = tuple[str, frozenset[tuple[str, str]]]
 Made = Callable[[datetime], Run]
 """Makes the run that begins at a moment."""
 
-(TEXT,) = rules.files().values()
-PROVISIONED = {rule["uid"]: rule for group in yaml.safe_load(TEXT)["groups"] for rule in group["rules"]}
+FILE = Path(__file__).parents[2] / "grafana" / "provisioning" / "alerting" / "rules.yaml"
+PROVISIONED = {rule["uid"]: rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]}
 SILENT, CUT_SHORT = "cvmfs-scraper-silent", "cvmfs-deadline-hit"
 
 
