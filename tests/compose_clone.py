@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-TOOLS = ("bash", "cat", "dirname", "grep", "ln", "mktemp", "od", "rm", "sed", "tail", "tr", "env", "sh")
+TOOLS = ("bash", "cat", "dirname", "grep", "ln", "mktemp", "od", "rm", "sed", "tail", "tr", "env", "sh", "find", "sort")
 COMPOSE = "compose --project-name telegraf-cvmfs --profile demo"
 DOCKER = r"""#!/usr/bin/env bash
 printf '%s\n' "${*//$'\n'/ }" >>"$NOTES/calls"
@@ -17,10 +17,15 @@ case "$*" in
   'compose version') [[ ${BROKEN:-} != compose ]] ;;
   info) [[ ${BROKEN:-} != engine ]] ;;
   *' ps --services --status running') printf '%s\n' ${RUNNING:-telegraf} ;;
+  'volume ls --quiet') printf '%s\n' mine telegraf-cvmfs_mine other_memory ${UNLABELLED:-} ;;
+  *' config --volumes') printf '%s\n' memory grafana influxdb-data ;;
   'volume ls '*) printf '%s\n' ${VOLUMES-telegraf-cvmfs_grafana telegraf-cvmfs_memory} ;;
   *) [[ " $* " != *" ${BROKEN:-nothing} "* ]] ;;
 esac
 """
+ASK = "ps --services --status running"
+"""How it is asked which services run."""
+
 LOOKING = ["compose version", "info"]
 """What every command asks first: whether there is a Docker."""
 
@@ -32,6 +37,11 @@ PASSWORDS = {
     "GRAFANA_ADMIN_PASSWORD": "peoples-secret",
 }
 
+READ_BY_CONTAINERS = (
+    "deploy/influxdb/logins.sh", "grafana/dashboards/home.json", "grafana/provisioning/alerting/rules.yaml",
+    "telegraf/telegraf.conf", "telegraf/telegraf.d/cvmfs.conf", "telegraf/outputs/health.conf",
+)  # fmt: skip
+
 
 @dataclass
 class Clone:
@@ -41,9 +51,12 @@ class Clone:
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("stack", ".env.example", "docker-compose.yml"):
+        for name in ("stack", ".env.example", "docker-compose.yml", *READ_BY_CONTAINERS):
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, self.folder / name)
-        (self.folder / "telegraf" / "fleet").mkdir(parents=True)
+        for path in self.folder.rglob("*"):
+            path.chmod(0o755)  # whatever the umask of this clone
+        (self.folder / "telegraf" / "fleet").mkdir()
         self.tools = self.folder / "tools"
         self.tools.mkdir()
         for tool in TOOLS:

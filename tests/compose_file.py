@@ -26,6 +26,16 @@ SECRETS_OF = {
     "demo": set[str](),
 }
 
+TELEGRAF_ANSWERS = ["CMD", "curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:8080/"]
+HEALTH = "http://127.0.0.1:3000/api/health"
+CHECKS: Mapping[str, list[str]] = {
+    "telegraf": TELEGRAF_ANSWERS,
+    "telegraf-demo": TELEGRAF_ANSWERS,
+    "influxdb": ["CMD", "influx", "ping", "--host", "http://127.0.0.1:8086"],
+    "grafana": ["CMD-SHELL", f"wget -q -O /dev/null {HEALTH} || curl -fsS -o /dev/null {HEALTH}"],
+    "demo": ["CMD", "test", "-s", "/var/lib/telegraf-cvmfs-demo/fleet.toml"],
+}
+
 
 @dataclass(frozen=True)
 class Variable:
@@ -145,6 +155,8 @@ def services_are_watched_and_confined(stack: Stack) -> Iterator[str]:
     for name, service in stack.services.items():
         if not service.get("healthcheck", {}).get("test"):
             yield f"{name}: no health check"
+        elif service["healthcheck"]["test"] != CHECKS.get(name):
+            yield f"{name}: its health check asks for something else"
         if service.get("restart") != "unless-stopped":
             yield f"{name}: is not restarted"
         if not {"max-size", "max-file"} <= service.get("logging", {}).get("options", {}).keys():

@@ -64,6 +64,9 @@ BROKEN = [
         "grafana: gets GRAFANA_ADMIN_PASSWORD, INFLUXDB_ADMIN_PASSWORD",
     ),
     ("compose", "test: [CMD, test, -s, /var", "tests: [CMD, test, -s, /var", "demo: no health check"),
+    ("compose", "/api/health ||", "/api/helth ||", "grafana: its health check asks for something else"),
+    ("compose", "influx, ping,", "influx, pong,", "influxdb: its health check asks for something else"),
+    ("compose", "127.0.0.1:8080/", "127.0.0.1:8081/", "telegraf-demo: its health check asks for something else"),
     ("compose", "restart: unless-stopped", "restart: 'no'", "influxdb: is not restarted"),
     ("compose", 'max-size: 10m, max-file: "3"', "max-size: 10m", "telegraf: its log has no end"),
     ("compose", "cap_drop: [ALL]", "cap_drop: [NET_RAW]", "grafana: has capabilities"),
@@ -265,6 +268,13 @@ def test_every_command_on_the_page_is_one() -> None:
     known = set(re.findall(r"^  (\w+)", (ROOT / "stack").read_text().partition("END")[2], re.MULTILINE))
     assert told <= known
     assert {"up", "init", "reset"} <= told
+
+
+def test_what_the_page_starts_by_docker_is_waited_for() -> None:
+    page = (ROOT / "docs" / "stack.md").read_text()
+    started = re.findall(r"docker compose up (.*)", page)
+    assert started
+    assert [words for words in started if "--wait" not in words and "--no-start" not in words] == []
 
 
 # --- git ---------------------------------------------------------------------------------------------

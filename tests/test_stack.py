@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from compose_clone import LOOKING, NEED_DOCKER, PASSWORDS, ROOT, Clone
+from compose_clone import ASK, LOOKING, NEED_DOCKER, PASSWORDS, READ_BY_CONTAINERS, ROOT, Clone
 
 READ_TELEGRAF = "--quiet --strict-env-handling --config /etc/telegraf/telegraf.conf --config /etc/telegraf/outputs/influxdb-writer.conf"
 
@@ -155,14 +155,15 @@ def test_up_builds_starts_asks_once_and_says_where_grafana_is(clone: Clone) -> N
     clone.add_fleet()
     done = clone.run("up")
     assert (done.returncode, done.stderr) == (0, "")
-    assert clone.calls == [*LOOKING, "build telegraf", f"{START} influxdb grafana telegraf", FIRST_RUN]
+    assert clone.calls == [*LOOKING, "build telegraf", ASK, f"{START} influxdb grafana telegraf", FIRST_RUN]
     assert "Grafana  http://localhost:3000/  user admin, password: GRAFANA_ADMIN_PASSWORD in .env" in done.stdout
 
 
 def test_the_demo_needs_no_fleet_and_gets_its_past_before_it_is_watched(clone: Clone) -> None:
     clone.fill()
     assert clone.run("up", "--demo").returncode == 0
-    assert clone.calls == [*LOOKING, "build demo", f"{START} influxdb grafana demo", PAST, f"{START} telegraf-demo"]
+    start = f"{START} influxdb grafana demo"
+    assert clone.calls == [*LOOKING, "build demo", ASK, start, ASK, PAST, f"{START} telegraf-demo"]
 
 
 def test_the_demo_can_run_beside_a_fleet(clone: Clone) -> None:
@@ -170,7 +171,37 @@ def test_the_demo_can_run_beside_a_fleet(clone: Clone) -> None:
     clone.add_fleet()
     assert clone.run("up", "--demo").returncode == 0
     start = f"{START} influxdb grafana telegraf demo"
-    assert clone.calls[2:] == ["build telegraf", start, PAST, f"{START} telegraf-demo", FIRST_RUN]
+    assert clone.calls[2:] == ["build telegraf", ASK, start, ASK, PAST, f"{START} telegraf-demo", FIRST_RUN]
+
+
+def test_a_grafana_that_runs_is_started_anew_to_read_rules_and_data_sources(clone: Clone) -> None:
+    clone.fill()
+    clone.add_fleet()
+    assert clone.run("up", RUNNING="influxdb grafana telegraf").returncode == 0
+    start = f"{START} influxdb grafana telegraf"
+    assert clone.calls[2:] == ["build telegraf", ASK, "restart grafana", start, FIRST_RUN]
+
+
+def test_where_the_demo_is_watched_already_its_past_is_not_written_again(clone: Clone) -> None:
+    clone.fill()
+    done = clone.run("up", "--demo", RUNNING="demo telegraf-demo")
+    assert (done.returncode, "24 hours" in done.stdout) == (0, False)
+    assert PAST not in clone.calls
+    assert clone.calls[-1] == f"{START} telegraf-demo"
+
+
+@pytest.mark.parametrize("path", [*READ_BY_CONTAINERS, "grafana/provisioning/alerting"])
+@pytest.mark.parametrize("umask", [0o027, 0o077])
+def test_files_that_the_containers_users_cannot_read_are_refused(clone: Clone, path: str, umask: int) -> None:
+    clone.fill()
+    (clone.folder / path).chmod(0o777 & ~umask)
+    done = clone.run("up", "--demo")
+    assert done.returncode == 1
+    told = f"{path} is not readable by the containers' users: chmod -R a+rX deploy grafana telegraf"
+    assert done.stderr == f"stack: {told}\n"
+    assert clone.calls == LOOKING
+    (clone.folder / path).chmod(0o755)
+    assert clone.run("up", "--demo").returncode == 0
 
 
 @pytest.mark.parametrize("value", ["3300 # mine", '"3300" # mine', " 3300 ", "3300\r", "3300\t#"])

@@ -35,6 +35,7 @@ def test_looking_and_stopping_need_no_password(clone: Clone, arguments: list[str
 
 
 VOLUMES = "volume ls --quiet --filter label=com.docker.compose.project=telegraf-cvmfs"
+LISTING = ["config --volumes", VOLUMES, "volume ls --quiet"]
 
 
 @pytest.mark.parametrize("typed", ["", "\n", "no\n", "y\n", "Yes\n", "yes!\n"])
@@ -43,7 +44,7 @@ def test_reset_deletes_nothing_unless_told_so_in_full(clone: Clone, typed: str) 
     assert done.returncode == 1
     assert done.stderr == "stack: nothing was deleted\n"
     assert "\n  telegraf-cvmfs_grafana\n  telegraf-cvmfs_memory\n" in done.stdout
-    assert clone.calls == [*LOOKING, VOLUMES]
+    assert clone.calls == [*LOOKING, *LISTING]
 
 
 @pytest.mark.parametrize(("arguments", "typed"), [(["reset"], "yes\n"), (["reset", "--yes"], "")])
@@ -51,7 +52,15 @@ def test_reset_deletes_the_volumes_that_it_named(clone: Clone, arguments: list[s
     done = clone.run(*arguments, typed=typed)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\n  telegraf-cvmfs_grafana\n  telegraf-cvmfs_memory\n" in done.stdout
-    assert clone.calls == [*LOOKING, VOLUMES, "down --volumes"]
+    assert clone.calls == [*LOOKING, *LISTING, "down --volumes"]
+
+
+def test_reset_names_volumes_that_docker_made_without_compose_and_no_others(clone: Clone) -> None:
+    done = clone.run(
+        "reset", VOLUMES="telegraf-cvmfs_memory", UNLABELLED="telegraf-cvmfs_memory telegraf-cvmfs_grafana"
+    )
+    named = [line.strip() for line in done.stdout.splitlines() if line.startswith("  ")]
+    assert named == ["telegraf-cvmfs_grafana", "telegraf-cvmfs_memory"]
 
 
 def test_reset_says_when_there_is_nothing_to_delete(clone: Clone) -> None:
@@ -69,6 +78,12 @@ def test_the_doctor_asks_as_the_reader_from_where_telegraf_is(clone: Clone, runs
     assert asked.startswith(f"exec -T -e INFLUXDB_USERNAME=grafana -e GRAFANA_USER=admin {service} sh -c ")
     assert asked.endswith("doctor --deadline 30")
     assert (clone.folder / "stdin").read_text() == "readers-secret\npeoples-secret\n"
+
+
+def test_a_service_is_found_among_many_that_run(clone: Clone) -> None:
+    clone.fill()
+    assert clone.run("doctor", RUNNING="telegraf " + "telegraf-demo " * 6000).returncode == 0
+    assert " telegraf sh -c " in clone.calls[-1]
 
 
 def test_the_doctors_words_in_the_container_hand_on_both_passwords(clone: Clone) -> None:
@@ -114,6 +129,7 @@ def test_it_touches_its_own_project_only_and_shows_no_password(clone: Clone, arg
     done = clone.run(*arguments, typed="yes\n")
     notes = clone.folder / "calls"
     lines = notes.read_text().splitlines() if notes.exists() else []
-    assert [line for line in lines if not line.startswith(f"{COMPOSE} ") and line not in {*LOOKING, VOLUMES}] == []
+    looks = {*LOOKING, *LISTING}
+    assert [line for line in lines if not line.startswith(f"{COMPOSE} ") and line not in looks] == []
     assert not re.search(r"\b(prune|rmi|kill|system|--force)\b", "\n".join(lines))
     assert not [secret for secret in PASSWORDS.values() if secret in "\n".join([*lines, done.stdout, done.stderr])]
