@@ -17,6 +17,7 @@ from typing import Any
 
 import grafana_server
 import pytest
+import yaml
 from commands import run
 from grafana_server import Grafana, grafana
 from hypothesis import given
@@ -37,6 +38,7 @@ from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, expanded, has_outpu
 from telegraf_cvmfs.doctor.web import Web
 from telegraf_cvmfs.model import FetchError, Result
 
+ROOT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 OK, WRONG, UNSURE, NOT_ASKED = Verdict.OK, Verdict.WRONG, Verdict.UNSURE, Verdict.NOT_ASKED
@@ -88,6 +90,14 @@ def test_whatever_is_quoted_stays_on_its_line(said: str) -> None:
     assert all(line.isprintable() and len(line) <= LONGEST_LINE for line in lines)
 
 
+def test_the_report_that_the_documentation_shows_has_as_many_rules_and_dashboards_as_there_are() -> None:
+    page, grafana_files = (ROOT / "docs" / "doctor.md").read_text(), ROOT / "grafana"
+    document = yaml.safe_load((grafana_files / "provisioning" / "alerting" / "rules.yaml").read_text())
+    rules = [rule for group in document["groups"] for rule in group["rules"]]
+    assert re.findall(r"(\d+) alert rules are there", page) == [str(len(rules))]
+    assert re.findall(r"all (\d+) dashboards are there", page) == [str(len([*grafana_files.glob("dashboards/*.json")]))]
+
+
 # --- how old is too old -----------------------------------------------------------------------------
 
 
@@ -124,6 +134,22 @@ def test_what_to_do_about_old_points_depends_on_whether_telegraf_runs(writes: bo
     old = Newest(NOW - timedelta(days=2), "demo")
     assert advice in freshness(Link.INFLUXDB, old, Expected("demo", writes=writes), NOW).advice
     assert advice in freshness(Link.INFLUXDB, None, Expected("demo", writes=writes), NOW).advice
+
+
+def test_who_starts_all_parts_together_is_told_that_command_and_no_service() -> None:
+    start = "./stack native up"
+    refused, expected = FetchError(Result.CONNECTION_FAILED, "refused"), Expected("demo", writes=False, start=start)
+
+    steps = [
+        *influxdb.examine(USER, asked({"/ping": refused}), lambda: NOW, expected).steps,
+        *influxdb.examine(USER, asked({"/ping": version("1.8"), "/query": refused}), lambda: NOW, expected).steps[1:],
+        *dashboards.examine(
+            dashboards.Login(), asked({dashboards.DEFAULT_URL + "/api/health": refused}), lambda: NOW, expected
+        ).steps,
+        *(list(examine(found(pid=None, others=others), "", MINUTE, "", start))[-1] for others in ((), (3,))),
+        freshness(Link.INFLUXDB, None, expected, NOW),
+    ]
+    assert [step.advice for step in steps] == [*[f"start it: {start}"] * 3, start, start, f"start Telegraf: {start}"]
 
 
 # --- InfluxDB ---------------------------------------------------------------------------------------

@@ -70,12 +70,13 @@ def test_reset_says_when_there_is_nothing_to_delete(clone: Clone) -> None:
 # --- doctor, native ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("runs", "service"), [("telegraf", "telegraf"), ("telegraf-demo", "telegraf-demo")])
-def test_the_doctor_asks_as_the_reader_from_where_telegraf_is(clone: Clone, runs: str, service: str) -> None:
+@pytest.mark.parametrize(("service", "start"), [("telegraf", "./stack up"), ("telegraf-demo", "./stack up --demo")])
+def test_the_doctor_asks_as_the_reader_from_where_telegraf_is(clone: Clone, service: str, start: str) -> None:
     clone.fill()
-    assert clone.run("doctor", "--deadline", "30", RUNNING=runs).returncode == 0
+    assert clone.run("doctor", "--deadline", "30", RUNNING=service).returncode == 0
     asked = clone.calls[-1]
-    assert asked.startswith(f"exec -T -e INFLUXDB_USERNAME=grafana -e GRAFANA_USER=admin {service} sh -c ")
+    variables = f"-e INFLUXDB_USERNAME=grafana -e GRAFANA_USER=admin -e TELEGRAF_CVMFS_START={start}"
+    assert asked.startswith(f"exec -T {variables} {service} sh -c ")
     assert asked.endswith("doctor --deadline 30")
     assert (clone.folder / "stdin").read_text() == "readers-secret\npeoples-secret\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,13 @@ def settings(room: Room, noted: Notes, environment: Mapping[str, str]) -> dict[s
     reader = influxdb.reader(database.url if database else "", passwords)
     login = {"GRAFANA_USER": logins.ADMIN, "GRAFANA_PASSWORD": passwords.grafana_admin}
     seen = {"GRAFANA_URL": ours.url, **login} if ours else {}
-    return inherited(environment) | telegraf.settings(reader, _fleet(room, noted), room.subfolder("memory"), {}) | seen
+    shipped = telegraf.settings(reader, _fleet(room, noted), room.subfolder("memory"), {})
+    return inherited(environment) | shipped | seen | {"TELEGRAF_CVMFS_START": _start(noted)}
+
+
+def _start(noted: Notes) -> str:
+    """What starts the parts that do not run, and them alone."""
+    return "./stack native up" + ("" if noted.watches == DEMO else f" --config {shlex.quote(noted.watches)}")
 
 
 def _fleet(room: Room, noted: Notes) -> Path:

@@ -30,6 +30,9 @@ ALL_WELL, BROKEN = 0, 1
 FOR_SERVERS = 20.0
 """Seconds of that which a trial of Telegraf leaves for the database and Grafana."""
 
+START = "TELEGRAF_CVMFS_START"
+"""The variable in which who runs all parts together says what command starts those that do not run."""
+
 _BAD = (Verdict.WRONG, Verdict.UNSURE)
 _LATER = "the plugin itself fails, see above"
 
@@ -53,10 +56,10 @@ def examine(
     steps, fleet = plugin.examine(ours, deadline, clock)
     machine = installation.machine(options.telegraf or "", options.telegraf_config, environment)
     found = installation.installation(machine, deadline)
-    steps += telegraf.examine(
-        found, _trial(machine, found, fleet, deadline), fleet.deadline if fleet else timedelta(seconds=45), ours.file
-    )
-    expected = _expected(fleet, found)
+    tried, patience = _trial(machine, found, fleet, deadline), fleet.deadline if fleet else timedelta(seconds=45)
+    start = environment.get(START, "")
+    steps += telegraf.examine(found, tried, patience, ours.file, start)
+    expected = replace(_expected(fleet, found), start=start)
     variables = {**machine.environment, **environment}
     database, dashboards = _database(options, variables), _dashboards(options, variables)
     web = Web(deadline)

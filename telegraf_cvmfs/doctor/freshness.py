@@ -34,11 +34,13 @@ class Expected:
         fleet: the tag `fleet`; empty if it is not known.
         interval: how often Telegraf asks.
         writes: does a Telegraf run here that has this program's input? None if nobody knows.
+        start: the command that starts all parts together; empty where each is a service of its own.
     """
 
     fleet: str = ""
     interval: timedelta = timedelta(minutes=5)
     writes: bool | None = None
+    start: str = ""
 
     @property
     def oldest(self) -> timedelta:
@@ -87,4 +89,4 @@ def _who(expected: Expected) -> str:
         return "Telegraf runs here: its log says why it does not write, journalctl -u telegraf | grep outputs"
     if expected.writes is None:
         return "look where Telegraf runs: does it run, and what does its log say about its outputs?"
-    return "start Telegraf: sudo systemctl start telegraf (./stack up in Docker)"
+    return f"start Telegraf: {expected.start or 'sudo systemctl start telegraf (./stack up in Docker)'}"

@@ -22,6 +22,7 @@ from telegraf_cvmfs.doctor.question import (
     Status,
     no_web_address,
     redirected,
+    start_it,
     unanswered,
     web_address,
 )
@@ -37,7 +38,6 @@ RULES = "cvmfs-"
 
 _LINK = Link.GRAFANA
 _REFUSED = (Status.UNAUTHORIZED, Status.FORBIDDEN)
-_START = "start it: sudo systemctl start grafana-server (./stack up in Docker), or correct GRAFANA_URL"
 _MAKE_TOKEN = "make a token, `python -m grafana.tools create-token --name doctor`, and set GRAFANA_TOKEN"  # noqa: S105
 _PROVISION = "is grafana/provisioning mounted or copied to where Grafana reads it? Its log says what it refused"
 
@@ -86,7 +86,7 @@ def examine(login: Login, ask: Ask, clock: Callable[[], datetime], expected: Exp
     try:
         newest = _examine(login, ask, clock, expected, steps)
     except FetchError as error:
-        return Examined((*steps, _silent(login, error)))
+        return Examined((*steps, _silent(login, error, expected)))
     return Examined(tuple(steps), newest)
 
 
@@ -117,11 +117,15 @@ def _examine(
     return newest
 
 
-def _silent(login: Login, error: FetchError) -> Step:
+def _silent(login: Login, error: FetchError, expected: Expected) -> Step:
     if login.given or error.result is Result.DEADLINE:
-        return unanswered(_LINK, login.url, error, _START)
+        return _unanswered(login, error, expected)
     what = f"no GRAFANA_URL is given, and {login.url} does not answer"
     return Step(_LINK, Verdict.NOT_ASKED, what, "set GRAFANA_URL and GRAFANA_TOKEN")
+
+
+def _unanswered(login: Login, error: FetchError, expected: Expected) -> Step:
+    return unanswered(_LINK, login.url, error, start_it("grafana-server", "GRAFANA_URL", expected.start))
 
 
 def _health(login: Login, reply: Reply) -> Step:

@@ -23,6 +23,7 @@ from telegraf_cvmfs.doctor.question import (
     Status,
     no_web_address,
     redirected,
+    start_it,
     unanswered,
     web_address,
 )
@@ -39,7 +40,6 @@ ASK_AS_READER = "ask as the user who reads: INFLUXDB_USERNAME=grafana and its IN
 _LINK = Link.INFLUXDB
 _REFUSED = (Status.UNAUTHORIZED, Status.FORBIDDEN)
 _MAY_WRITE = (Status.NO_CONTENT, Status.OK, Status.BAD_REQUEST)
-_START = "start it: sudo systemctl start influxdb (./stack up in Docker), or correct INFLUXDB_URL"
 
 
 @dataclass(frozen=True)
@@ -125,23 +125,27 @@ def examine(login: Login, ask: Ask, clock: Callable[[], datetime], expected: Exp
     try:
         reply = ask(Question(f"{login.url}/ping", login.headers))
     except FetchError as error:
-        return Examined((_silent(login, error),))
+        return Examined((_silent(login, error, expected),))
     there = _version(login, reply)
     if there.verdict is not Verdict.OK:
         return Examined((there,))
     try:
         answers = _Answers(ask(_query(login)), ask(_empty_write(login)))
     except FetchError as error:
-        return Examined((there, unanswered(_LINK, login.url, error, _START)))
+        return Examined((there, _unanswered(login, error, expected)))
     steps, newest = _judged(login, answers, clock(), expected, reply.headers.get("x-influxdb-version", ""))
     return Examined((there, *_clocks(reply, clock()), *steps), newest)
 
 
-def _silent(login: Login, error: FetchError) -> Step:
+def _silent(login: Login, error: FetchError, expected: Expected) -> Step:
     if login.given or error.result is Result.DEADLINE:
-        return unanswered(_LINK, login.url, error, _START)
+        return _unanswered(login, error, expected)
     what = f"no INFLUXDB_URL is given, and {login.url} does not answer"
     return Step(_LINK, Verdict.NOT_ASKED, what, "set INFLUXDB_URL, INFLUXDB_USERNAME and INFLUXDB_PASSWORD")
+
+
+def _unanswered(login: Login, error: FetchError, expected: Expected) -> Step:
+    return unanswered(_LINK, login.url, error, start_it("influxdb", "INFLUXDB_URL", expected.start))
 
 
 def _version(login: Login, reply: Reply) -> Step:

@@ -94,6 +94,13 @@ def unanswered(link: Link, url: str, error: FetchError, advice: str) -> Step:
     return Step(link, Verdict.WRONG, f"no answer from {url}: {error}", _REMEDIES.get(error.result, advice))
 
 
+def start_it(service: str, variable: str, command: str) -> str:
+    """What to do where nobody listens: the command that starts all parts together, else that of its own service."""
+    if command:
+        return f"start it: {command}"
+    return f"start it: sudo systemctl start {service} (./stack up in Docker), or correct {variable}"
+
+
 def redirected(link: Link, url: str, reply: Reply, variable: str) -> Step:
     """What is said of a redirect: it is not followed, for a login goes with each question."""
     where = reply.headers.get("location", "nowhere")[:_LONGEST_QUOTE]

@@ -24,6 +24,7 @@ _COPY = (
     "copy telegraf/telegraf.d/cvmfs.conf to /etc/telegraf/telegraf.d, or name the right file: --telegraf-config FILE"
 )
 _START = "sudo systemctl start telegraf, then systemctl status telegraf (./stack up in Docker)"
+_RESTART = "restart it, so that it reads them: sudo systemctl restart telegraf. If it is a person's, ask as that person"
 
 ADVICE: tuple[tuple[str, str], ...] = (
     (r"required variable (\w+) is missing", r"set \1 where Telegraf's service reads it: /etc/default/telegraf"),
@@ -79,7 +80,9 @@ class Installation:
     inputs: tuple[Input, ...]
 
 
-def examine(found: Installation, trial: Trial | str, deadline: timedelta, fleet_file: str) -> Iterator[Step]:
+def examine(
+    found: Installation, trial: Trial | str, deadline: timedelta, fleet_file: str, start: str = ""
+) -> Iterator[Step]:
     """Each thing that has to be right, in the order in which it has to be.
 
     Args:
@@ -87,6 +90,7 @@ def examine(found: Installation, trial: Trial | str, deadline: timedelta, fleet_
         trial: what a trial gave, or why there was none.
         deadline: how long a run of our program may take.
         fleet_file: the one that was examined; empty for none.
+        start: the command that starts it together with the other parts; empty where it is a service of its own.
     """
     yield from _program(found)
     if not found.inputs and not any(file.is_odd for file in found.files):
@@ -99,7 +103,7 @@ def examine(found: Installation, trial: Trial | str, deadline: timedelta, fleet_
     for obstacle in found.obstacles:
         yield Step(LINK, Verdict.WRONG, obstacle, _let_in(found))
     yield from _trial(found, trial)
-    yield _process(found)
+    yield _process(found, start)
 
 
 def _program(found: Installation) -> Iterator[Step]:
@@ -199,14 +203,13 @@ def _failure(trial: Trial) -> tuple[str, str]:
     return f"fails: {_short(ours[0])}", advice or "run it yourself: telegraf --test --input-filter exec"
 
 
-def _process(found: Installation) -> Step:
+def _process(found: Installation, start: str) -> Step:
     if found.pid is not None:
         return Step(LINK, Verdict.OK, f"it runs: process {found.pid}, user {found.user}")
     if found.others:
         what = f"no Telegraf runs with these files; one runs with others (process {found.others[0]})"
-        advice = "restart it, so that it reads them: sudo systemctl restart telegraf. If it is a person's, ask as that person"
-        return Step(LINK, Verdict.WRONG, what, advice)
-    return Step(LINK, Verdict.WRONG, "Telegraf is not running: there is no process of it here", _START)
+        return Step(LINK, Verdict.WRONG, what, start or _RESTART)
+    return Step(LINK, Verdict.WRONG, "Telegraf is not running: there is no process of it here", start or _START)
 
 
 def _short(error: str) -> str:

@@ -396,6 +396,8 @@ def test_a_database_that_is_down(chain: Chain) -> None:
         breaks_at(
             chain.doctor(env={"INFLUXDB_URL": url}), "InfluxDB", "no answer from", "refused", "systemctl start influxdb"
         )
+        env = {"INFLUXDB_URL": url, "TELEGRAF_CVMFS_START": "./stack native up"}
+        assert chain.doctor(env=env).stdout.splitlines()[1] == "Next: start it: ./stack native up"
 
 
 def test_a_wrong_password(chain: Chain) -> None:

@@ -244,6 +244,7 @@ def test_when_the_database_comes_back_elsewhere_those_who_use_it_follow(stack: S
     host, _, port = url.removeprefix("http://").rpartition(":")
     while _accepts(host, int(port)):
         time.sleep(0.1)
+    assert stack.run("doctor").stdout.splitlines()[1] == "Next: start it: ./stack native up"
     with socket.create_server((host, int(port))):
         again = stack.run("up")
     assert (again.returncode, again.stderr) == (0, "")
@@ -321,6 +322,10 @@ def test_a_fleet_of_ones_own_is_watched_at_the_rhythm_that_is_shipped(own: Stack
     assert (doctor.returncode, doctor.stderr) == (0, "")
     assert "the login is right: user 'grafana' may read the database 'cvmfs'" in doctor.stdout
     assert "points arrive: the newest run of the fleet demo is" in doctor.stdout
+    os.kill(own.pid("influxdb"), signal.SIGKILL)
+    assert own.run("doctor").stdout.splitlines()[1] == f"Next: start it: ./stack native up --config {fleet}"
+    again = own.run("up", "--config", fleet)
+    assert (again.returncode, again.stderr, own.run("status").returncode) == (0, "", 0)
     demo = own.run("up")
     assert (demo.returncode, demo.stderr) == (
         2, f"stack: the stack runs and watches {fleet}: `./stack native down` first\n",
