@@ -24,7 +24,8 @@ def settings(room: Room, noted: Notes, environment: Mapping[str, str]) -> dict[s
     reader = influxdb.reader(database.url if database else "", passwords)
     login = {"GRAFANA_USER": logins.ADMIN, "GRAFANA_PASSWORD": passwords.grafana_admin}
     seen = {"GRAFANA_URL": ours.url, **login} if ours else {}
-    shipped = telegraf.settings(reader, _fleet(room, noted), room.subfolder("memory"), {})
+    rhythm = telegraf.DEMO_RHYTHM if noted.watches == DEMO else {}
+    shipped = telegraf.settings(reader, _fleet(room, noted), room.subfolder("memory"), rhythm)
     return inherited(environment) | shipped | seen | {"TELEGRAF_CVMFS_START": _start(noted)}
 
 
