@@ -116,9 +116,21 @@ def answers(
     """
     found = []
     for path in sorted(folder.glob("*.json")):
-        page = _Page(database, _read(path), variables or {}, now or datetime.now(UTC), span, points)
-        found += page.answers()
+        found += answers_of(database, path, variables=variables, now=now, span=span, points=points)
     return found
+
+
+def answers_of(
+    database: Database,
+    path: Path,
+    *,
+    variables: Mapping[str, Choice] | None = None,
+    now: datetime | None = None,
+    span: timedelta | None = None,
+    points: int = 500,
+) -> list[Answer]:
+    """As `answers`, but of the one dashboard in this file."""
+    return _Page(database, _read(path), variables or {}, now or datetime.now(UTC), span, points).answers()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from grafana.generator.interpolation import QueryError
 from grafana.preview.browser import PictureError, picture
 from grafana.preview.page import WIDTH, page
-from grafana.queries import FOLDER, Database, answers
+from grafana.queries import FOLDER, Database, answers_of
 
 ABOUT_ONE = ("cvmfs-server", "cvmfs-repository")
 
@@ -43,12 +43,12 @@ def previews(database: Database, chromium: Path, folder: Path, *, server: str = 
     """
     now = datetime.now(UTC)
     chosen = {name: value for name, value in (("server", server), ("repo", repo)) if value}
-    found = [answer for answer in answers(database, now=now) if answer.dashboard not in ABOUT_ONE]
-    found += [answer for answer in answers(database, now=now, variables=chosen) if answer.dashboard in ABOUT_ONE]
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for path in sorted(FOLDER.glob("*.json")):
-        html, height = page(json.loads(path.read_text(encoding="utf-8")), found, now)
+        dashboard = json.loads(path.read_text(encoding="utf-8"))
+        found = answers_of(database, path, now=now, variables=chosen if dashboard["uid"] in ABOUT_ONE else None)
+        html, height = page(dashboard, found, now)
         png = folder / f"{path.stem}.png"
         picture(chromium, html, (WIDTH, height), png)
         written.append(png)
