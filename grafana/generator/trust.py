@@ -82,25 +82,26 @@ _LEFT = Panel(
     Curves(Look(unit="s", scale=COLUMNS["whitelist_expires_in"].scale), "$tag_repo ($tag_fleet)", limits=True),
     influxql.over_time("min", REPO, "whitelist_expires_in", ("fleet", "repo"), of=_OF),
 )
-_REFUSED = Panel(
+
+
+def _not_ok(field: str, title: str, meaning: str, colors: scale.Scale) -> Panel:
+    view = States(colors, f"$tag_repo {NAMED}", nothing="all were ok, or no data in this time range")
+    tags = ("fleet", "server", "address", "repo")
+    query = influxql.over_time("max", REPO, field, tags, of=_OF, only=f'"{field}" > 0')
+    return Panel(title, meaning, view, query, width=12, quiet=_ALL_WELL)
+
+
+_REFUSED = _not_ok(
+    "signature_code",
     "Signatures that were not ok",
     "Replicas that were refused or could not be judged at some time in this range; the colour says what was wrong.",
-    States(scale.SIGNATURE_CODE, f"$tag_repo {NAMED}", nothing="all were ok, or no data in this time range"),
-    influxql.over_time(
-        "max", REPO, "signature_code", ("fleet", "server", "address", "repo"), of=_OF, only='"signature_code" > 0'
-    ),
-    width=12,
-    quiet=_ALL_WELL,
+    scale.SIGNATURE_CODE,
 )
-_BROKEN = Panel(
+_BROKEN = _not_ok(
+    "root_catalog_code",
     "Root catalogs that were not ok",
     "Replicas whose root catalog was missing, empty, corrupt or not checked at some time in this time range.",
-    States(scale.ROOT_CATALOG_CODE, f"$tag_repo {NAMED}", nothing="all were ok, or no data in this time range"),
-    influxql.over_time(
-        "max", REPO, "root_catalog_code", ("fleet", "server", "address", "repo"), of=_OF, only='"root_catalog_code" > 0'
-    ),
-    width=12,
-    quiet=_ALL_WELL,
+    scale.ROOT_CATALOG_CODE,
 )
 
 TRUST = Dashboard(
