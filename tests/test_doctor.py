@@ -27,7 +27,7 @@ from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.doctor import grafana as dashboards
 from telegraf_cvmfs.doctor import influxdb, installation
 from telegraf_cvmfs.doctor.chain import LONGEST_LINE, Link, Step, Verdict, text
-from telegraf_cvmfs.doctor.freshness import Expected, Newest, chosen, freshness, is_fresh
+from telegraf_cvmfs.doctor.freshness import Examined, Expected, Newest, chosen, freshness, is_fresh
 from telegraf_cvmfs.doctor.plugin import Share
 from telegraf_cvmfs.doctor.processes import Process, User, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
@@ -193,7 +193,7 @@ USER = influxdb.Login("http://db:8086", user="grafana", password="pw")  # noqa: 
 TOKEN = influxdb.Login("http://db:8086", token="tk")  # noqa: S106
 
 
-def database(login: influxdb.Login, **answers: Reply | FetchError) -> influxdb.Examined:
+def database(login: influxdb.Login, **answers: Reply | FetchError) -> Examined:
     usual = {"/ping": version("1.8.10"), "/query": reply(200, FRESH), "/write": reply(403, {"error": "no"})}
     given = usual | {f"/{path}": answer for path, answer in answers.items()}
     return influxdb.examine(login, asked(given), lambda: NOW, Expected("demo"))
@@ -318,7 +318,7 @@ def server(served: Grafana) -> Grafana:
     return served
 
 
-def shown(server: Grafana, patience: float = 10, seconds: float = 20, **login: Any) -> dashboards.Examined:
+def shown(server: Grafana, patience: float = 10, seconds: float = 20, **login: Any) -> Examined:
     who = dashboards.Login(server.url, **({"token": server.token} | login))
     return dashboards.examine(who, Web(Deadline(seconds), patience).ask, lambda: NOW, Expected("demo"))
 

@@ -27,6 +27,14 @@ class Newest:
 
 
 @dataclass(frozen=True)
+class Examined:
+    """The steps of a link that can see points, and the newest of these if it saw one."""
+
+    steps: tuple[Step, ...]
+    newest: Newest | None = None
+
+
+@dataclass(frozen=True)
 class Expected:
     """What should be there.
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
-from telegraf_cvmfs.doctor.freshness import Expected, Newest, chosen, freshness
+from telegraf_cvmfs.doctor.freshness import Examined, Expected, Newest, chosen, freshness
 from telegraf_cvmfs.doctor.influxdb import NEWEST_RUN, moment
 from telegraf_cvmfs.doctor.question import (
     REDIRECTS,
@@ -68,14 +68,6 @@ class Login:
     def keys(self) -> str:
         """Where it came from."""
         return "GRAFANA_TOKEN" if self.token else "GRAFANA_USER and GRAFANA_PASSWORD"
-
-
-@dataclass(frozen=True)
-class Examined:
-    """The steps of this link, and the newest point if Grafana sees one."""
-
-    steps: tuple[Step, ...]
-    newest: Newest | None = None
 
 
 def examine(login: Login, ask: Ask, clock: Callable[[], datetime], expected: Expected) -> Examined:

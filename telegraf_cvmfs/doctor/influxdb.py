@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
-from telegraf_cvmfs.doctor.freshness import AHEAD, CLOCKS, Expected, Newest, chosen, freshness
+from telegraf_cvmfs.doctor.freshness import AHEAD, CLOCKS, Examined, Expected, Newest, chosen, freshness
 from telegraf_cvmfs.doctor.question import (
     REDIRECTS,
     Ask,
@@ -74,14 +74,6 @@ class Login:
     def keys(self) -> str:
         """Where it came from."""
         return "INFLUXDB_USERNAME and INFLUXDB_PASSWORD" if self.user or not self.token else "INFLUXDB_TOKEN"
-
-
-@dataclass(frozen=True)
-class Examined:
-    """The steps of this link, and the newest point if it was seen."""
-
-    steps: tuple[Step, ...]
-    newest: Newest | None = None
 
 
 @dataclass(frozen=True)
