@@ -26,11 +26,11 @@ from telegraf_cvmfs.model import (
     Scrape,
     ServerVerdict,
     Stratum,
+    Trust,
     worst,
 )
 from telegraf_cvmfs.replica_checks import Case, checks_for
 from telegraf_cvmfs.server_checks import gave_no_answer, server_findings
-from telegraf_cvmfs.trust import Trust
 
 Judge = Callable[[Replica, datetime], Trust | None]
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from telegraf_cvmfs.duration import duration, in_words
 from telegraf_cvmfs.emit.phrases import listed, tame
-from telegraf_cvmfs.model import Backend, Fleet, Reading, Replica, Result, Role, Stratum
-from telegraf_cvmfs.trust import Signature, Trust
+from telegraf_cvmfs.model import Backend, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
 
 TELEGRAF_TIMEOUT = timedelta(seconds=5)
 """What inputs.exec gives a command unless it is told otherwise."""

@@ -183,7 +183,7 @@ def _proved(replica: Replica, before: Remembered | None, manifest: Manifest) -> 
 
 
 def _certificate_is_good(verdict: ReplicaVerdict) -> bool:
-    return verdict.trust is not None and verdict.trust.certificate is not None
+    return verdict.trust is not None and verdict.trust.certificate_read
 
 
 def _certificates_after(memory: Memory, run: Run, rows: Iterable[Iterable[Remembered]]) -> dict[str, bytes]:

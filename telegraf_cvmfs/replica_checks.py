@@ -21,9 +21,10 @@ from telegraf_cvmfs.model import (
     Replica,
     Result,
     RootCatalogState,
+    Signature,
     Stratum,
+    Trust,
 )
-from telegraf_cvmfs.trust import Signature, Trust
 
 FIRST_SNAPSHOT_FACTOR = 9
 """How much longer a first snapshot may take than any other (cvmfs-servermon)."""

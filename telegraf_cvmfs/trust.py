@@ -11,43 +11,17 @@ because clients refuse the repository then anyway. They report the same faults i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from telegraf_cvmfs.blacklist import Blacklist
 from telegraf_cvmfs.certificate import Certificate, read_certificate
 from telegraf_cvmfs.masterkey import MasterKey
-from telegraf_cvmfs.model import Coded, Letter, Manifest, ParseError, Reading, Result, Whitelist
+from telegraf_cvmfs.model import Key, Letter, Manifest, ParseError, Reading, Result, Signature, Trust, Whitelist
 from telegraf_cvmfs.rsa import signs_digest, signs_text
 from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
 from telegraf_cvmfs.wire.manifest import path_of
-
-
-class Signature(Coded):
-    """What the chain of signatures is worth: the word, and the number that stands for it."""
-
-    OK = ("ok", 0)
-    NO_KEY = ("no_key", 1)
-    WHITELIST_MISSING = ("whitelist_missing", 2)
-    WHITELIST_INVALID = ("whitelist_invalid", 3)
-    WHITELIST_EXPIRED = ("whitelist_expired", 4)
-    NAME_MISMATCH = ("name_mismatch", 5)
-    CERTIFICATE_MISSING = ("certificate_missing", 6)
-    CERTIFICATE_CORRUPT = ("certificate_corrupt", 7)
-    CERTIFICATE_NOT_LISTED = ("certificate_not_listed", 8)
-    MANIFEST_INVALID = ("manifest_invalid", 9)
-    UNSUPPORTED = ("unsupported", 10)
-    NOT_CHECKED = ("not_checked", 11)
-    BLACKLISTED = ("blacklisted", 12)
-
-    @property
-    def ok(self) -> bool | None:
-        """Do clients accept it? None if that is not known, which must turn nothing red."""
-        return None if self in _UNKNOWN else self is Signature.OK
-
-
-_UNKNOWN = (Signature.NO_KEY, Signature.UNSUPPORTED, Signature.NOT_CHECKED)
 
 
 @dataclass(frozen=True)
@@ -58,21 +32,6 @@ class Chain:
     manifest: Manifest
     whitelist: Reading[Whitelist]
     certificate: Reading[bytes]  # the object at `certificate_path`, as stored
-
-
-@dataclass(frozen=True)
-class Trust:
-    """The verdict on a chain.
-
-    `why` is a clause for people, empty if all is well. `key` is the master key that signed the whitelist, None if none
-    did. `certificate` is what the manifest names, None if it could not be read, `fingerprint` its line in a whitelist.
-    """
-
-    signature: Signature = Signature.NOT_CHECKED
-    why: str = ""
-    key: MasterKey | None = None
-    certificate: Certificate | None = None
-    fingerprint: str | None = None
 
 
 def verify(chain: Chain, keys: Sequence[MasterKey], now: datetime, blacklist: Blacklist | None = None) -> Trust:
@@ -86,9 +45,17 @@ def verify(chain: Chain, keys: Sequence[MasterKey], now: datetime, blacklist: Bl
     certificate, problem = _certificate(chain)
     case = _Case(chain, keys, now, blacklist or Blacklist(), certificate, problem, _signer(chain, keys))
     verdict, name = _verdict(case), chain.manifest.certificate
-    fingerprint = certificate.fingerprint(name) if certificate and name else None
     key = None if verdict.signature is Signature.WHITELIST_INVALID else case.key
-    return Trust(verdict.signature, verdict.why, key, certificate, fingerprint)
+    trust = Trust(verdict.signature, verdict.why, Key(key.name, key.fingerprint) if key else None)
+    if certificate is None:
+        return trust
+    return replace(
+        trust,
+        certificate_read=True,
+        subject=certificate.subject,
+        not_after=certificate.not_after,
+        fingerprint=certificate.fingerprint(name) if name else None,
+    )
 
 
 def certificate_path(manifest: Manifest) -> str | None:

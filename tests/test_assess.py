@@ -36,12 +36,13 @@ from telegraf_cvmfs.model import (
     Scrape,
     Server,
     ServerVerdict,
+    Signature,
     Snapshotting,
     Status,
+    Trust,
     Whitelist,
     worst,
 )
-from telegraf_cvmfs.trust import Signature, Trust
 
 OK, WARNING, CRITICAL, UNKNOWN = Health.OK, Health.WARNING, Health.CRITICAL, Health.UNKNOWN
 HOUR, DAY, SECOND = timedelta(hours=1), timedelta(days=1), timedelta(seconds=1)

@@ -20,9 +20,8 @@ from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
 from grafana.generator.look import Look
 from grafana.generator.panel import Panel, Stat, Text
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, GeoAPIStatus, Health, Result, RootCatalogState
+from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, GeoAPIStatus, Health, Result, RootCatalogState, Signature
 from telegraf_cvmfs.schema import FIELDS, SERVER, TAGS
-from telegraf_cvmfs.trust import Signature
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "grafana" / "dashboards"

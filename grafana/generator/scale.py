@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from telegraf_cvmfs.model import SEVERITY as IN_ORDER
-from telegraf_cvmfs.model import Coded, GeoAPIStatus, Health, Result, RootCatalogState
+from telegraf_cvmfs.model import Coded, GeoAPIStatus, Health, Result, RootCatalogState, Signature
 from telegraf_cvmfs.schema import FIELDS, SERVER
-from telegraf_cvmfs.trust import Signature
 
 Json = dict[str, Any]
 

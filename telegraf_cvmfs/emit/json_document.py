@@ -106,14 +106,13 @@ def _trust(verdict: ReplicaVerdict) -> _Object:
     trust = verdict.trust
     if trust is None:
         return {}
-    certificate = trust.certificate
     known = {
         "why": trust.why or None,
         "master_key": trust.key and trust.key.name,
         "master_key_fingerprint": trust.key and trust.key.fingerprint,
         "fingerprint": trust.fingerprint,
-        "subject": certificate and certificate.subject,
-        "not_after": certificate and certificate.not_after and certificate.not_after.isoformat(),
+        "subject": trust.subject,
+        "not_after": trust.not_after and trust.not_after.isoformat(),
     }
     return {"trust": {name: value for name, value in known.items() if value is not None}}
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from telegraf_cvmfs.duration import in_words
-from telegraf_cvmfs.model import SEVERITY, Health, Manifest, Replica, ReplicaVerdict, Result
-from telegraf_cvmfs.trust import Signature
+from telegraf_cvmfs.model import SEVERITY, Health, Manifest, Replica, ReplicaVerdict, Result, Signature
 
 WORDS = {
     Health.OK: "ok",

@@ -49,6 +49,7 @@ from telegraf_cvmfs.model.reading import (
     Traffic,
     Whitelist,
 )
+from telegraf_cvmfs.model.signature import Key, Signature, Trust
 from telegraf_cvmfs.model.verdict import (
     Finding,
     ReplicaVerdict,
@@ -71,6 +72,7 @@ __all__ = [
     "GeoAPI",
     "GeoAPIStatus",
     "Health",
+    "Key",
     "Letter",
     "Limit",
     "Listed",
@@ -91,10 +93,12 @@ __all__ = [
     "ScrapeError",
     "Server",
     "ServerVerdict",
+    "Signature",
     "Snapshotting",
     "Status",
     "Stratum",
     "Traffic",
+    "Trust",
     "Whitelist",
     "worst",
 ]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from telegraf_cvmfs.model.fleet import Fleet, Health
 from telegraf_cvmfs.model.reading import Replica, Stratum, Traffic
-
-if TYPE_CHECKING:
-    from telegraf_cvmfs.trust import Trust
+from telegraf_cvmfs.model.signature import Trust
 
 
 @dataclass(frozen=True)

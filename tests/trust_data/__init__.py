@@ -22,8 +22,8 @@ from wire_data import served
 from telegraf_cvmfs.blacklist import Blacklist
 from telegraf_cvmfs.demo.signing import SHA1_DIGEST_INFO, Keys, content_hash, make_keys, sign_letter
 from telegraf_cvmfs.masterkey import MasterKey
-from telegraf_cvmfs.model import ParseError, Reading, Result
-from telegraf_cvmfs.trust import Chain, Signature, Trust, verify
+from telegraf_cvmfs.model import Key, ParseError, Reading, Result, Signature, Trust
+from telegraf_cvmfs.trust import Chain, verify
 from telegraf_cvmfs.wire.manifest import parse_manifest
 from telegraf_cvmfs.wire.whitelist import parse_whitelist
 
@@ -133,13 +133,18 @@ def with_document(repository: Served, document: str, content: bytes) -> Served:
     return replace(repository, **changes)
 
 
+def key_of(master: MasterKey) -> Key:
+    """As a verdict tells which master key it was."""
+    return Key(master.name, master.fingerprint)
+
+
 def told(trust: Trust) -> None:
     assert trust.why.isprintable()
     assert len(trust.why) < 500
     assert bool(trust.why) is (trust.signature is not Signature.OK)
     if trust.signature is Signature.OK:
         assert trust.key is not None
-        assert trust.certificate is not None
+        assert trust.certificate_read
         assert trust.fingerprint is not None
 
 
