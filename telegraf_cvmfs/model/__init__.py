@@ -9,96 +9,22 @@ Times are aware UTC `datetime`, spans are `timedelta`, sizes are bytes.
 
 from __future__ import annotations
 
-from telegraf_cvmfs.model.fleet import (
-    FINDINGS,
-    SERVER_FINDINGS,
-    SEVERITY,
-    Backend,
-    Fleet,
-    GeoAPI,
-    Health,
-    Limit,
-    RepositoryRule,
-    Role,
-    Server,
-    worst,
-)
-from telegraf_cvmfs.model.reading import (
-    Answer,
-    Coded,
-    ConfigError,
+from telegraf_cvmfs.model.documents import (
     Entry,
-    FetchError,
-    GeoAPIStatus,
     Letter,
-    Listed,
     Listing,
     Manifest,
     Meta,
-    ParseError,
-    Reading,
-    Replica,
-    Result,
     RootCatalog,
     RootCatalogState,
-    Scrape,
-    ScrapeError,
     Snapshotting,
     Status,
-    Stratum,
-    Traffic,
     Whitelist,
 )
+from telegraf_cvmfs.model.errors import ConfigError, FetchError, ParseError, ScrapeError
+from telegraf_cvmfs.model.finding import FINDINGS, SERVER_FINDINGS, SEVERITY, Finding, Health, Limit, worst
+from telegraf_cvmfs.model.fleet import Backend, Fleet, GeoAPI, RepositoryRule, Role, Server
+from telegraf_cvmfs.model.reading import Answer, Listed, Reading, Replica, Scrape, Stratum, Traffic
+from telegraf_cvmfs.model.result import Coded, GeoAPIStatus, Result
 from telegraf_cvmfs.model.signature import Key, Signature, Trust
-from telegraf_cvmfs.model.verdict import (
-    Finding,
-    ReplicaVerdict,
-    Run,
-    ServerVerdict,
-)
-
-__all__ = [
-    "FINDINGS",
-    "SERVER_FINDINGS",
-    "SEVERITY",
-    "Answer",
-    "Backend",
-    "Coded",
-    "ConfigError",
-    "Entry",
-    "FetchError",
-    "Finding",
-    "Fleet",
-    "GeoAPI",
-    "GeoAPIStatus",
-    "Health",
-    "Key",
-    "Letter",
-    "Limit",
-    "Listed",
-    "Listing",
-    "Manifest",
-    "Meta",
-    "ParseError",
-    "Reading",
-    "Replica",
-    "ReplicaVerdict",
-    "RepositoryRule",
-    "Result",
-    "Role",
-    "RootCatalog",
-    "RootCatalogState",
-    "Run",
-    "Scrape",
-    "ScrapeError",
-    "Server",
-    "ServerVerdict",
-    "Signature",
-    "Snapshotting",
-    "Status",
-    "Stratum",
-    "Traffic",
-    "Trust",
-    "Whitelist",
-    "worst",
-]
+from telegraf_cvmfs.model.verdict import ReplicaVerdict, Run, ServerVerdict

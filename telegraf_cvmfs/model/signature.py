@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from telegraf_cvmfs.model.reading import Coded
+from telegraf_cvmfs.model.result import Coded
 
 
 class Signature(Coded):

@@ -5,18 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from telegraf_cvmfs.model.fleet import Fleet, Health
+from telegraf_cvmfs.model.finding import Finding, Health
+from telegraf_cvmfs.model.fleet import Fleet
 from telegraf_cvmfs.model.reading import Replica, Stratum, Traffic
 from telegraf_cvmfs.model.signature import Trust
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something an operator should know: which, how serious, and the same in a sentence."""
-
-    slug: str
-    health: Health
-    problem: str
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,26 @@
+"""What goes wrong: a server, a document, or the operator's own file."""
+
+from __future__ import annotations
+
+from telegraf_cvmfs.model.result import Result
+
+
+class ScrapeError(Exception):
+    """A stratum, or a document that it served, let us down; str() is a sentence for the operator."""
+
+
+class ParseError(ScrapeError):
+    """An answer arrived, but it is not the document that it claims to be."""
+
+
+class FetchError(ScrapeError):
+    """No usable answer arrived: refused, timed out, 5xx, too large."""
+
+    def __init__(self, result: Result, why: str, http_status: int | None = None) -> None:
+        super().__init__(why)
+        self.result = result
+        self.http_status = http_status
+
+
+class ConfigError(Exception):
+    """The operator's file or option is wrong; nothing is scraped. str() says where, and what is right."""

@@ -1,0 +1,40 @@
+"""How something ended, as users read it: a word, and the number that stands for it."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Coded(enum.Enum):
+    """Words that users read, each with the number that stands for it in a field."""
+
+    def __init__(self, slug: str, code: int) -> None:
+        self.slug = slug
+        self.code = code
+
+
+class Result(Coded):
+    """How the reading of a document ended: the word, and the number that stands for it."""
+
+    OK = ("ok", 0)
+    NOT_FOUND = ("not_found", 1)
+    CONNECTION_FAILED = ("connection_failed", 2)
+    DNS_ERROR = ("dns_error", 3)
+    TIMEOUT = ("timeout", 4)
+    HTTP_ERROR = ("http_error", 5)
+    TLS_ERROR = ("tls_error", 6)
+    INVALID = ("invalid", 7)
+    NAME_MISMATCH = ("name_mismatch", 8)
+    TOO_LARGE = ("too_large", 9)
+    DEADLINE = ("deadline", 10)
+    UNLISTED = ("unlisted", 11)
+
+
+class GeoAPIStatus(enum.IntEnum):
+    """What a server's GeoAPI is worth; names and numbers are cvmfs-server-scraper's."""
+
+    OK = 0
+    LOCATION_ERROR = 1
+    NO_RESPONSE = 2
+    NOT_FOUND = 9
+    NOT_YET_TESTED = 99
