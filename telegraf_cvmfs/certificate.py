@@ -15,8 +15,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from telegraf_cvmfs.model import ParseError
-from telegraf_cvmfs.wire import label
 from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
+from telegraf_cvmfs.words.text import label
 
 LONGEST_CERTIFICATE = 1 << 18  # bytes, uncompressed; a genuine one has 1 to 4 KiB
 _HEX_DIGITS = 40

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from telegraf_cvmfs.duration import duration, in_words
-from telegraf_cvmfs.emit.phrases import listed, tame
 from telegraf_cvmfs.model import Backend, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
+from telegraf_cvmfs.words.duration import duration, in_words
+from telegraf_cvmfs.words.text import listed, tame
 
 TELEGRAF_TIMEOUT = timedelta(seconds=5)
 """What inputs.exec gives a command unless it is told otherwise."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from telegraf_cvmfs import settings
-from telegraf_cvmfs.duration import duration
 from telegraf_cvmfs.model import (
     FINDINGS,
     ConfigError,
@@ -27,6 +26,7 @@ from telegraf_cvmfs.model import (
     Role,
     Server,
 )
+from telegraf_cvmfs.words.duration import duration
 
 DEFAULT_PATH = Path("/etc/telegraf-cvmfs/fleet.toml")
 LONGEST_FILE = 1 << 20  # characters; one of a thousand servers has a tenth of it

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import (
     Finding,
     Health,
     Limit,
 )
+from telegraf_cvmfs.words.duration import in_words
 
 
 def too_long(limit: Limit, slug: str, age: timedelta, factor: float, text: str) -> Iterator[Finding]:

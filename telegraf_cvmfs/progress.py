@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from telegraf_cvmfs.emit.phrases import tame
+from telegraf_cvmfs.words.text import tame
 
 _LONGEST_NAME = 40
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telegraf_cvmfs.compare import Comparison, manifest_of
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.finding import not_known, too_long
 from telegraf_cvmfs.model import (
     Backend,
@@ -25,6 +24,7 @@ from telegraf_cvmfs.model import (
     Stratum,
     Trust,
 )
+from telegraf_cvmfs.words.duration import in_words
 
 FIRST_SNAPSHOT_FACTOR = 9
 """How much longer a first snapshot may take than any other (cvmfs-servermon)."""

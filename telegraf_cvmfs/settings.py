@@ -11,10 +11,10 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from telegraf_cvmfs.duration import duration
 from telegraf_cvmfs.model import Backend, Role
-from telegraf_cvmfs.wire import shown
 from telegraf_cvmfs.wire.repositories import is_repository_name
+from telegraf_cvmfs.words.duration import duration
+from telegraf_cvmfs.words.text import shown
 
 MAX_CONNECTIONS = 64
 LONGEST_TEXT = 4096

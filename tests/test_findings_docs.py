@@ -17,8 +17,8 @@ from telegraf_cvmfs.config import SECTIONS, parse
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.inventory import DOWN, HEALTHY, LAGGING, STRATUM0, full_name
 from telegraf_cvmfs.demo.stratum import utc_date
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS
+from telegraf_cvmfs.words.duration import in_words
 
 PAGES_DIRECTORY = Path(__file__).parent.parent / "docs" / "findings"
 INDEX = (PAGES_DIRECTORY / "README.md").read_text()

@@ -25,7 +25,7 @@ OUTSIDE_WORLD = {
     *("os", "sys", "time", "logging", "pathlib", "tempfile", "shutil", "random", "secrets", "getpass", "platform"),
 }
 MAY_REACH: dict[str, set[str]] = {
-    **dict.fromkeys(("words", "wire", "points", "emit", "assess"), set()),
+    **{wing: set() for wing in ("words", "wire", "points", "emit", "assess")},
     "model": {"pathlib"},  # names files, opens none
 }
 """What of the outside world each wing that is mostly pure may import; those that are not in it are free."""

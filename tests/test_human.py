@@ -28,7 +28,6 @@ from runs import (
     server,
 )
 
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.emit.human import render
 from telegraf_cvmfs.emit.phrases import size
 from telegraf_cvmfs.model import (
@@ -45,6 +44,7 @@ from telegraf_cvmfs.model import (
     Whitelist,
 )
 from telegraf_cvmfs.progress import progress
+from telegraf_cvmfs.words.duration import in_words
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 LATE: dict[str, Any] = {"revisions_behind": 3, "lag": timedelta(hours=27, minutes=5)}

@@ -20,9 +20,9 @@ from commands import command, environment, run
 from telegraf_cvmfs import fleets, options
 from telegraf_cvmfs.config import SECTIONS, parse
 from telegraf_cvmfs.demo import DemoFleet
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Result
 from telegraf_cvmfs.schema import FIELDS, MEANING_OF_TAGS, TAGS
+from telegraf_cvmfs.words.duration import in_words
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -17,9 +17,9 @@ from grafana.generator.rule import in_grafana
 from grafana.generator.rule_patience import PATIENCE
 from grafana.generator.rule_words import SUMMARIES
 from telegraf_cvmfs._version import PROJECT_URL
-from telegraf_cvmfs.duration import duration
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Health
 from telegraf_cvmfs.schema import FIELDS, FINDING, SCRAPE, TAGS
+from telegraf_cvmfs.words.duration import duration
 
 ROOT = Path(__file__).parent.parent
 GRAFANA = ROOT / "grafana"

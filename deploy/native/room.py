@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from telegraf_cvmfs.emit.phrases import tame
+from telegraf_cvmfs.words.text import tame
 
 ENVIRONMENT = "TELEGRAF_CVMFS_STACK"
 """The variable that names another folder than `.stack` in the root of the clone."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from grafana.tools.line import tame
 from grafana.tools.server import GrafanaError, Need, Server
-from telegraf_cvmfs.duration import in_words
+from telegraf_cvmfs.words.duration import in_words
 
 PATH = "/api/alertmanager/grafana/api/v2/alerts"
 OK, WARNING, CRITICAL, UNKNOWN = 0, 1, 2, 3

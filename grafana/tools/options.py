@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from grafana.tools.line import tame
-from telegraf_cvmfs.duration import duration
+from telegraf_cvmfs.words.duration import duration
 
 DASHBOARDS = Path(__file__).resolve().parents[1] / "dashboards"
 FOLDER = "CVMFS"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from telegraf_cvmfs.emit.phrases import tame
+from telegraf_cvmfs.words.text import tame
 
 LONGEST_LINE = 600
 """Characters: servers and programs are quoted, and they may say much."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
-from telegraf_cvmfs.duration import in_words
+from telegraf_cvmfs.words.duration import in_words
 
 AHEAD = timedelta(minutes=1)
 """How much two clocks may differ before points are from the future."""

@@ -27,8 +27,8 @@ from telegraf_cvmfs.doctor.question import (
     web_address,
 )
 from telegraf_cvmfs.doctor.secrecy import basic
-from telegraf_cvmfs.emit.phrases import listed
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.words.text import listed
 
 DEFAULT_URL = "http://127.0.0.1:3000"
 DATASOURCE = "influxdb"

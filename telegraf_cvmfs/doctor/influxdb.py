@@ -28,8 +28,8 @@ from telegraf_cvmfs.doctor.question import (
     web_address,
 )
 from telegraf_cvmfs.doctor.secrecy import basic
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.words.duration import in_words
 
 DEFAULT_URL = "http://127.0.0.1:8086"
 NEWEST_RUN = 'SELECT "servers" FROM "cvmfs_scrape" GROUP BY "fleet" ORDER BY time DESC LIMIT 1'

@@ -15,7 +15,6 @@ from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.processes import myself
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.emit.phrases import counts
 from telegraf_cvmfs.fetch import Network
@@ -24,6 +23,7 @@ from telegraf_cvmfs.memory import NOTHING, Memory
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.run import scrape
 from telegraf_cvmfs.state import StateError, problem, read
+from telegraf_cvmfs.words.duration import in_words
 
 RUN = 15.0
 """Seconds that a run gets here: this asks whether points come, not whether all of them do."""

@@ -10,8 +10,8 @@ from datetime import timedelta
 from telegraf_cvmfs.check import telegraf_settings
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, has_outputs
-from telegraf_cvmfs.duration import in_words
-from telegraf_cvmfs.emit.phrases import listed
+from telegraf_cvmfs.words.duration import in_words
+from telegraf_cvmfs.words.text import listed
 
 OLDEST = (1, 39)
 """The first version that takes `commands` as lists."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from telegraf_cvmfs.check import NAMES
-from telegraf_cvmfs.duration import duration
+from telegraf_cvmfs.words.duration import duration
 
 INTERVAL = timedelta(seconds=10)
 """How often Telegraf asks where neither the input nor the agent says so."""

@@ -15,20 +15,9 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.text import Text
 
-from telegraf_cvmfs.emit.phrases import (
-    WORDS,
-    counts,
-    ended,
-    facts,
-    hosts,
-    listed,
-    newest,
-    rank,
-    tame,
-    together,
-    where,
-)
+from telegraf_cvmfs.emit.phrases import WORDS, counts, ended, facts, hosts, newest, rank, together, where
 from telegraf_cvmfs.model import Finding, Health, ReplicaVerdict, Result, Run, ServerVerdict, worst
+from telegraf_cvmfs.words.text import listed, tame
 
 _COLOURS = {"ok": "green", "warning": "bold yellow", "critical": "bold red", "unknown": "bold magenta"}
 _WORD_WIDTH = max(map(len, WORDS.values()))

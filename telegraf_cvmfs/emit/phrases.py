@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import SEVERITY, Health, Manifest, Replica, ReplicaVerdict, Result, Signature
+from telegraf_cvmfs.words.duration import in_words
 
 WORDS = {
     Health.OK: "ok",
@@ -16,13 +16,6 @@ WORDS = {
     Health.UNKNOWN: "unknown",
     None: "not judged",
 }
-_LONGEST_LIST = 4
-
-
-def tame(text: str, longest: int) -> str:
-    """The text on one line, without characters that would steer a terminal, cut at `longest` characters."""
-    cut = text if len(text) <= longest else text[: longest - 3] + "..."
-    return "".join(_visible(character) for character in cut)
 
 
 def size(octets: int) -> str:
@@ -61,12 +54,6 @@ def where(verdicts: Sequence[ReplicaVerdict]) -> str:
     """A single server by its name, more of them by their number."""
     names = hosts(verdicts)
     return names[0] if len(names) == 1 else f"{len(names)} servers"
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first few of them, and how many more there are."""
-    more = len(names) - _LONGEST_LIST
-    return ", ".join(names[:_LONGEST_LIST]) + (f" and {more} more" if more > 0 else "")
 
 
 def facts(verdict: ReplicaVerdict, now: datetime) -> str:
@@ -184,9 +171,3 @@ def _signed(verdicts: Sequence[ReplicaVerdict]) -> Iterator[str]:
 def _since(moment: datetime, now: datetime) -> timedelta:
     """Never negative: a server's clock may be ahead of ours."""
     return max(timedelta(0), now - moment)
-
-
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else "?"

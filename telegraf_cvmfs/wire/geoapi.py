@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from telegraf_cvmfs.model import GeoAPI, ParseError
-from telegraf_cvmfs.wire import shown
+from telegraf_cvmfs.words.text import shown
 
 CANONICAL_ORIGIN = "cvmfs-stratum-one.cern.ch"
 CANONICAL_SERVERS = (

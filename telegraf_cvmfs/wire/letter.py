@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from telegraf_cvmfs.model import Letter, ParseError, ScrapeError
-from telegraf_cvmfs.wire import shown
+from telegraf_cvmfs.words.text import shown
 
 _SEPARATOR = b"\n--\n"
 _HASH = re.compile(r"[0-9a-f]{40}(-rmd160|-shake128)?")

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telegraf_cvmfs.model import Manifest, ParseError
-from telegraf_cvmfs.wire import shown
 from telegraf_cvmfs.wire.letter import content_hash, lines, object_path, repository_name, split
+from telegraf_cvmfs.words.text import shown
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROOT_PATH = "d41d8cd98f00b204e9800998ecf8427e"  # the MD5 of the empty path

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from telegraf_cvmfs.model import Entry, Listing, Meta, ParseError
-from telegraf_cvmfs.wire import json_object, label, printable, shown
+from telegraf_cvmfs.wire.json_object import json_object
 from telegraf_cvmfs.wire.status import parse_date
+from telegraf_cvmfs.words.text import label, printable, shown
 
 REPOSITORY_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 """What a repository can be called; names end up in URLs, tags and file names. Match the whole text."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
 from telegraf_cvmfs.model import ParseError, Snapshotting, Status
-from telegraf_cvmfs.wire import json_object, shown
+from telegraf_cvmfs.wire.json_object import json_object
+from telegraf_cvmfs.words.text import shown
 
 _LONGEST_DATE = 64
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

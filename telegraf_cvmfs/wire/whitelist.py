@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime
 
 from telegraf_cvmfs.model import ParseError, Whitelist
-from telegraf_cvmfs.wire import shown
 from telegraf_cvmfs.wire.letter import fingerprints, lines, repository_name, split
+from telegraf_cvmfs.words.text import shown
 
 _CREATED_LENGTH = 14
 _EXPIRES = re.compile(r"E([0-9]{4})" + r"([0-9]{2})" * 5)

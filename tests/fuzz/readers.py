@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from telegraf_cvmfs import config, settings
-from telegraf_cvmfs.duration import in_words
 from telegraf_cvmfs.model import ConfigError, Fleet, Manifest, ParseError, Whitelist
 from telegraf_cvmfs.replica_checks import FIRST_SNAPSHOT_FACTOR
 from telegraf_cvmfs.wire import geoapi, letter, manifest, repositories, status, whitelist
+from telegraf_cvmfs.words.duration import in_words
 
 HERE = Path(__file__).parent
 SERVED = HERE.parent / "wire_data"

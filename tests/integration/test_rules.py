@@ -34,10 +34,10 @@ from integration.influxdb import InfluxDB
 from telegraf_cvmfs import run
 from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.demo import DemoFleet
-from telegraf_cvmfs.duration import duration
 from telegraf_cvmfs.emit import line_protocol
 from telegraf_cvmfs.fetch import Fetch
 from telegraf_cvmfs.model import FINDINGS, Answer, FetchError, Health, Result, Run, Server
+from telegraf_cvmfs.words.duration import duration
 
 INTERVAL = 5 * MINUTE
 """How often telegraf/telegraf.d/cvmfs.conf asks; a test below says so."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from telegraf_cvmfs.duration import duration
+from telegraf_cvmfs.words.duration import duration
 
 LONGEST_TEXT = 1000
 

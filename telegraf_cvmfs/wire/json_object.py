@@ -1,0 +1,28 @@
+"""A JSON document whose top is an object."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from telegraf_cvmfs.model import ParseError
+
+
+def json_object(body: bytes, document: str) -> dict[str, Any]:
+    """The object of a JSON document; ParseError if it is anything else.
+
+    Bytes that are not UTF-8 become U+FFFD, and a byte order mark is skipped: meta.json is written by hand.
+    """
+    try:
+        value = json.loads(body.decode("utf-8-sig", errors="replace"), parse_constant=_refuse)
+    except json.JSONDecodeError as why:
+        raise ParseError(f"{document}: not JSON, line {why.lineno} column {why.colno}") from None
+    except (ValueError, RecursionError):
+        raise ParseError(f"{document}: not JSON that can be read") from None
+    if not isinstance(value, dict):
+        raise ParseError(f"{document}: not a JSON object")
+    return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
