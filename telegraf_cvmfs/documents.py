@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from telegraf_cvmfs.model import Listed, Manifest, Replica, Result
-from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
 from telegraf_cvmfs.wire.manifest import parse_manifest, path_of
 from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
 from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
@@ -57,14 +56,6 @@ def manifest_of(repo: str, body: bytes) -> Manifest:
         found = f"it is the manifest of {manifest.repository}" if manifest.repository else "it names no repository"
         raise NameMismatchError(f"manifest: {found}, not of {repo}")
     return manifest
-
-
-def is_object(name: str, body: bytes) -> bool | None:
-    """Do these bytes, as stored, hash to the name of an object? None if this machine cannot compute its hash."""
-    try:
-        return digest(body, name) == name
-    except UnsupportedHashError:
-        return None
 
 
 def certificate_url(replica: Replica) -> str | None:

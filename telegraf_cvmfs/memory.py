@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from telegraf_cvmfs.documents import is_object
 from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict
+from telegraf_cvmfs.wire.letter import is_object
 
 SEEN_FOR = timedelta(days=7)
 """How long a repository that was seen on a server is asked for there."""

@@ -27,7 +27,6 @@ from telegraf_cvmfs.documents import (
     certificate_url,
     complete,
     details,
-    is_object,
     manifest_of,
     root_catalog_url,
 )
@@ -51,6 +50,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.targets import listed_replicas, named_replicas, remembered_replicas
+from telegraf_cvmfs.wire.letter import is_object
 from telegraf_cvmfs.workers import side_by_side
 
 T = TypeVar("T")

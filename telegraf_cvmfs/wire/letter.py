@@ -117,3 +117,11 @@ def object_path(name: str, suffix: str = "") -> str:
     that of the algorithm (CernVM-FS, shash::Any::MakePath).
     """
     return f"data/{name[:2]}/{name[2:]}{suffix}"
+
+
+def is_object(name: str, body: bytes) -> bool | None:
+    """Do these bytes, as stored, hash to the name of an object? None if this machine cannot compute its hash."""
+    try:
+        return digest(body, name) == name
+    except UnsupportedHashError:
+        return None
