@@ -16,9 +16,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
-from telegraf_cvmfs.deadline import Deadline
-from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.model import Fleet, Role, Server
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.run import scrape
 
 SERVERS, REPOSITORIES, CONNECTIONS, ROUNDS = 5, 100, 8, 3

@@ -11,7 +11,7 @@ import signal
 import time
 from typing import NoReturn
 
-from telegraf_cvmfs.deadline import Deadline
+from telegraf_cvmfs.net.deadline import Deadline
 
 
 def entry() -> NoReturn:

@@ -19,14 +19,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
+from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.options import ENVIRONMENT, parse
 
 if TYPE_CHECKING:
     from telegraf_cvmfs.keys import Keyring
-    from telegraf_cvmfs.names import Names
+    from telegraf_cvmfs.net.names import Names
     from telegraf_cvmfs.state import State
 
 OK, NO_OUTPUT, WRONG_USE = 0, 1, 2
@@ -77,7 +77,7 @@ def _execd(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends."""
     from telegraf_cvmfs.execd import Rounds
     from telegraf_cvmfs.keys import Keyring
-    from telegraf_cvmfs.names import Names
+    from telegraf_cvmfs.net.names import Names
 
     rounds = Rounds(descriptor=0)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -115,7 +115,7 @@ def _round(
 ) -> None:
     """One run from the fleet to its printed text; what is worth remembering is kept."""
     from telegraf_cvmfs.assess import assess
-    from telegraf_cvmfs.fetch import Network
+    from telegraf_cvmfs.net.fetch import Network
     from telegraf_cvmfs.run import scrape
 
     deadline.shorten(fleet.deadline.total_seconds())
@@ -270,8 +270,8 @@ def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
 def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
     from telegraf_cvmfs.check import check, telegraf_settings
-    from telegraf_cvmfs.fetch import Network
     from telegraf_cvmfs.keys import Keyring
+    from telegraf_cvmfs.net.fetch import Network
     from telegraf_cvmfs.run import knock
 
     with _fleet(options) as fleet:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from telegraf_cvmfs.documents import NameMismatchError
-from telegraf_cvmfs.fetch import Fetch
 from telegraf_cvmfs.model import Answer, FetchError, ParseError, Reading, Result
+from telegraf_cvmfs.net.fetch import Fetch
 
 T = TypeVar("T")
 

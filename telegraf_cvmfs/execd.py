@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.model import ConfigError, Fleet
+from telegraf_cvmfs.net.deadline import Deadline
 
 CHUNK = 64 * 1024
 ROUND, END = True, False

@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from telegraf_cvmfs import config, settings
-from telegraf_cvmfs.deadline import Deadline
-from telegraf_cvmfs.fetch import Network, Resolve, system_resolve
 from telegraf_cvmfs.model import (
     ConfigError,
     Fleet,
@@ -26,6 +24,8 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network, Resolve, system_resolve
 from telegraf_cvmfs.run import scrape as visit_all
 from telegraf_cvmfs.targets import named_for
 

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.model import FetchError, Server
+from telegraf_cvmfs.net.fetch import Network
 
 MOST_ADDRESSES = 16
 _UNUSED_PORT = 9

@@ -31,7 +31,6 @@ from telegraf_cvmfs.documents import (
     root_catalog_url,
 )
 from telegraf_cvmfs.door import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
-from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.geoapi import probe_geoapi
 from telegraf_cvmfs.memory import Memory
 from telegraf_cvmfs.model import (
@@ -49,9 +48,10 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
+from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.workers import side_by_side
 from telegraf_cvmfs.targets import listed_replicas, named_replicas, remembered_replicas
 from telegraf_cvmfs.wire.letter import is_object
-from telegraf_cvmfs.workers import side_by_side
 
 T = TypeVar("T")
 

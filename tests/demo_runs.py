@@ -16,17 +16,17 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from telegraf_cvmfs.assess import assess
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.demo import DemoFleet, faults, server
 from telegraf_cvmfs.demo.inventory import repositories
 from telegraf_cvmfs.demo.repository import Repository, Revision, manifest, object_path, objects, whitelist
 from telegraf_cvmfs.demo.signing import Keys, content_hash, demo_keys
 from telegraf_cvmfs.demo.stratum import Copy
 from telegraf_cvmfs.emit import json_document
-from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.keys import Keyring
 from telegraf_cvmfs.memory import NOTHING, Memory, remember
 from telegraf_cvmfs.model import Fleet, Run
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.run import scrape
 
 NOW = datetime(2026, 3, 2, 4, 5, 6, tzinfo=UTC)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from telegraf_cvmfs.assess import assess
-from telegraf_cvmfs.deadline import Deadline
-from telegraf_cvmfs.fetch import Fetch
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, Server, Traffic
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Fetch
 from telegraf_cvmfs.run import scrape
 
 Served = bytes | Answer | Exception

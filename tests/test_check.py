@@ -16,11 +16,11 @@ import pytest
 from commands import environment, run
 
 from telegraf_cvmfs.check import LONGEST_LINE, check, telegraf_settings
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.signing import make_keys
-from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.model import Backend, Fleet, Role, Server
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.run import knock
 
 SHIPPED = Path(__file__).parents[1] / "telegraf"
@@ -238,7 +238,7 @@ def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str
         for folder in (tmp_path, tmp_path / "keys", *tmp_path.parents[:2]):
             folder.chmod(folder.stat().st_mode | 0o755)
         # everything is imported before the change of user, who may have no way to this Python
-        script = "import telegraf_cvmfs.cli, telegraf_cvmfs.config, telegraf_cvmfs.check, telegraf_cvmfs.fetch\n"
+        script = "import telegraf_cvmfs.cli, telegraf_cvmfs.config, telegraf_cvmfs.check, telegraf_cvmfs.net.fetch\n"
         script += "import telegraf_cvmfs.run, telegraf_cvmfs.execd, telegraf_cvmfs.state\n"
         done = subprocess.run(
             [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],

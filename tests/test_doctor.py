@@ -23,7 +23,6 @@ from grafana_server import Grafana, grafana
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.doctor import grafana as dashboards
 from telegraf_cvmfs.doctor import influxdb, installation
 from telegraf_cvmfs.doctor.chain import LONGEST_LINE, Link, Step, Verdict, text
@@ -31,12 +30,14 @@ from telegraf_cvmfs.doctor.freshness import Examined, Expected, Newest, chosen, 
 from telegraf_cvmfs.doctor.plugin import Share
 from telegraf_cvmfs.doctor.processes import Process, User, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
-from telegraf_cvmfs.doctor.question import Ask, Question, Reply, no_web_address
+from telegraf_cvmfs.doctor.question import no_web_address
 from telegraf_cvmfs.doctor.secrecy import HIDDEN, Secrecy, basic, login_in, secrets_in
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial, examine
 from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, expanded, has_outputs, inputs
-from telegraf_cvmfs.doctor.web import Web
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.question import Ask, Question, Reply
+from telegraf_cvmfs.net.web import Web
 
 ROOT = Path(__file__).parents[1]
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

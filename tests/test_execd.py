@@ -23,12 +23,12 @@ from commands import PRINTED, command, environment
 from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs import config
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.execd import FleetFile, Rounds
-from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.model import Fleet, Role, Server
-from telegraf_cvmfs.names import Names
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.run import scrape
 
 LINES = 52  # that the demo fleet comes to

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telegraf_cvmfs import __version__
-from telegraf_cvmfs.deadline import Deadline
-from telegraf_cvmfs.fetch import Network, Resolve, system_resolve
 from telegraf_cvmfs.model import Answer, FetchError, Result, Role, Server, Traffic
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network, Resolve, system_resolve
 
 LIMIT = 4 * 1024 * 1024
 ROOM = 0.4  # seconds that a busy machine may take on top

@@ -24,11 +24,11 @@ from hostile import Server as Machine
 
 from telegraf_cvmfs import config, members
 from telegraf_cvmfs.assess import assess
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.emit import human, json_document, line_protocol, prometheus
-from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.memory import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, GeoAPI, Health, Limit, Result, Role, Run, Server, ServerVerdict
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.points import Point, points
 from telegraf_cvmfs.run import scrape
 from telegraf_cvmfs.schema import REPO, SERVER

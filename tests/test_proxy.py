@@ -15,11 +15,11 @@ from hostile import LIST, Behaviour, Server, Talk, head, page, path_of, refuses
 
 from telegraf_cvmfs import config
 from telegraf_cvmfs.assess import assess
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.emit import json_document
-from telegraf_cvmfs.fetch import Network
 from telegraf_cvmfs.memory import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, Limit, Run
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.points import points
 from telegraf_cvmfs.run import scrape
 from telegraf_cvmfs.schema import REPO

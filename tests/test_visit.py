@@ -12,7 +12,6 @@ import pytest
 from strata import FakeNetwork, Served, down, run_of
 
 from telegraf_cvmfs.assess import assess
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.model import (
     Answer,
     Backend,
@@ -29,6 +28,7 @@ from telegraf_cvmfs.model import (
     Server,
     Stratum,
 )
+from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.run import scrape
 from telegraf_cvmfs.wire.geoapi import CANONICAL_ORIGIN, CANONICAL_SERVERS
 

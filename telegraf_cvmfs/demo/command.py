@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from telegraf_cvmfs import state
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.demo.fleet import KEY, NAME, DemoFleet
 from telegraf_cvmfs.demo.history import history, moments
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.net.deadline import Deadline
 
 STEP = timedelta(minutes=10)
 TICK = 10

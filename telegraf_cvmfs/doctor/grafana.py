@@ -14,20 +14,10 @@ from typing import Any
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.freshness import Examined, Expected, Newest, chosen, freshness
 from telegraf_cvmfs.doctor.influxdb import NEWEST_RUN, moment
-from telegraf_cvmfs.doctor.question import (
-    REDIRECTS,
-    Ask,
-    Question,
-    Reply,
-    Status,
-    no_web_address,
-    redirected,
-    start_it,
-    unanswered,
-    web_address,
-)
+from telegraf_cvmfs.doctor.question import no_web_address, redirected, start_it, unanswered
 from telegraf_cvmfs.doctor.secrecy import basic
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.net.question import REDIRECTS, Ask, Question, Reply, Status, web_address
 from telegraf_cvmfs.words.text import listed
 
 DEFAULT_URL = "http://127.0.0.1:3000"

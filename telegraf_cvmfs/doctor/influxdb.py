@@ -15,20 +15,10 @@ from urllib.parse import urlencode
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.freshness import AHEAD, CLOCKS, Examined, Expected, Newest, chosen, freshness
-from telegraf_cvmfs.doctor.question import (
-    REDIRECTS,
-    Ask,
-    Question,
-    Reply,
-    Status,
-    no_web_address,
-    redirected,
-    start_it,
-    unanswered,
-    web_address,
-)
+from telegraf_cvmfs.doctor.question import no_web_address, redirected, start_it, unanswered
 from telegraf_cvmfs.doctor.secrecy import basic
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.net.question import REDIRECTS, Ask, Question, Reply, Status, web_address
 from telegraf_cvmfs.words.duration import in_words
 
 DEFAULT_URL = "http://127.0.0.1:8086"

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.doctor.processes import Process, User, is_believed, known, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
 from telegraf_cvmfs.doctor.secrecy import is_secret
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial
 from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, expanded, inputs
+from telegraf_cvmfs.net.deadline import Deadline
 
 DEFAULTS = Path("/etc/default/telegraf")
 """The variables that the service gives Telegraf, in the packages of its makers."""

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.doctor.processes import User, myself
+from telegraf_cvmfs.net.deadline import Deadline
 
 LARGEST_OUTPUT = 32 << 20
 """Bytes that are read; a run over ten thousand replicas prints a tenth of that."""

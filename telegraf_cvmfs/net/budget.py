@@ -11,8 +11,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.net.deadline import Deadline
 
 LATE = "no complete answer in time"
 

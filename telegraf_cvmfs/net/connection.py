@@ -19,8 +19,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from telegraf_cvmfs.budget import budget
 from telegraf_cvmfs.model import FetchError
+from telegraf_cvmfs.net.budget import budget
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer

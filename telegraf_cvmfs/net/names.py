@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from telegraf_cvmfs.budget import budget
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.net.budget import budget
 
 Resolve = Callable[[str], Sequence[str]]
 """The IP addresses of a host name, best first; OSError if it has none."""

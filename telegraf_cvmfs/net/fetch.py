@@ -19,11 +19,11 @@ import urllib3
 from requests.utils import get_environ_proxies
 
 from telegraf_cvmfs._version import PROJECT_URL, __version__
-from telegraf_cvmfs.budget import LATE, budget
-from telegraf_cvmfs.connection import Connect, Session, connected, secure_context
-from telegraf_cvmfs.deadline import Deadline
 from telegraf_cvmfs.model import Answer, FetchError, Result, Server, Traffic
-from telegraf_cvmfs.names import Names, Resolve, system_resolve
+from telegraf_cvmfs.net.budget import LATE, budget
+from telegraf_cvmfs.net.connection import Connect, Session, connected, secure_context
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.names import Names, Resolve, system_resolve
 
 __all__ = ["Fetch", "Network", "Resolve", "system_resolve"]
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import requests
 
-from telegraf_cvmfs.budget import LATE, budget
-from telegraf_cvmfs.connection import Session
-from telegraf_cvmfs.deadline import Deadline
-from telegraf_cvmfs.doctor.question import Question, Reply
-from telegraf_cvmfs.fetch import FAILURES, HEADERS, MAX_HEAD, Network, failure
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.net.budget import LATE, budget
+from telegraf_cvmfs.net.connection import Session
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import FAILURES, HEADERS, MAX_HEAD, Network, failure
+from telegraf_cvmfs.net.question import Question, Reply
 
 LARGEST_ANSWER = 4 * 1024 * 1024
 """Bytes; a large dashboard has a tenth of that."""

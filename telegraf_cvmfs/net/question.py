@@ -1,0 +1,74 @@
+"""A question over HTTP and its answer, as values: who asks is an argument. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class Status(IntEnum):
+    """Statuses of an answer that mean something here (RFC 9110, 15)."""
+
+    OK = 200
+    NO_CONTENT = 204
+    BAD_REQUEST = 400
+    UNAUTHORIZED = 401
+    FORBIDDEN = 403
+    NOT_FOUND = 404
+    INTERNAL_SERVER_ERROR = 500
+
+
+REDIRECTS = (301, 302, 303, 307, 308)
+LONGEST_QUOTE = 200
+
+
+@dataclass(frozen=True)
+class Question:
+    """One request; the headers may hold a secret, so it has no repr."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    method: str = "GET"
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer, of whatever status; names of headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:  # noqa: ANN401
+        """What it holds; None where that is no JSON."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    def said(self) -> str:
+        """Its own words about what is wrong: the `error` or `message` of its JSON, else its first characters."""
+        document = self.json()
+        if isinstance(document, dict):
+            for name in ("error", "message"):
+                if isinstance(document.get(name), str) and document[name]:
+                    return str(document[name])[:LONGEST_QUOTE]
+        return repr(self.body[:60].decode(errors="replace")) if self.body else f"HTTP status {self.status}"
+
+
+Ask = Callable[[Question], Reply]
+"""The answer to a question; `FetchError` where there is none."""
+
+
+def web_address(url: str) -> bool:
+    """Can a question be asked there at all?"""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
