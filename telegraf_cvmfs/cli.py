@@ -199,8 +199,8 @@ def _fleet(options: argparse.Namespace) -> Iterator[Fleet]:
 
 def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
     """The fleet of the fleet file and the options, read again whenever the file has changed."""
-    from telegraf_cvmfs import config
-    from telegraf_cvmfs.execd import FleetFile
+    from telegraf_cvmfs.fleet import file as fleet_file
+    from telegraf_cvmfs.fleet.watched import FleetFile
 
     if options.fleet and options.config:
         raise ConfigError("--fleet and --config: only one of them can say what to scrape")
@@ -209,13 +209,13 @@ def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
     if path is None and not without_file and (named := os.environ.get(ENVIRONMENT)):
         path = Path(named)
     if path is None and not without_file:
-        path = config.DEFAULT_PATH
+        path = fleet_file.DEFAULT_PATH
         if not path.exists():
             what = f"nothing to scrape: give --config, --stratum0, --stratum1 or --demo ({path} does not exist)"
             raise ConfigError(what)
 
     def load(path: Path) -> Fleet:
-        return _complete(config.load(path), options, path)
+        return _complete(fleet_file.load(path), options, path)
 
     if path is None:
         fleet = _complete(Fleet(servers=()), options, None)
@@ -224,23 +224,23 @@ def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
 
 
 def _named_fleet(options: argparse.Namespace) -> Path | None:
-    from telegraf_cvmfs import fleets
+    from telegraf_cvmfs.fleet import public
 
-    return fleets.path(options.fleet) if options.fleet else None
+    return public.path(options.fleet) if options.fleet else None
 
 
 def _list_fleets(_options: argparse.Namespace, _deadline: Deadline) -> int:
     """Which public fleets come with the program."""
-    from telegraf_cvmfs import fleets
+    from telegraf_cvmfs.fleet import public
 
-    _print(fleets.describe())
+    _print(public.describe())
     return OK
 
 
 def _complete(fleet: Fleet, options: argparse.Namespace, path: Path | None) -> Fleet:
-    from telegraf_cvmfs import config
+    from telegraf_cvmfs.fleet import file as fleet_file
 
-    fleet = config.with_servers(fleet, options.stratum0, options.stratum1)
+    fleet = fleet_file.with_servers(fleet, options.stratum0, options.stratum1)
     if not fleet.servers:
         raise ConfigError(f"fleet file {path}: no [[server]] in it, and none given by --stratum0 or --stratum1")
     return _with_options(fleet, options)
@@ -248,14 +248,15 @@ def _complete(fleet: Fleet, options: argparse.Namespace, path: Path | None) -> F
 
 def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
     """What the command line says beside the servers goes on top of the file."""
-    from telegraf_cvmfs import config, settings
+    from telegraf_cvmfs.fleet import file as fleet_file
+    from telegraf_cvmfs.fleet import values
 
     try:
-        repos = settings.repository_names(options.repo)
+        repos = values.repository_names(options.repo)
     except ValueError as error:
         raise ConfigError(f"--repo: expected {error}") from error
     for key in options.key:
-        if problem := config.key_problem(key):
+        if problem := fleet_file.key_problem(key):
             raise ConfigError(f"--key: {problem}")
     return replace(
         fleet,
@@ -317,11 +318,12 @@ def _demo(options: argparse.Namespace, deadline: Deadline) -> int:
 
 def _doctor(options: argparse.Namespace, deadline: Deadline) -> int:
     """Walk from here to Grafana, and say where the chain breaks."""
-    from telegraf_cvmfs import config, doctor
+    from telegraf_cvmfs import doctor
+    from telegraf_cvmfs.fleet import file as fleet_file
 
     deadline.shorten((options.deadline or doctor.DEADLINE).total_seconds())
     options.deadline = None  # a run has its own, as when Telegraf asks for it
-    file = options.config or os.environ.get(ENVIRONMENT) or config.DEFAULT_PATH
+    file = options.config or os.environ.get(ENVIRONMENT) or fleet_file.DEFAULT_PATH
     without = options.fleet or options.stratum0 or options.stratum1 or options.demo or options.demo_faults
     ours = doctor.Plugin(partial(_fleet, options), partial(_memory_path, options=options), "" if without else str(file))
     text, code = doctor.examine(options, ours, deadline, lambda: datetime.now(UTC), os.environ)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
 
-from telegraf_cvmfs.model import ConfigError, Fleet
 from telegraf_cvmfs.net.deadline import Deadline
 
 CHUNK = 64 * 1024
@@ -71,51 +68,3 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, CHUNK)
     except OSError:
         return b""
-
-
-@dataclass
-class FleetFile:
-    """A fleet file that is read again when it has changed; while the new one is wrong, the old one stays.
-
-    A file that was wrong is tried again each time: what it wants may be a key file, which has come since.
-    """
-
-    path: Path
-    load: Callable[[Path], Fleet]
-    complain: Callable[[str], None]
-    _stamp: tuple[int, ...] = ()
-    _fleet: Fleet | None = field(default=None)
-    _wrong: str = ""
-
-    def fleet(self) -> Fleet:
-        """The fleet as the file has it, or last had it.
-
-        Raises:
-            ConfigError: it is wrong, and there is no earlier one.
-        """
-        stamp = self._look()  # before it is read: a change in between is seen the next time
-        if self._fleet is None:
-            self._fleet = self.load(self.path)
-        elif stamp != self._stamp or self._wrong:
-            self._fleet = self._reload(self._fleet)
-        self._stamp = stamp
-        return self._fleet
-
-    def _look(self) -> tuple[int, ...]:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return ()
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
-
-    def _reload(self, before: Fleet) -> Fleet:
-        try:
-            fleet = self.load(self.path)
-        except ConfigError as error:
-            if str(error) != self._wrong:
-                self.complain(f"E! {error}; the fleet file as it was before stays in use")
-            self._wrong = str(error)
-            return before
-        self._wrong = ""
-        self.complain(f"I! fleet file {self.path} has changed and was read again")
-        return fleet

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from telegraf_cvmfs import config, settings
+from telegraf_cvmfs.fleet import file as fleet_file
+from telegraf_cvmfs.fleet import values
+from telegraf_cvmfs.fleet.targets import named_for
 from telegraf_cvmfs.model import (
     ConfigError,
     Fleet,
@@ -27,7 +29,6 @@ from telegraf_cvmfs.model import (
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network, Resolve, system_resolve
 from telegraf_cvmfs.run import scrape as visit_all
-from telegraf_cvmfs.targets import named_for
 
 __all__ = ["GeoAPIStatus", "Repository", "Server", "scrape", "scrape_server", "set_log_level"]
 
@@ -65,7 +66,7 @@ def scrape(  # four of them are cvmfs-server-scraper's
     A server that is down is no error: its `is_down()` is true and its `fetch_errors` say why.
     """
     fleet = Fleet(servers=(), repos=_names(repos), ignore_repos=tuple(ignore_repos))
-    fleet = config.with_servers(fleet, stratum0_servers, stratum1_servers)
+    fleet = fleet_file.with_servers(fleet, stratum0_servers, stratum1_servers)
     network = Network(Deadline(deadline), fleet.connections_per_server, resolve=resolve)
     try:
         seen = visit_all(fleet, datetime.now(UTC), network, _complain)
@@ -243,7 +244,7 @@ def _errors(readings: Mapping[str, Reading[Any]]) -> tuple[Mapping[str, str], ..
 
 def _names(repos: Iterable[str]) -> tuple[str, ...]:
     try:
-        return settings.repository_names(list(repos))
+        return values.repository_names(list(repos))
     except ValueError as error:
         raise ConfigError(f"repos: expected {error}") from error
 

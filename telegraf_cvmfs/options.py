@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.emit import FORMATS
+from telegraf_cvmfs.fleet.values import positive_duration
 from telegraf_cvmfs.model import ConfigError
-from telegraf_cvmfs.settings import positive_duration
 
 ENVIRONMENT = "TELEGRAF_CVMFS_CONFIG"
 """The variable that names the fleet file where `--config` does not."""

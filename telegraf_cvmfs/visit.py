@@ -31,6 +31,7 @@ from telegraf_cvmfs.documents import (
     root_catalog_url,
 )
 from telegraf_cvmfs.door import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
+from telegraf_cvmfs.fleet.targets import listed_replicas, named_replicas, remembered_replicas
 from telegraf_cvmfs.geoapi import probe_geoapi
 from telegraf_cvmfs.memory import Memory
 from telegraf_cvmfs.model import (
@@ -50,7 +51,6 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.workers import side_by_side
-from telegraf_cvmfs.targets import listed_replicas, named_replicas, remembered_replicas
 from telegraf_cvmfs.wire.letter import is_object
 
 T = TypeVar("T")

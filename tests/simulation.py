@@ -20,6 +20,7 @@ from strata import FakeNetwork, Served, down
 
 from telegraf_cvmfs import run, state
 from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.fleet.targets import remembered_replicas
 from telegraf_cvmfs.memory import Memory, remember
 from telegraf_cvmfs.model import (
     Backend,
@@ -42,7 +43,6 @@ from telegraf_cvmfs.model import (
     Stratum,
     Whitelist,
 )
-from telegraf_cvmfs.targets import remembered_replicas
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)

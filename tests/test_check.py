@@ -238,7 +238,9 @@ def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str
         for folder in (tmp_path, tmp_path / "keys", *tmp_path.parents[:2]):
             folder.chmod(folder.stat().st_mode | 0o755)
         # everything is imported before the change of user, who may have no way to this Python
-        script = "import telegraf_cvmfs.cli, telegraf_cvmfs.config, telegraf_cvmfs.check, telegraf_cvmfs.net.fetch\n"
+        script = (
+            "import telegraf_cvmfs.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.check, telegraf_cvmfs.net.fetch\n"
+        )
         script += "import telegraf_cvmfs.run, telegraf_cvmfs.execd, telegraf_cvmfs.state\n"
         done = subprocess.run(
             [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],

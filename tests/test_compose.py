@@ -18,7 +18,7 @@ import yaml
 from compose_file import ROOT, RULES, Stack, is_ignored, shipped
 from integration.telegraf import run
 
-from telegraf_cvmfs.config import load
+from telegraf_cvmfs.fleet.file import load
 
 STACK = shipped()
 PROVISIONING = ROOT / "grafana" / "provisioning"

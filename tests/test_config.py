@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from telegraf_cvmfs.config import SECTIONS, load, parse, with_servers
+from telegraf_cvmfs.fleet.file import SECTIONS, load, parse, with_servers
+from telegraf_cvmfs.fleet.values import server_name, server_url
 from telegraf_cvmfs.model import FINDINGS, Backend, ConfigError, Fleet, Limit, Role, Server
-from telegraf_cvmfs.settings import server_name, server_url
 
 KEY = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"
 

@@ -22,9 +22,10 @@ import pytest
 from commands import PRINTED, command, environment
 from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
-from telegraf_cvmfs import config
 from telegraf_cvmfs.demo import DemoFleet
-from telegraf_cvmfs.execd import FleetFile, Rounds
+from telegraf_cvmfs.execd import Rounds
+from telegraf_cvmfs.fleet import file as fleet_file
+from telegraf_cvmfs.fleet.watched import FleetFile
 from telegraf_cvmfs.model import Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
@@ -372,7 +373,7 @@ def test_a_fleet_file_gone_wrong_is_said_once_and_the_old_one_stays_until_it_is_
 
 
 def fleet_of(path: Path, complaints: list[str]) -> FleetFile:
-    return FleetFile(path, config.load, complaints.append)
+    return FleetFile(path, fleet_file.load, complaints.append)
 
 
 def test_a_fleet_file_is_taken_when_the_key_that_it_wants_has_come(demo: DemoFleet, tmp_path: Path) -> None:
@@ -408,7 +409,7 @@ def test_a_fleet_file_that_does_not_change_is_read_once(watched: tuple[Path, str
 
     def load(path: Path) -> Fleet:
         loaded.append(path)
-        return config.load(path)
+        return fleet_file.load(path)
 
     file = FleetFile(watched[0], load, print)
     assert file.fleet() is file.fleet() is file.fleet()

@@ -13,8 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from telegraf_cvmfs import fleets
-from telegraf_cvmfs.config import load
+from telegraf_cvmfs.fleet import public
+from telegraf_cvmfs.fleet.file import load
 from telegraf_cvmfs.model import Backend, ConfigError, Fleet, GeoAPI, Role
 
 NAMES = ("cern", "eessi", "egi", "galaxy", "osg")
@@ -61,11 +61,11 @@ each_fleet = pytest.mark.parametrize("name", NAMES)
 
 
 def fleet_of(name: str) -> Fleet:
-    return load(fleets.path(name))
+    return load(public.path(name))
 
 
 def text_of(name: str) -> str:
-    return fleets.path(name).read_text(encoding="utf-8")
+    return public.path(name).read_text(encoding="utf-8")
 
 
 def key_names(fleet: Fleet) -> set[str]:
@@ -73,7 +73,7 @@ def key_names(fleet: Fleet) -> set[str]:
 
 
 def test_the_fleets_are_known_by_name() -> None:
-    assert fleets.names() == NAMES
+    assert public.names() == NAMES
 
 
 @each_fleet
@@ -150,7 +150,7 @@ def test_a_fleet_file_says_what_was_compared_what_is_not_known_and_what_is_left_
 
 @pytest.mark.parametrize("name", KEYS)
 def test_a_key_is_an_rsa_key_of_2048_bits_as_published(name: str) -> None:
-    content = (fleets.FOLDER / "keys" / name).read_bytes()
+    content = (public.FOLDER / "keys" / name).read_bytes()
     key = load_pem_public_key(content)
     assert isinstance(key, RSAPublicKey)
     assert key.key_size == 2048
@@ -158,7 +158,7 @@ def test_a_key_is_an_rsa_key_of_2048_bits_as_published(name: str) -> None:
 
 
 def test_every_key_that_ships_is_tested_and_used_by_a_fleet() -> None:
-    shipped = {file.name for file in (fleets.FOLDER / "keys").iterdir()}
+    shipped = {file.name for file in (public.FOLDER / "keys").iterdir()}
     used = set().union(*(key_names(fleet_of(name)) for name in NAMES))
     assert shipped == set(KEYS) == used
 
@@ -171,13 +171,13 @@ def test_no_key_is_shared_between_fleets() -> None:
 def package_data() -> list[str]:
     parser = configparser.ConfigParser()
     parser.read(Path(__file__).parents[1] / "setup.cfg", encoding="utf-8")
-    globs = parser["options.package_data"].get("telegraf_cvmfs.fleets", "")
+    globs = parser["options.package_data"].get("telegraf_cvmfs.fleet.public", "")
     return re.split(r"[,\s]+", globs.strip())
 
 
 def test_every_file_of_the_fleets_is_package_data() -> None:
-    listed = {file for glob in package_data() if glob for file in fleets.FOLDER.glob(glob)}
-    lying = {file for file in fleets.FOLDER.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
+    listed = {file for glob in package_data() if glob for file in public.FOLDER.glob(glob)}
+    lying = {file for file in public.FOLDER.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
     assert lying
     assert sorted(lying - listed) == []
 
@@ -185,13 +185,13 @@ def test_every_file_of_the_fleets_is_package_data() -> None:
 @pytest.mark.parametrize("name", ["nordic", "", "EESSI", "eessi.toml", "../fleets/eessi"])
 def test_an_unknown_name_is_refused_with_those_that_are_known(name: str) -> None:
     with pytest.raises(ConfigError, match="known are cern, eessi, egi, galaxy, osg") as refused:
-        fleets.path(name)
+        public.path(name)
     assert repr(name) in str(refused.value)
 
 
 @each_fleet
 def test_the_description_has_a_line_for_each_fleet(name: str) -> None:
-    (line,) = (line for line in fleets.describe().splitlines() if line.startswith(f"{name} "))
+    (line,) = (line for line in public.describe().splitlines() if line.startswith(f"{name} "))
     fleet = fleet_of(name)
     assert f" {len(fleet.servers)} servers: " in line
     assert fleet.only[0] in line
@@ -199,9 +199,9 @@ def test_the_description_has_a_line_for_each_fleet(name: str) -> None:
 
 
 def test_the_description_counts_servers_by_role() -> None:
-    first = next(line for line in fleets.describe().splitlines() if line.startswith("galaxy"))
+    first = next(line for line in public.describe().splitlines() if line.startswith("galaxy"))
     assert "8 servers: 3 stratum0, 5 stratum1  *.galaxyproject.org" in first
 
 
 def test_the_description_ends_with_where_the_files_lie() -> None:
-    assert fleets.describe().endswith(f"\nThe fleet files lie in {fleets.FOLDER}\n")
+    assert public.describe().endswith(f"\nThe fleet files lie in {public.FOLDER}\n")

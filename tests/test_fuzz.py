@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_data import damaged
 
-from telegraf_cvmfs.config import load, parse
+from telegraf_cvmfs.fleet.file import load, parse
 from telegraf_cvmfs.model import ConfigError
 
 MOST_BYTES = 2000 * PUMPED

@@ -22,9 +22,10 @@ from cryptography.x509.oid import NameOID
 from hostile import LIST, Behaviour, Talk, head, page, path_of
 from hostile import Server as Machine
 
-from telegraf_cvmfs import config, members
+from telegraf_cvmfs import members
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.emit import human, json_document, line_protocol, prometheus
+from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.memory import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, GeoAPI, Health, Limit, Result, Role, Run, Server, ServerVerdict
 from telegraf_cvmfs.net.deadline import Deadline
@@ -573,14 +574,14 @@ FILE = '[[server]]\nurl = "http://stratum.example"\nrole = "stratum1"\n'
 
 @pytest.mark.parametrize(("text", "every"), [("", False), ('addresses = "any"', False), ('addresses = "all"', True)])
 def test_the_fleet_file_says_whether_all_machines_are_meant(text: str, every: bool) -> None:
-    (server,) = config.parse(FILE + text, Path("fleet.toml")).servers
+    (server,) = fleet_file.parse(FILE + text, Path("fleet.toml")).servers
     assert (server.all_addresses, server.address) == (every, None)
 
 
 @pytest.mark.parametrize("value", ['"every"', "true", '["192.0.2.1"]', '""', "2"])
 def test_another_value_is_refused_with_the_place_and_what_would_be_right(value: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        config.parse(f"{FILE}addresses = {value}\n", Path("fleet.toml"))
+        fleet_file.parse(f"{FILE}addresses = {value}\n", Path("fleet.toml"))
     assert "fleet.toml, line 4: [[server]] number 1 addresses: is " in str(refused.value)
     assert str(refused.value).endswith('expected "all" or "any"')
 
@@ -588,9 +589,9 @@ def test_another_value_is_refused_with_the_place_and_what_would_be_right(value: 
 @pytest.mark.parametrize("key", ["all_addresses", "address"])
 def test_the_names_of_the_model_are_no_keys_of_the_file(key: str) -> None:
     with pytest.raises(ConfigError, match=f"{key}: unknown key"):
-        config.parse(f"{FILE}{key} = true\n", Path("fleet.toml"))
+        fleet_file.parse(f"{FILE}{key} = true\n", Path("fleet.toml"))
 
 
 def test_addresses_is_a_key_of_a_server_and_not_of_the_fleet() -> None:
     with pytest.raises(ConfigError, match="addresses: unknown key"):
-        config.parse(f'[fleet]\naddresses = "all"\n{FILE}', Path("fleet.toml"))
+        fleet_file.parse(f'[fleet]\naddresses = "all"\n{FILE}', Path("fleet.toml"))

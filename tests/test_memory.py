@@ -10,6 +10,7 @@ from runs import MANIFEST, NOW, S0, S1, S1_NL, STATUS, WHITELIST, missed, ok
 
 from telegraf_cvmfs import state
 from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.fleet.targets import listed_replicas, remembered_replicas
 from telegraf_cvmfs.memory import MOST_PUBLICATIONS, NOTHING, Memory, Publication, Remembered, remember
 from telegraf_cvmfs.model import (
     Backend,
@@ -31,7 +32,6 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.points import Point, points
 from telegraf_cvmfs.schema import PUBLISH, REPO
-from telegraf_cvmfs.targets import listed_replicas, remembered_replicas
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 REPO_TLD = "repo.tld"

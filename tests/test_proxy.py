@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from hostile import LIST, Behaviour, Server, Talk, head, page, path_of, refuses
 
-from telegraf_cvmfs import config
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.emit import json_document
+from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.memory import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, Limit, Run
 from telegraf_cvmfs.net.deadline import Deadline
@@ -95,7 +95,7 @@ class Site:
 def fleet_of(url: str, *, fleet: str = "", server: str = "") -> Fleet:
     text = f'[fleet]\n{fleet}\n[geoapi]\nenabled = false\n[scrape]\nverify_every = "off"\n'
     text += f'[[server]]\nname = "s1"\nurl = "{url}"\nrole = "stratum1"\n{server}\n'
-    return config.parse(text, Path("fleet.toml"))
+    return fleet_file.parse(text, Path("fleet.toml"))
 
 
 @contextmanager
@@ -355,7 +355,7 @@ def test_switched_off_a_proxy_that_is_down_is_not_told_either() -> None:
 @pytest.mark.parametrize(("value", "limit"), [("6h", Limit(6 * HOUR)), ("off", Limit())])
 def test_the_fleet_file_moves_the_limit(value: str, limit: Limit) -> None:
     text = f'[limits]\nproxy_stale_warning = "{value}"\n[[server]]\nurl = "http://s1.example"\nrole = "stratum1"\n'
-    (server,) = config.parse(text, Path("fleet.toml")).servers
+    (server,) = fleet_file.parse(text, Path("fleet.toml")).servers
     assert server.limits["proxy_stale"] == limit
 
 

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from commands import command, environment, run
 
-from telegraf_cvmfs import fleets, options
-from telegraf_cvmfs.config import SECTIONS, parse
+from telegraf_cvmfs import options
 from telegraf_cvmfs.demo import DemoFleet
+from telegraf_cvmfs.fleet import public
+from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Result
 from telegraf_cvmfs.schema import FIELDS, MEANING_OF_TAGS, TAGS
 from telegraf_cvmfs.words.duration import in_words
@@ -243,4 +244,4 @@ def test_every_command_line_is_one_that_the_program_understands() -> None:
 
 
 def test_the_public_fleet_of_the_quick_start_is_one() -> None:
-    assert "eessi" in fleets.names()
+    assert "eessi" in public.names()

@@ -27,9 +27,9 @@ from demo_runs import (
     watched,
 )
 
-from telegraf_cvmfs import config
 from telegraf_cvmfs.demo import DemoFleet, faults
 from telegraf_cvmfs.demo.signing import demo_keys
+from telegraf_cvmfs.fleet import file as fleet_file
 
 MINUTES, HOURS, DAY = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)
 SERVERS = (STRATUM0, HEALTHY, LAGGING)
@@ -205,7 +205,7 @@ def test_how_often_is_up_to_the_operator(fleet: Watched) -> None:
 def test_switched_off_no_bytes_are_read_and_nothing_is_said_to_be_proved(fleet: Watched, tmp_path: Path) -> None:
     path = tmp_path / "off.toml"
     path.write_text(fleet.demo.fleet_toml() + '[scrape]\nverify_every = "off"\n')
-    assert config.load(path).verify_every is None
+    assert fleet_file.load(path).verify_every is None
     with_limits(fleet, verify_every=None)
     fleet.inflict(HEALTHY, faults.corrupt_root_catalog(fleet.copy("software"), demo_keys()))
     found = fleet.run()

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 from strata import Served, down, run_of, served_by
 
-from telegraf_cvmfs import config
 from telegraf_cvmfs.emit.line_protocol import render
+from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, ServerVerdict
 
 TESTCASES = Path(__file__).parent / "testcases"
@@ -76,7 +76,7 @@ def answers_of(case: Path) -> Iterator[tuple[str, Served]]:
 
 def fleet_of(case: Path) -> Fleet:
     file = case / "fleet.toml"
-    return config.parse(file.read_text(encoding="utf-8"), file)
+    return fleet_file.parse(file.read_text(encoding="utf-8"), file)
 
 
 def run_case(case: Path, complaints: list[str] | None = None) -> Run:

@@ -34,10 +34,10 @@ from demo_runs import (
 )
 from wire_data import STRATA, as_json, served
 
-from telegraf_cvmfs import config
 from telegraf_cvmfs.demo import DemoFleet, faults
 from telegraf_cvmfs.demo.server import DemoServer
 from telegraf_cvmfs.demo.signing import demo_keys
+from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.masterkey import MasterKey
 from telegraf_cvmfs.model import Fleet, Role, Server
 from telegraf_cvmfs.wire.letter import object_path
@@ -212,7 +212,7 @@ def of_file(fleet: Watched, folder: Path, head: str, tail: str = "") -> dict[Pla
     servers = fleet.demo.fleet_toml().partition("\n\n")[2]
     path = folder / "of-file.toml"
     path.write_text(f'[fleet]\nname = "demo"\n{head}\n[geoapi]\nenabled = false\n\n{servers}\n{tail}')
-    return seen_in(run_once(config.load(path), NOW))
+    return seen_in(run_once(fleet_file.load(path), NOW))
 
 
 def test_a_clients_directory_of_keys_is_followed(fleet: Watched, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from deploy.native.influxdb import Database
 from deploy.native.notes import DEMO, Notes, Part
 from deploy.native.parts import Site
 from deploy.native.room import Refused, Room, Trouble
-from telegraf_cvmfs import config
+from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import ConfigError
 
 Say = Callable[[str], None]
@@ -28,7 +28,7 @@ class Order:
         may_fetch: whether missing programs may be fetched.
     """
 
-    config: Path | None
+    fleet_file: Path | None
     environment: Mapping[str, str]
     may_fetch: bool = True
 
@@ -85,7 +85,7 @@ def _build(site: Site, order: Order, found: _Programs) -> None:
 
 def _fleet_name(path: Path) -> str:
     try:
-        return config.load(path).name
+        return fleet_file.load(path).name
     except ConfigError as why:
         raise Refused(str(why)) from why
 

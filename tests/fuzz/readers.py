@@ -16,7 +16,8 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from telegraf_cvmfs import config, settings
+from telegraf_cvmfs.fleet import file as fleet_file
+from telegraf_cvmfs.fleet import values
 from telegraf_cvmfs.model import ConfigError, Fleet, Manifest, ParseError, Whitelist
 from telegraf_cvmfs.replica_checks import FIRST_SNAPSHOT_FACTOR
 from telegraf_cvmfs.wire import geoapi, letter, manifest, repositories, status, whitelist
@@ -138,7 +139,7 @@ def _meta(body: bytes) -> object:
 
 def _fleet(body: bytes) -> Fleet:
     """Any text at all: bytes that are not UTF-8 become lone surrogates, which `parse` must bear too."""
-    fleet = config.parse(body.decode("utf-8", errors="surrogateescape"), FLEET_FILE)
+    fleet = fleet_file.parse(body.decode("utf-8", errors="surrogateescape"), FLEET_FILE)
     _run_with(fleet)
     return fleet
 
@@ -179,9 +180,9 @@ def _converted(convert: Callable[[Any], Any], value: object) -> object:
 
 _CONVERTERS = {
     convert.__name__: convert  # those of the limits are two, again and again
-    for keys in config.SECTIONS.values()
+    for keys in fleet_file.SECTIONS.values()
     for convert in keys.values()
-    if convert is not settings.table  # gives back what it got
+    if convert is not values.table  # gives back what it got
 }.values()
 
 _DATES = (
@@ -247,9 +248,9 @@ READERS: Mapping[str, Reader] = {
         "fleet.toml",
         (
             *_TOML,
-            *(f"\n[{name}]\n" for name in config.SECTIONS),
+            *(f"\n[{name}]\n" for name in fleet_file.SECTIONS),
             *(f"\n[[{name}]]\n" for name in ("server", "repository")),
-            *(f"\n{key} = " for keys in config.SECTIONS.values() for key in keys),
+            *(f"\n{key} = " for keys in fleet_file.SECTIONS.values() for key in keys),
             *('"8h"', '"off"', '"1.5w"', '"stratum1"', '"sync"', '"s3"', '"http://a.example:8000"', '["key.pub"]'),
             *('"[::1]:80"', '["a.example", "*.b"]', '"environment"', '"999999999d"', '["[!a-z"]'),
         ),

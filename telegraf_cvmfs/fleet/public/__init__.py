@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from telegraf_cvmfs import config
+from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import ConfigError, Fleet, Role
 
 FOLDER = Path(__file__).parent
@@ -39,7 +39,7 @@ def describe() -> str:
 
 def _line(name: str) -> str:
     text = path(name).read_text(encoding="utf-8")
-    fleet = config.parse(text, path(name))
+    fleet = fleet_file.parse(text, path(name))
     return f"{name:8}{_servers(fleet)}  {', '.join(fleet.only)}  (from {_facts(text)})"
 
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from telegraf_cvmfs import settings
+from telegraf_cvmfs.fleet import values
 from telegraf_cvmfs.model import (
     FINDINGS,
     ConfigError,
@@ -94,38 +94,38 @@ _DEEP_KEY = re.compile(rf"""(?<![\w"'\\-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{50
 # --- the file ---------------------------------------------------------------------------------------
 
 _FLEET: Mapping[str, Convert] = {
-    "name": settings.text,
-    "keys": settings.texts,
-    "key_dirs": settings.texts,
-    "via": settings.via,
-    "blacklists": settings.texts,
-    "only": settings.texts,
-    "repos": settings.repository_names,
-    "ignore_repos": settings.texts,
+    "name": values.text,
+    "keys": values.texts,
+    "key_dirs": values.texts,
+    "via": values.via,
+    "blacklists": values.texts,
+    "only": values.texts,
+    "repos": values.repository_names,
+    "ignore_repos": values.texts,
 }
 _SCRAPE: Mapping[str, Convert] = {
-    "deadline": settings.positive_duration,
-    "connections_per_server": settings.connections,
-    "proxy": settings.proxy,
+    "deadline": values.positive_duration,
+    "connections_per_server": values.connections,
+    "proxy": values.proxy,
     "publish_window": duration,
-    "verify_every": settings.duration_or_off,
-    "verify_each": settings.size,
-    "verify_run": settings.size,
+    "verify_every": values.duration_or_off,
+    "verify_each": values.size,
+    "verify_run": values.size,
 }
-_GEOAPI: Mapping[str, Convert] = {"enabled": settings.boolean, "servers": settings.hosts}
-_STATE: Mapping[str, Convert] = {"dir": settings.text}
+_GEOAPI: Mapping[str, Convert] = {"enabled": values.boolean, "servers": values.hosts}
+_STATE: Mapping[str, Convert] = {"dir": values.text}
 _SERVER: Mapping[str, Convert] = {
-    "url": settings.server_url,
-    "role": settings.role,
-    "name": settings.text,
-    "backend": settings.backend,
-    "repos": settings.repository_names,
-    "ignore_repos": settings.texts,
-    "limits": settings.table,
-    "addresses": settings.addresses,
-    "via": settings.via,
+    "url": values.server_url,
+    "role": values.role,
+    "name": values.text,
+    "backend": values.backend,
+    "repos": values.repository_names,
+    "ignore_repos": values.texts,
+    "limits": values.table,
+    "addresses": values.addresses,
+    "via": values.via,
 }
-_REPOSITORY: Mapping[str, Convert] = {"name": settings.text, "keys": settings.texts, "snapshot_factor": settings.factor}
+_REPOSITORY: Mapping[str, Convert] = {"name": values.text, "keys": values.texts, "snapshot_factor": values.factor}
 
 
 def _limit_converter(default: object) -> Convert:
@@ -248,7 +248,7 @@ def _servers(file: _File, limits: Mapping[str, Limit], via: str) -> tuple[Server
             if key not in table:
                 raise file.error("server", number, None, f"{key} is missing")
         own = _convert(file, "server", number, table.pop("limits", {}), _LIMITS)
-        table.setdefault("name", settings.server_name(table["url"]))
+        table.setdefault("name", values.server_name(table["url"]))
         every = table.pop("addresses", False)
         table.setdefault("via", via)
         server = Server(**table, limits=_limits(own, limits), all_addresses=every)
@@ -298,10 +298,10 @@ def key_problem(path: Path) -> str | None:
 
 def _server_named(text: str, role: Role, option: str) -> Server:
     try:
-        url = settings.server_url(text)
+        url = values.server_url(text)
     except ValueError as error:
         raise ConfigError(f"{option} {text!r}: expected {error}") from error
-    return Server(url, settings.server_name(url), role)
+    return Server(url, values.server_name(url), role)
 
 
 def _first_double(names: Iterable[str]) -> str | None:
