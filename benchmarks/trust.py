@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from telegraf_cvmfs.demo.repository import Repository, Revision, manifest, whitelist
 from telegraf_cvmfs.demo.signing import Keys, demo_keys
-from telegraf_cvmfs.masterkey import MasterKey
 from telegraf_cvmfs.model import Reading, Result, Signature
-from telegraf_cvmfs.trust import Chain, verify
+from telegraf_cvmfs.trust.chain import Chain, verify
+from telegraf_cvmfs.trust.masterkey import MasterKey
 from telegraf_cvmfs.wire.manifest import parse_manifest
 from telegraf_cvmfs.wire.whitelist import parse_whitelist
 

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 
 from telegraf_cvmfs.compare import Comparison, compare, members_differ
 from telegraf_cvmfs.finding import too_long
-from telegraf_cvmfs.memory import NOTHING, Memory
+from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import (
     FINDINGS,
     SEVERITY,

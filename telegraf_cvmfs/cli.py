@@ -25,9 +25,9 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.options import ENVIRONMENT, parse
 
 if TYPE_CHECKING:
-    from telegraf_cvmfs.keys import Keyring
+    from telegraf_cvmfs.memory.file import State
     from telegraf_cvmfs.net.names import Names
-    from telegraf_cvmfs.state import State
+    from telegraf_cvmfs.trust.keys import Keyring
 
 OK, NO_OUTPUT, WRONG_USE = 0, 1, 2
 
@@ -66,7 +66,7 @@ def _place(error: BaseException) -> str:
 
 def _once(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape once and print."""
-    from telegraf_cvmfs.keys import Keyring
+    from telegraf_cvmfs.trust.keys import Keyring
 
     with _fleet(options) as fleet:
         _round(fleet, deadline, options, Keyring(fleet, _complainer(options)), _state(fleet, options))
@@ -76,8 +76,8 @@ def _once(options: argparse.Namespace, deadline: Deadline) -> int:
 def _execd(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends."""
     from telegraf_cvmfs.execd import Rounds
-    from telegraf_cvmfs.keys import Keyring
     from telegraf_cvmfs.net.names import Names
+    from telegraf_cvmfs.trust.keys import Keyring
 
     rounds = Rounds(descriptor=0)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,14 +137,14 @@ def _round(
 
 
 def _state(fleet: Fleet, options: argparse.Namespace) -> State:
-    from telegraf_cvmfs.state import State
+    from telegraf_cvmfs.memory.file import State
 
     return State(_memory_path(fleet, options), _complainer(options))
 
 
 def _memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
     """The file of the memory; None for no memory, which the demo, begun anew each time, has no use for."""
-    from telegraf_cvmfs.state import default_folder, path_of
+    from telegraf_cvmfs.memory.file import default_folder, path_of
 
     chosen = options.state_dir or fleet.state_dir
     if options.demo or options.demo_faults or chosen == "none":
@@ -271,9 +271,9 @@ def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
 def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
     from telegraf_cvmfs.check import check, telegraf_settings
-    from telegraf_cvmfs.keys import Keyring
     from telegraf_cvmfs.net.fetch import Network
     from telegraf_cvmfs.run import knock
+    from telegraf_cvmfs.trust.keys import Keyring
 
     with _fleet(options) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())
@@ -288,7 +288,7 @@ def _check(options: argparse.Namespace, deadline: Deadline) -> int:
 
 
 def _check_memory(fleet: Fleet, options: argparse.Namespace) -> str:
-    from telegraf_cvmfs.state import problem
+    from telegraf_cvmfs.memory.file import problem
 
     path = _memory_path(fleet, options)
     if path is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from telegraf_cvmfs.memory import NOTHING, Memory
+from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape, Stratum
 
 

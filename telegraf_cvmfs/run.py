@@ -10,7 +10,7 @@ from functools import partial
 from telegraf_cvmfs.allowance import Allowance
 from telegraf_cvmfs.door import Complain
 from telegraf_cvmfs.members import all_members
-from telegraf_cvmfs.memory import NOTHING, Memory
+from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.workers import side_by_side

@@ -33,7 +33,7 @@ from telegraf_cvmfs.documents import (
 from telegraf_cvmfs.door import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
 from telegraf_cvmfs.fleet.targets import listed_replicas, named_replicas, remembered_replicas
 from telegraf_cvmfs.geoapi import probe_geoapi
-from telegraf_cvmfs.memory import Memory
+from telegraf_cvmfs.memory.value import Memory
 from telegraf_cvmfs.model import (
     Backend,
     Fleet,

@@ -22,12 +22,12 @@ from telegraf_cvmfs.demo.repository import Repository, Revision, manifest, objec
 from telegraf_cvmfs.demo.signing import Keys, content_hash, demo_keys
 from telegraf_cvmfs.demo.stratum import Copy
 from telegraf_cvmfs.emit import json_document
-from telegraf_cvmfs.keys import Keyring
-from telegraf_cvmfs.memory import NOTHING, Memory, remember
+from telegraf_cvmfs.memory.value import NOTHING, Memory, remember
 from telegraf_cvmfs.model import Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.run import scrape
+from telegraf_cvmfs.trust.keys import Keyring
 
 NOW = datetime(2026, 3, 2, 4, 5, 6, tzinfo=UTC)
 STRATUM0, HEALTHY, LAGGING, FAULTY = "stratum0", "stratum1-healthy", "stratum1-lagging", "stratum1-faulty"

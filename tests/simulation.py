@@ -18,10 +18,11 @@ from typing import TypeVar
 
 from strata import FakeNetwork, Served, down
 
-from telegraf_cvmfs import run, state
+from telegraf_cvmfs import run
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.fleet.targets import remembered_replicas
-from telegraf_cvmfs.memory import Memory, remember
+from telegraf_cvmfs.memory import file as memory_file
+from telegraf_cvmfs.memory.value import Memory, remember
 from telegraf_cvmfs.model import (
     Backend,
     Entry,
@@ -344,6 +345,6 @@ class Monitor:
         self.memory = remember(self.memory, run)
         self.runs += 1
         if self.runs % self.through_file_every == 0:
-            state.write(self.file, self.memory)
-            self.memory = state.read(self.file)
+            memory_file.write(self.file, self.memory)
+            self.memory = memory_file.read(self.file)
         return run

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runs import MANIFEST, NOW, S0, S1, S1_NL, STATUS, WHITELIST, missed, ok, replica, server
 
 from telegraf_cvmfs.assess import assess
-from telegraf_cvmfs.memory import NOTHING, Memory, Remembered
+from telegraf_cvmfs.memory.value import NOTHING, Memory, Remembered
 from telegraf_cvmfs.model import (
     FINDINGS,
     SERVER_FINDINGS,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from trust_data import Served, der, made, other_whitelist, ours, pem
 from wire_data import damaged, survives
 
-from telegraf_cvmfs.certificate import LONGEST_CERTIFICATE, read_certificate
 from telegraf_cvmfs.model import ParseError, Signature
+from telegraf_cvmfs.trust.certificate import LONGEST_CERTIFICATE, read_certificate
 
 COMMON = ours().certificate_pem
 UNUSUAL = {

@@ -241,7 +241,7 @@ def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str
         script = (
             "import telegraf_cvmfs.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.check, telegraf_cvmfs.net.fetch\n"
         )
-        script += "import telegraf_cvmfs.run, telegraf_cvmfs.execd, telegraf_cvmfs.state\n"
+        script += "import telegraf_cvmfs.run, telegraf_cvmfs.execd, telegraf_cvmfs.memory.file\n"
         done = subprocess.run(
             [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],
             env=environment(HOME="/nonexistent"),

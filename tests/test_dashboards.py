@@ -21,7 +21,7 @@ from grafana.generator.interpolation import Chosen, QueryError, Range, bucket, d
 from grafana.generator.look import Look
 from grafana.generator.panel import Panel, Stat, Text
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, GeoAPIStatus, Health, Result, RootCatalogState, Signature
-from telegraf_cvmfs.schema import FIELDS, SERVER, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, SERVER, TAGS
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "grafana" / "dashboards"

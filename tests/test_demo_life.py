@@ -28,10 +28,10 @@ from telegraf_cvmfs.demo.faults import FAULTS
 from telegraf_cvmfs.demo.history import history, moments
 from telegraf_cvmfs.demo.rhythm import EPOCH, Rhythm
 from telegraf_cvmfs.demo.stratum import Copy
-from telegraf_cvmfs.memory import Memory, remember
+from telegraf_cvmfs.memory.file import State
+from telegraf_cvmfs.memory.value import Memory, remember
 from telegraf_cvmfs.model import Health, ReplicaVerdict, Run
-from telegraf_cvmfs.points import points
-from telegraf_cvmfs.state import State
+from telegraf_cvmfs.points.rows import points
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 3, 2, 4, 5, 6, tzinfo=UTC)

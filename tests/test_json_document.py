@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from telegraf_cvmfs import __version__
 from telegraf_cvmfs.emit.json_document import render
 from telegraf_cvmfs.model import Backend, Health, Listing, Run
-from telegraf_cvmfs.points import Point, points
-from telegraf_cvmfs.schema import PUBLISH, REPO, SCRAPE, SERVER
+from telegraf_cvmfs.points.rows import Point, points
+from telegraf_cvmfs.points.schema import PUBLISH, REPO, SCRAPE, SERVER
 
 
 def document(run: Run) -> Any:

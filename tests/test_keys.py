@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_data import damaged
 
-from telegraf_cvmfs.blacklist import Blacklist
-from telegraf_cvmfs.keys import LONGEST_KEY_FILE, keys_for, read_blacklists, read_keys
-from telegraf_cvmfs.masterkey import MasterKey
 from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.trust.blacklist import Blacklist
+from telegraf_cvmfs.trust.keys import LONGEST_KEY_FILE, keys_for, read_blacklists, read_keys
+from telegraf_cvmfs.trust.masterkey import MasterKey
 
 PRODUCTION = sorted((td.HERE / "keys").glob("*.pub"))
 CERN = td.HERE / "keys/cern.ch.pub"

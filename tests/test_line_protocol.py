@@ -20,8 +20,8 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 from telegraf_cvmfs.emit import FORMATS, emitter
 from telegraf_cvmfs.emit.line_protocol import line, lines, render
 from telegraf_cvmfs.model import Health
-from telegraf_cvmfs.points import EPOCH, Point, points
-from telegraf_cvmfs.schema import FIELDS
+from telegraf_cvmfs.points.rows import EPOCH, Point, points
+from telegraf_cvmfs.points.schema import FIELDS
 
 TIME = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 NANOSECONDS = 1795348800123456000

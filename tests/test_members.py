@@ -26,13 +26,13 @@ from telegraf_cvmfs import members
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.emit import human, json_document, line_protocol, prometheus
 from telegraf_cvmfs.fleet import file as fleet_file
-from telegraf_cvmfs.memory import NOTHING, Memory, remember
+from telegraf_cvmfs.memory.value import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, GeoAPI, Health, Limit, Result, Role, Run, Server, ServerVerdict
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.points import Point, points
+from telegraf_cvmfs.points.rows import Point, points
+from telegraf_cvmfs.points.schema import REPO, SERVER
 from telegraf_cvmfs.run import scrape
-from telegraf_cvmfs.schema import REPO, SERVER
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 NAME, REPOSITORY = "stratum.example", "software.example"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from runs import MANIFEST, NOW, S0, S1, S1_NL, STATUS, WHITELIST, missed, ok
 
-from telegraf_cvmfs import state
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.fleet.targets import listed_replicas, remembered_replicas
-from telegraf_cvmfs.memory import MOST_PUBLICATIONS, NOTHING, Memory, Publication, Remembered, remember
+from telegraf_cvmfs.memory import file as memory_file
+from telegraf_cvmfs.memory.value import MOST_PUBLICATIONS, NOTHING, Memory, Publication, Remembered, remember
 from telegraf_cvmfs.model import (
     Backend,
     Entry,
@@ -30,8 +30,8 @@ from telegraf_cvmfs.model import (
     Server,
     Stratum,
 )
-from telegraf_cvmfs.points import Point, points
-from telegraf_cvmfs.schema import PUBLISH, REPO
+from telegraf_cvmfs.points.rows import Point, points
+from telegraf_cvmfs.points.schema import PUBLISH, REPO
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 REPO_TLD = "repo.tld"
@@ -466,7 +466,7 @@ def test_the_file_has_less_than_200_bytes_for_a_replica(tmp_path: Path) -> None:
         strata = [up(*_site(origin, 1000 + hour, now))]
         strata += [up(*_site(one, 1000 if n < 3 else 1000 + hour, now)) for n, one in enumerate(servers)]
         _, memory = look(memory, now, *strata)
-    state.write(tmp_path / "memory.json", memory)
+    memory_file.write(tmp_path / "memory.json", memory)
     replicas = sum(map(len, memory.replicas.values()))
     assert replicas == 600
     assert all(len(known) >= hours - 1 for known in memory.publications.values()), "what three replicas miss"
@@ -477,7 +477,7 @@ def test_an_idle_fleet_does_not_grow(tmp_path: Path) -> None:
     memory, sizes = NOTHING, []
     for day in range(60):
         _, memory = lags(memory, NOW + day * DAY, manifest(6, NOW), manifest(6, NOW))
-        state.write(tmp_path / "memory.json", memory)
+        memory_file.write(tmp_path / "memory.json", memory)
         sizes.append((tmp_path / "memory.json").stat().st_size)
     assert len(set(sizes)) == 1
 

@@ -50,8 +50,8 @@ from telegraf_cvmfs.model import (
     Traffic,
     Whitelist,
 )
-from telegraf_cvmfs.points import Point, points
-from telegraf_cvmfs.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, TAGS
+from telegraf_cvmfs.points.rows import Point, points
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, TAGS
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 

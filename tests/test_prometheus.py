@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from telegraf_cvmfs.emit.prometheus import metric, render
 from telegraf_cvmfs.model import Health, Listing, Run
-from telegraf_cvmfs.schema import FIELDS, PUBLISH, TAGS, Field
+from telegraf_cvmfs.points.schema import FIELDS, PUBLISH, TAGS, Field
 
 SAMPLE = re.compile(r'([a-z0-9_]+)\{((?:[a-z_]+="(?:[^"\\]|\\["\\])*"(?:,(?!\})|(?=\})))*)\} (\S+)')
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')

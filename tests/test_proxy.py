@@ -16,13 +16,13 @@ from hostile import LIST, Behaviour, Server, Talk, head, page, path_of, refuses
 from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.emit import json_document
 from telegraf_cvmfs.fleet import file as fleet_file
-from telegraf_cvmfs.memory import NOTHING, Memory, remember
+from telegraf_cvmfs.memory.value import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, Limit, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.points import points
+from telegraf_cvmfs.points.rows import points
+from telegraf_cvmfs.points.schema import REPO
 from telegraf_cvmfs.run import scrape
-from telegraf_cvmfs.schema import REPO
 from telegraf_cvmfs.visit import Doubt
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)

@@ -22,7 +22,7 @@ from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.fleet import public
 from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Result
-from telegraf_cvmfs.schema import FIELDS, MEANING_OF_TAGS, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, MEANING_OF_TAGS, TAGS
 from telegraf_cvmfs.words.duration import in_words
 
 ROOT = Path(__file__).parent.parent

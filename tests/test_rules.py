@@ -18,7 +18,7 @@ from grafana.generator.rule_patience import PATIENCE
 from grafana.generator.rule_words import SUMMARIES
 from telegraf_cvmfs._version import PROJECT_URL
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Health
-from telegraf_cvmfs.schema import FIELDS, FINDING, SCRAPE, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, SCRAPE, TAGS
 from telegraf_cvmfs.words.duration import duration
 
 ROOT = Path(__file__).parent.parent

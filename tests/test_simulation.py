@@ -15,8 +15,8 @@ from simulation import DAY, HOUR, MINUTE, ORIGINAL, SECOND, START, Edition, Faul
 from simulation import origin_of as origin
 
 from telegraf_cvmfs.model import Health, ReplicaVerdict, Run
-from telegraf_cvmfs.points import points
-from telegraf_cvmfs.schema import PUBLISH, REPO
+from telegraf_cvmfs.points.rows import points
+from telegraf_cvmfs.points.schema import PUBLISH, REPO
 
 OK, WARNING, CRITICAL, UNKNOWN = Health.OK, Health.WARNING, Health.CRITICAL, Health.UNKNOWN
 ODD = timedelta(microseconds=123456)

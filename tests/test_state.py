@@ -23,11 +23,11 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 from runs import NOW, S1, down_server, example
 from runs import run as run_of
 
-from telegraf_cvmfs import state
 from telegraf_cvmfs.demo import DemoFleet
-from telegraf_cvmfs.memory import Memory, Publication, Remembered
+from telegraf_cvmfs.memory import file as memory_file
+from telegraf_cvmfs.memory.file import State, StateError, default_folder, path_of, read, write
+from telegraf_cvmfs.memory.value import Memory, Publication, Remembered
 from telegraf_cvmfs.model import Entry
-from telegraf_cvmfs.state import State, StateError, default_folder, path_of, read, write
 
 SECOND = timedelta(seconds=1)
 T0 = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -302,7 +302,7 @@ def test_nor_is_one_that_only_its_length_speaks_against(
     body: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "memory.json"
-    monkeypatch.setattr(state, "LARGEST", len(body) + 10)
+    monkeypatch.setattr(memory_file, "LARGEST", len(body) + 10)
     path.write_bytes(body + b" " * 10)
     assert attempt(path) == (MEMORY, [])
     path.write_bytes(body + b" " * 11)
@@ -312,7 +312,7 @@ def test_nor_is_one_that_only_its_length_speaks_against(
 
 def test_a_pipe_in_its_place_does_not_hold_up_the_run(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "memory.json")
-    text = "import sys, pathlib; from telegraf_cvmfs import state; state.State(pathlib.Path(sys.argv[1]), print)"
+    text = "import sys, pathlib; from telegraf_cvmfs.memory.file import State; State(pathlib.Path(sys.argv[1]), print)"
     done = subprocess.run(
         [sys.executable, "-c", text, tmp_path / "memory.json"], capture_output=True, text=True, timeout=5, check=False
     )
@@ -752,7 +752,7 @@ def test_what_somebody_else_wrote_there_is_not_believed(
     forged = Remembered(_entry("forged.tld"), datetime.now(UTC), 7, HASH, datetime.now(UTC))
     path = path_of(private, fleet.name)
     path.write_text(
-        json.dumps(state._document(Memory({server.name: (forged,) for server in fleet.servers}))),
+        json.dumps(memory_file._document(Memory({server.name: (forged,) for server in fleet.servers}))),
         encoding="utf-8",
     )
     path.chmod(0o644)

@@ -20,7 +20,7 @@ from wire_data import STRATA, WEB_PAGE, damaged
 
 from telegraf_cvmfs.demo.signing import Keys, content_hash
 from telegraf_cvmfs.model import Manifest, ParseError, Reading, Result, Signature, Whitelist
-from telegraf_cvmfs.trust import Chain, certificate_path, verify
+from telegraf_cvmfs.trust.chain import Chain, certificate_path, verify
 from telegraf_cvmfs.wire.manifest import parse_manifest
 from telegraf_cvmfs.wire.whitelist import parse_whitelist
 

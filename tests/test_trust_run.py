@@ -38,8 +38,8 @@ from telegraf_cvmfs.demo import DemoFleet, faults
 from telegraf_cvmfs.demo.server import DemoServer
 from telegraf_cvmfs.demo.signing import demo_keys
 from telegraf_cvmfs.fleet import file as fleet_file
-from telegraf_cvmfs.masterkey import MasterKey
 from telegraf_cvmfs.model import Fleet, Role, Server
+from telegraf_cvmfs.trust.masterkey import MasterKey
 from telegraf_cvmfs.wire.letter import object_path
 from telegraf_cvmfs.wire.manifest import parse_manifest
 

@@ -28,7 +28,7 @@ class Order:
         may_fetch: whether missing programs may be fetched.
     """
 
-    fleet_file: Path | None
+    config: Path | None
     environment: Mapping[str, str]
     may_fetch: bool = True
 

@@ -9,7 +9,7 @@ from grafana.generator.columns import looks
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING_FOUND, Panel, Stat, Table
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS
-from telegraf_cvmfs.schema import REPO, SERVER
+from telegraf_cvmfs.points.schema import REPO, SERVER
 
 NOTHING_WRONG = "empty where nothing is found"
 

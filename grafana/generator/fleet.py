@@ -7,7 +7,7 @@ from grafana.generator.columns import looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
 from grafana.generator.panel import Curves, Panel, States, Table
-from telegraf_cvmfs.schema import REPO, SCRAPE, SERVER
+from telegraf_cvmfs.points.schema import REPO, SCRAPE, SERVER
 
 NAMED = "$tag_server ($tag_fleet) $tag_address"
 """The name of a server's curve: two fleets may each have a server of one name, and a server several addresses.

@@ -8,7 +8,7 @@ from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.fleet import NAMED
 from grafana.generator.panel import NOTHING_FOUND, Curves, Panel, States, Table
 from grafana.generator.variables import REPOS, SERVERS
-from telegraf_cvmfs.schema import REPO, SERVER
+from telegraf_cvmfs.points.schema import REPO, SERVER
 
 _OF = ("fleet", "server", "repo")
 _OF_SERVER = ("fleet", "server")

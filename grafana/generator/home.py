@@ -6,7 +6,7 @@ from grafana.generator import findings, influxql, links, scale
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
 from grafana.generator.panel import Panel, Stat, Text
-from telegraf_cvmfs.schema import SCRAPE
+from telegraf_cvmfs.points.schema import SCRAPE
 
 _TO_FLEET = (links.to_page(links.FLEET, "Fleet overview"),)
 

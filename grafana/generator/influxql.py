@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from telegraf_cvmfs.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, TAGS
 
 NOW = "time > ${__to}ms - $fresh AND time <= ${__to}ms"
 """What counts as now: data of the last `$fresh` before the end of the chosen time range."""

@@ -9,7 +9,7 @@ from grafana.generator.fleet import NAMED
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING, Curves, Panel, Stat, States, Table
 from grafana.generator.variables import ONE_REPO
-from telegraf_cvmfs.schema import PUBLISH, REPO
+from telegraf_cvmfs.points.schema import PUBLISH, REPO
 
 _OF = ("fleet", "repo")
 _REPLICAS_BY = ("fleet", "server", "address", "alias")

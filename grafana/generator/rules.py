@@ -15,7 +15,7 @@ import yaml
 from grafana.generator.rule import Object, Rule, in_grafana
 from telegraf_cvmfs._version import PROJECT_URL
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Health, Limit
-from telegraf_cvmfs.schema import FINDING, SCRAPE, TAGS
+from telegraf_cvmfs.points.schema import FINDING, SCRAPE, TAGS
 
 FILE = Path("provisioning/alerting/rules.yaml")
 FOLDER = "CVMFS"

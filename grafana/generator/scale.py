@@ -9,7 +9,7 @@ from typing import Any
 
 from telegraf_cvmfs.model import SEVERITY as IN_ORDER
 from telegraf_cvmfs.model import Coded, GeoAPIStatus, Health, Result, RootCatalogState, Signature
-from telegraf_cvmfs.schema import FIELDS, SERVER
+from telegraf_cvmfs.points.schema import FIELDS, SERVER
 
 Json = dict[str, Any]
 

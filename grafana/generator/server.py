@@ -9,7 +9,7 @@ from grafana.generator.fleet import NAMED
 from grafana.generator.look import Look
 from grafana.generator.panel import Curves, Panel, Stat, States, Table
 from grafana.generator.variables import ONE_SERVER
-from telegraf_cvmfs.schema import REPO, SERVER
+from telegraf_cvmfs.points.schema import REPO, SERVER
 
 _OF = ("fleet", "server")
 _MACHINES = ("fleet", "server", "address")

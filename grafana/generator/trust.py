@@ -9,7 +9,7 @@ from grafana.generator.fleet import NAMED
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING_FOUND, Curves, Panel, States, Table
 from grafana.generator.variables import REPOS, SERVERS
-from telegraf_cvmfs.schema import REPO
+from telegraf_cvmfs.points.schema import REPO
 
 _OF = ("fleet", "server", "repo")
 _ALL_WELL = "empty where clients accept everything"

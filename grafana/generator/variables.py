@@ -9,7 +9,7 @@ from grafana.generator import influxql
 from grafana.generator.panel import DATASOURCE
 from grafana.generator.scale import Json
 from telegraf_cvmfs._version import PROJECT_URL
-from telegraf_cvmfs.schema import REPO, SCRAPE, SERVER
+from telegraf_cvmfs.points.schema import REPO, SCRAPE, SERVER
 
 DOCS = f"{PROJECT_URL}/blob/main/docs"
 FRESH = ("15m", "30m", "1h", "6h")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from telegraf_cvmfs import state
 from telegraf_cvmfs.demo.fleet import KEY, NAME, DemoFleet
 from telegraf_cvmfs.demo.history import history, moments
 from telegraf_cvmfs.emit import emitter
+from telegraf_cvmfs.memory import file as memory_file
 from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.net.deadline import Deadline
 
@@ -64,7 +64,7 @@ def print_history(
         when = moments(now, options.history, options.step or STEP)
     except ValueError as error:
         raise ConfigError(f"demo: --history: {error}") from error
-    keeper, emit = state.State(None, complain), emitter(options.format)
+    keeper, emit = memory_file.State(None, complain), emitter(options.format)
     runs = history(when, keeper, complain, faults=options.demo_faults)
     with contextlib.closing(runs):
         for run in runs:
@@ -73,8 +73,8 @@ def print_history(
             show(emit(run, terminal=False))
     if options.state_dir not in (None, "none"):
         try:
-            state.write(state.path_of(Path(options.state_dir), NAME), keeper.memory)
-        except state.StateError as error:
+            memory_file.write(memory_file.path_of(Path(options.state_dir), NAME), keeper.memory)
+        except memory_file.StateError as error:
             complain(f"W! {error}")
 
 

@@ -13,12 +13,12 @@ from telegraf_cvmfs.assess import assess
 from telegraf_cvmfs.demo.fleet import KEY, DemoFleet
 from telegraf_cvmfs.demo.life import missing
 from telegraf_cvmfs.demo.rhythm import EPOCH
-from telegraf_cvmfs.keys import Keyring
+from telegraf_cvmfs.memory.file import State
 from telegraf_cvmfs.model import Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.run import scrape
-from telegraf_cvmfs.state import State
+from telegraf_cvmfs.trust.keys import Keyring
 
 
 def moments(now: datetime, span: timedelta, step: timedelta) -> tuple[datetime, ...]:

@@ -16,13 +16,13 @@ from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.processes import myself
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.emit.phrases import counts
-from telegraf_cvmfs.keys import Keyring
-from telegraf_cvmfs.memory import NOTHING, Memory
+from telegraf_cvmfs.memory.file import StateError, problem, read
+from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.run import scrape
-from telegraf_cvmfs.state import StateError, problem, read
+from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.words.duration import in_words
 
 RUN = 15.0

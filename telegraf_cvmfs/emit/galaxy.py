@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from telegraf_cvmfs.emit.line_protocol import fits, key
 from telegraf_cvmfs.model import Manifest, Replica, Run
-from telegraf_cvmfs.points import unix
+from telegraf_cvmfs.points.rows import unix
 
 
 def render(run: Run, *, terminal: bool = False) -> str:  # noqa: ARG001 - no colours here

@@ -14,8 +14,8 @@ from typing import Any
 from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.emit.line_protocol import tame, writable
 from telegraf_cvmfs.model import Finding, Replica, ReplicaVerdict, Run, ServerVerdict
-from telegraf_cvmfs.points import Point, points, unix
-from telegraf_cvmfs.schema import PUBLISH, REPO, SCRAPE, SERVER
+from telegraf_cvmfs.points.rows import Point, points, unix
+from telegraf_cvmfs.points.schema import PUBLISH, REPO, SCRAPE, SERVER
 
 SCHEMA = 1
 

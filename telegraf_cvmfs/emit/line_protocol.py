@@ -24,8 +24,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from telegraf_cvmfs.model import Run
-from telegraf_cvmfs.points import EPOCH, Point, points
-from telegraf_cvmfs.schema import Value
+from telegraf_cvmfs.points.rows import EPOCH, Point, points
+from telegraf_cvmfs.points.schema import Value
 
 STRING_LIMIT = 64 * 1024
 """Bytes of UTF-8 that InfluxDB keeps in a string field; what is longer is cut."""

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from telegraf_cvmfs.emit.line_protocol import number, tame, writable
 from telegraf_cvmfs.model import Run
-from telegraf_cvmfs.points import Point, points
-from telegraf_cvmfs.schema import FIELDS, PUBLISH, REPO, SERVER, Field
+from telegraf_cvmfs.points.rows import Point, points
+from telegraf_cvmfs.points.schema import FIELDS, PUBLISH, REPO, SERVER, Field
 
 SUFFIXES: Mapping[str, str] = {"": "", "s": "_seconds", "bytes": "_bytes", "unix time": "_timestamp_seconds"}
 

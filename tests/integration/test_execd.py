@@ -15,7 +15,7 @@ import pytest
 from integration.influxdb import InfluxDB
 from integration.shipped import AGENT, FOLDER
 from integration.telegraf import Finished, run
-from telegraf_cvmfs.schema import FIELDS
+from telegraf_cvmfs.points.schema import FIELDS
 
 SAMPLE = FOLDER / "sample-execd.conf"
 INTO_INFLUXDB: list[str | Path] = ["--config", AGENT, "--config", FOLDER / "outputs" / "influxdb1.conf"]

@@ -18,7 +18,7 @@ from integration.influxdb2 import BUCKET, Done, InfluxDB2
 from integration.shipped import FOLDER, INTO_INFLUXDB_2, PLUGIN
 from integration.telegraf import run
 from integration.test_rules import Alerting
-from telegraf_cvmfs.schema import FIELDS
+from telegraf_cvmfs.points.schema import FIELDS
 
 AS_WRITER = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb-writer.conf"]
 LATE = timedelta(seconds=30)

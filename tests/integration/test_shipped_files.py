@@ -25,7 +25,7 @@ from integration.shipped import (
     SAMPLE,
 )
 from integration.telegraf import run
-from telegraf_cvmfs.schema import FIELDS
+from telegraf_cvmfs.points.schema import FIELDS
 
 LINE = "cvmfs_scrape,fleet=a repos=1i"
 

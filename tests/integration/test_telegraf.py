@@ -13,7 +13,7 @@ import pytest
 from integration.influxdb import InfluxDB, Row
 from integration.shipped import INTO_INFLUXDB_1
 from integration.telegraf import Finished, parse, run
-from telegraf_cvmfs.schema import FIELDS, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, TAGS
 
 RUNS = 3
 TYPES = {int: "integer", float: "float", str: "string"}  # in InfluxDB's words

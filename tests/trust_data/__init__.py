@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from wire_data import served
 
-from telegraf_cvmfs.blacklist import Blacklist
 from telegraf_cvmfs.demo.signing import SHA1_DIGEST_INFO, Keys, content_hash, make_keys, sign_letter
-from telegraf_cvmfs.masterkey import MasterKey
 from telegraf_cvmfs.model import Key, ParseError, Reading, Result, Signature, Trust
-from telegraf_cvmfs.trust import Chain, verify
+from telegraf_cvmfs.trust.blacklist import Blacklist
+from telegraf_cvmfs.trust.chain import Chain, verify
+from telegraf_cvmfs.trust.masterkey import MasterKey
 from telegraf_cvmfs.wire.manifest import parse_manifest
 from telegraf_cvmfs.wire.whitelist import parse_whitelist
 

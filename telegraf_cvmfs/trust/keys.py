@@ -8,10 +8,10 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from telegraf_cvmfs.blacklist import Blacklist
-from telegraf_cvmfs.masterkey import MasterKey
 from telegraf_cvmfs.model import ConfigError, Fleet, Replica, RootCatalogState, Signature, Trust
-from telegraf_cvmfs.trust import Chain, verify
+from telegraf_cvmfs.trust.blacklist import Blacklist
+from telegraf_cvmfs.trust.chain import Chain, verify
+from telegraf_cvmfs.trust.masterkey import MasterKey
 
 LONGEST_KEY_FILE = 1 << 16  # bytes; a genuine one has less than one KiB
 LONGEST_BLACKLIST = 1 << 22  # bytes

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from telegraf_cvmfs.blacklist import Blacklist
-from telegraf_cvmfs.certificate import Certificate, read_certificate
-from telegraf_cvmfs.masterkey import MasterKey
 from telegraf_cvmfs.model import Key, Letter, Manifest, ParseError, Reading, Result, Signature, Trust, Whitelist
-from telegraf_cvmfs.rsa import signs_digest, signs_text
+from telegraf_cvmfs.trust.blacklist import Blacklist
+from telegraf_cvmfs.trust.certificate import Certificate, read_certificate
+from telegraf_cvmfs.trust.masterkey import MasterKey
+from telegraf_cvmfs.trust.rsa import signs_digest, signs_text
 from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
 from telegraf_cvmfs.wire.manifest import path_of
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from telegraf_cvmfs.memory import Memory, Publication, Remembered, remember
+from telegraf_cvmfs.memory.value import Memory, Publication, Remembered, remember
 from telegraf_cvmfs.model import Entry, Run
 from telegraf_cvmfs.wire.repositories import is_repository_name, is_served_path
 

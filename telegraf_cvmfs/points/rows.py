@@ -23,7 +23,7 @@ from telegraf_cvmfs.model import (
     ServerVerdict,
     Stratum,
 )
-from telegraf_cvmfs.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, Value
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, Value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -1,0 +1,1 @@
+"""What earlier runs saw: a value, and the file in which it lies between them."""

@@ -1,0 +1,1 @@
+"""Would a client accept what is served: keys, certificates, blacklists, and the chain that they make."""
