@@ -114,7 +114,7 @@ def _round(
     answered: Callable[[], None] = lambda: None,
 ) -> None:
     """One run from the fleet to its printed text; what is worth remembering is kept."""
-    from telegraf_cvmfs.assess import assess
+    from telegraf_cvmfs.assess.verdicts import assess
     from telegraf_cvmfs.net.fetch import Network
     from telegraf_cvmfs.run import scrape
 

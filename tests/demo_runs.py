@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from unittest import mock
 
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.demo import DemoFleet, faults, server
 from telegraf_cvmfs.demo.inventory import repositories
 from telegraf_cvmfs.demo.repository import Repository, Revision, manifest, object_path, objects, whitelist

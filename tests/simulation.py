@@ -19,7 +19,7 @@ from typing import TypeVar
 from strata import FakeNetwork, Served, down
 
 from telegraf_cvmfs import run
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.fleet.targets import remembered_replicas
 from telegraf_cvmfs.memory import file as memory_file
 from telegraf_cvmfs.memory.value import Memory, remember

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, Server, Traffic
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Fetch

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import MANIFEST, NOW, S0, S1, S1_NL, STATUS, WHITELIST, missed, ok, replica, server
 
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.memory.value import NOTHING, Memory, Remembered
 from telegraf_cvmfs.model import (
     FINDINGS,

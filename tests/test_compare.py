@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runs import MANIFEST, NOW, S0, S1, S1_NL, missed, ok, replica, server
 
-from telegraf_cvmfs.compare import Comparison, compare
+from telegraf_cvmfs.assess.compare import Comparison, compare
 from telegraf_cvmfs.model import Fleet, Listed, Replica, Result, Role, Scrape, Server
 
 SYNC = Server("http://sync.tld", "sync.tld", Role.SYNC)

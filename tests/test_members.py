@@ -23,7 +23,7 @@ from hostile import LIST, Behaviour, Talk, head, page, path_of
 from hostile import Server as Machine
 
 from telegraf_cvmfs import members
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.emit import human, json_document, line_protocol, prometheus
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.memory.value import NOTHING, Memory, remember

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from runs import MANIFEST, NOW, S0, S1, S1_NL, STATUS, WHITELIST, missed, ok
 
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.fleet.targets import listed_replicas, remembered_replicas
 from telegraf_cvmfs.memory import file as memory_file
 from telegraf_cvmfs.memory.value import MOST_PUBLICATIONS, NOTHING, Memory, Publication, Remembered, remember

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hostile import LIST, Behaviour, Server, Talk, head, page, path_of, refuses
 
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.emit import json_document
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.memory.value import NOTHING, Memory, remember

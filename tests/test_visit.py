@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 from strata import FakeNetwork, Served, down, run_of
 
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.model import (
     Answer,
     Backend,

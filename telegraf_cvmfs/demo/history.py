@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.demo.fleet import KEY, DemoFleet
 from telegraf_cvmfs.demo.life import missing
 from telegraf_cvmfs.demo.rhythm import EPOCH

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from telegraf_cvmfs.assess import assess
+from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.processes import myself
 from telegraf_cvmfs.emit import emitter

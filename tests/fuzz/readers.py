@@ -16,10 +16,10 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
+from telegraf_cvmfs.assess.replica import FIRST_SNAPSHOT_FACTOR
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.fleet import values
 from telegraf_cvmfs.model import ConfigError, Fleet, Manifest, ParseError, Whitelist
-from telegraf_cvmfs.replica_checks import FIRST_SNAPSHOT_FACTOR
 from telegraf_cvmfs.wire import geoapi, letter, manifest, repositories, status, whitelist
 from telegraf_cvmfs.words.duration import in_words
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from telegraf_cvmfs.compare import Comparison, manifest_of
-from telegraf_cvmfs.finding import not_known, too_long
+from telegraf_cvmfs.assess.compare import Comparison, manifest_of
+from telegraf_cvmfs.assess.finding import not_known, too_long
 from telegraf_cvmfs.model import (
     Backend,
     Finding,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from telegraf_cvmfs.finding import not_known, too_long
+from telegraf_cvmfs.assess.finding import not_known, too_long
 from telegraf_cvmfs.model import (
     Backend,
     Finding,

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from telegraf_cvmfs.compare import Comparison, compare, members_differ
-from telegraf_cvmfs.finding import too_long
+from telegraf_cvmfs.assess.compare import Comparison, compare, members_differ
+from telegraf_cvmfs.assess.finding import too_long
+from telegraf_cvmfs.assess.replica import Case, checks_for
+from telegraf_cvmfs.assess.server import gave_no_answer, server_findings
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import (
     FINDINGS,
@@ -29,8 +31,6 @@ from telegraf_cvmfs.model import (
     Trust,
     worst,
 )
-from telegraf_cvmfs.replica_checks import Case, checks_for
-from telegraf_cvmfs.server_checks import gave_no_answer, server_findings
 
 Judge = Callable[[Replica, datetime], Trust | None]
 
