@@ -116,7 +116,7 @@ def _round(
     """One run from the fleet to its printed text; what is worth remembering is kept."""
     from telegraf_cvmfs.assess.verdicts import assess
     from telegraf_cvmfs.net.fetch import Network
-    from telegraf_cvmfs.run import scrape
+    from telegraf_cvmfs.scrape.visits import scrape
 
     deadline.shorten(fleet.deadline.total_seconds())
     began = time.monotonic()
@@ -272,7 +272,7 @@ def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
     from telegraf_cvmfs.check import check, telegraf_settings
     from telegraf_cvmfs.net.fetch import Network
-    from telegraf_cvmfs.run import knock
+    from telegraf_cvmfs.scrape.visits import knock
     from telegraf_cvmfs.trust.keys import Keyring
 
     with _fleet(options) as fleet:

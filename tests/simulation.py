@@ -18,7 +18,6 @@ from typing import TypeVar
 
 from strata import FakeNetwork, Served, down
 
-from telegraf_cvmfs import run
 from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.fleet.targets import remembered_replicas
 from telegraf_cvmfs.memory import file as memory_file
@@ -44,6 +43,7 @@ from telegraf_cvmfs.model import (
     Stratum,
     Whitelist,
 )
+from telegraf_cvmfs.scrape import visits as run
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)

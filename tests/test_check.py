@@ -21,7 +21,7 @@ from telegraf_cvmfs.demo.signing import make_keys
 from telegraf_cvmfs.model import Backend, Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.run import knock
+from telegraf_cvmfs.scrape.visits import knock
 
 SHIPPED = Path(__file__).parents[1] / "telegraf"
 NOBODY = 65534
@@ -241,7 +241,7 @@ def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str
         script = (
             "import telegraf_cvmfs.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.check, telegraf_cvmfs.net.fetch\n"
         )
-        script += "import telegraf_cvmfs.run, telegraf_cvmfs.execd, telegraf_cvmfs.memory.file\n"
+        script += "import telegraf_cvmfs.scrape.visits, telegraf_cvmfs.execd, telegraf_cvmfs.memory.file\n"
         done = subprocess.run(
             [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],
             env=environment(HOME="/nonexistent"),

@@ -30,7 +30,7 @@ from telegraf_cvmfs.model import Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.names import Names
-from telegraf_cvmfs.run import scrape
+from telegraf_cvmfs.scrape.visits import scrape
 
 LINES = 52  # that the demo fleet comes to
 PATIENCE = 20.0  # seconds for a batch; it takes a tenth of one on an idle machine

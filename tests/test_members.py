@@ -22,7 +22,6 @@ from cryptography.x509.oid import NameOID
 from hostile import LIST, Behaviour, Talk, head, page, path_of
 from hostile import Server as Machine
 
-from telegraf_cvmfs import members
 from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.emit import human, json_document, line_protocol, prometheus
 from telegraf_cvmfs.fleet import file as fleet_file
@@ -32,7 +31,8 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import REPO, SERVER
-from telegraf_cvmfs.run import scrape
+from telegraf_cvmfs.scrape import members
+from telegraf_cvmfs.scrape.visits import scrape
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 NAME, REPOSITORY = "stratum.example", "software.example"

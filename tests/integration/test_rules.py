@@ -31,12 +31,12 @@ from test_testcases import TESTCASES, strata_of
 from test_testcases import fleet_of as case_fleet
 
 from integration.influxdb import InfluxDB
-from telegraf_cvmfs import run
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.emit import line_protocol
 from telegraf_cvmfs.model import FINDINGS, Answer, FetchError, Health, Result, Run, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Fetch
+from telegraf_cvmfs.scrape import visits as run
 from telegraf_cvmfs.words.duration import duration
 
 INTERVAL = 5 * MINUTE

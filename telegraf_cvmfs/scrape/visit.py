@@ -14,25 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
-from telegraf_cvmfs.allowance import Allowance
-from telegraf_cvmfs.documents import (
-    DETAILS,
-    LARGEST_CERTIFICATE,
-    LARGEST_MANIFEST,
-    LAST_SNAPSHOT,
-    LISTING,
-    META,
-    Document,
-    beside,
-    certificate_url,
-    complete,
-    details,
-    manifest_of,
-    root_catalog_url,
-)
-from telegraf_cvmfs.door import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
 from telegraf_cvmfs.fleet.targets import listed_replicas, named_replicas, remembered_replicas
-from telegraf_cvmfs.geoapi import probe_geoapi
 from telegraf_cvmfs.memory.value import Memory
 from telegraf_cvmfs.model import (
     Backend,
@@ -51,6 +33,24 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.workers import side_by_side
+from telegraf_cvmfs.scrape.allowance import Allowance
+from telegraf_cvmfs.scrape.documents import (
+    DETAILS,
+    LARGEST_CERTIFICATE,
+    LARGEST_MANIFEST,
+    LAST_SNAPSHOT,
+    LISTING,
+    META,
+    Document,
+    beside,
+    certificate_url,
+    complete,
+    details,
+    manifest_of,
+    root_catalog_url,
+)
+from telegraf_cvmfs.scrape.geoapi import probe_geoapi
+from telegraf_cvmfs.scrape.reader import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
 from telegraf_cvmfs.wire.letter import is_object
 
 T = TypeVar("T")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from telegraf_cvmfs.documents import NameMismatchError
 from telegraf_cvmfs.model import Answer, FetchError, ParseError, Reading, Result
 from telegraf_cvmfs.net.fetch import Fetch
+from telegraf_cvmfs.scrape.documents import NameMismatchError
 
 T = TypeVar("T")
 

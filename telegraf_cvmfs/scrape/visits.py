@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from telegraf_cvmfs.allowance import Allowance
-from telegraf_cvmfs.door import Complain
-from telegraf_cvmfs.members import all_members
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.workers import side_by_side
-from telegraf_cvmfs.visit import Doubt, Past, Visit
+from telegraf_cvmfs.scrape.allowance import Allowance
+from telegraf_cvmfs.scrape.members import all_members
+from telegraf_cvmfs.scrape.reader import Complain
+from telegraf_cvmfs.scrape.visit import Doubt, Past, Visit
 
 
 def scrape(

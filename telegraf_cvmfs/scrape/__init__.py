@@ -1,0 +1,1 @@
+"""What to ask a server, in which order, and what to make of the answers."""
