@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection
 from telegraf_cvmfs.model import Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scrape.visits import scrape
+from telegraf_cvmfs.scraping.visits import scrape
 
 SERVERS, REPOSITORIES, CONNECTIONS, ROUNDS = 5, 100, 8, 3
 NAMES = [f"repo{number:03}.example.org" for number in range(REPOSITORIES)]

@@ -23,7 +23,7 @@ def entry() -> NoReturn:
 
     import sys  # noqa: PLC0415
 
-    from telegraf_cvmfs.cli import main  # noqa: PLC0415
+    from telegraf_cvmfs.command.cli import main  # noqa: PLC0415
 
     os._exit(main(sys.argv[1:], deadline))
 

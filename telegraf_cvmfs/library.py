@@ -28,7 +28,7 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network, Resolve, system_resolve
-from telegraf_cvmfs.scrape.visits import scrape as visit_all
+from telegraf_cvmfs.scraping.visits import scrape as visit_all
 
 __all__ = ["GeoAPIStatus", "Repository", "Server", "scrape", "scrape_server", "set_log_level"]
 

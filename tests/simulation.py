@@ -43,7 +43,7 @@ from telegraf_cvmfs.model import (
     Stratum,
     Whitelist,
 )
-from telegraf_cvmfs.scrape import visits as run
+from telegraf_cvmfs.scraping import visits
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -335,7 +335,7 @@ class Monitor:
         """One run, document by document."""
         said: list[str] = []
         network = FakeNetwork(served(world))
-        seen = run.scrape(fleet, world.now, network, said.append, memory=self.memory)  # type: ignore[arg-type]
+        seen = visits.scrape(fleet, world.now, network, said.append, memory=self.memory)  # type: ignore[arg-type]
         assert not said, said
         return self.judge(seen)
 

@@ -11,7 +11,7 @@ from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, Server, Traffic
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Fetch
-from telegraf_cvmfs.scrape.visits import scrape
+from telegraf_cvmfs.scraping.visits import scrape
 
 Served = bytes | Answer | Exception
 

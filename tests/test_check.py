@@ -15,13 +15,13 @@ import hostile
 import pytest
 from commands import environment, run
 
-from telegraf_cvmfs.check import LONGEST_LINE, check, telegraf_settings
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.signing import make_keys
+from telegraf_cvmfs.doctor.servers import LONGEST_LINE, check, telegraf_settings
 from telegraf_cvmfs.model import Backend, Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scrape.visits import knock
+from telegraf_cvmfs.scraping.visits import knock
 
 SHIPPED = Path(__file__).parents[1] / "telegraf"
 NOBODY = 65534
@@ -222,7 +222,7 @@ def test_a_memory_that_cannot_be_written_is_told_with_what_to_do() -> None:
 AS_NOBODY = """
 import os, sys
 os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
-from telegraf_cvmfs.cli import main
+from telegraf_cvmfs.command.cli import main
 code = main(sys.argv[1:])
 sys.stdout.flush()
 os._exit(code)
@@ -238,10 +238,8 @@ def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str
         for folder in (tmp_path, tmp_path / "keys", *tmp_path.parents[:2]):
             folder.chmod(folder.stat().st_mode | 0o755)
         # everything is imported before the change of user, who may have no way to this Python
-        script = (
-            "import telegraf_cvmfs.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.check, telegraf_cvmfs.net.fetch\n"
-        )
-        script += "import telegraf_cvmfs.scrape.visits, telegraf_cvmfs.execd, telegraf_cvmfs.memory.file\n"
+        script = "import telegraf_cvmfs.command.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.doctor.servers, telegraf_cvmfs.net.fetch\n"
+        script += "import telegraf_cvmfs.scraping.visits, telegraf_cvmfs.fleet.watched, telegraf_cvmfs.memory.file\n"
         done = subprocess.run(
             [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],
             env=environment(HOME="/nonexistent"),

@@ -263,7 +263,7 @@ def test_the_demo_command_serves_until_it_is_told_to_stop() -> None:
 
 def test_nothing_heavy_is_imported_on_the_way_of_exec(fleet_file: Path) -> None:
     code = (
-        "import sys, telegraf_cvmfs.cli as cli\n"
+        "import sys, telegraf_cvmfs.command.cli as cli\n"
         f"code = cli.main(['--config', {str(fleet_file)!r}])\n"
         "heavy = {'rich', 'influxdb_client', 'asyncio', 'logging.config', 'telegraf_cvmfs.demo',\n"
         "         'telegraf_cvmfs.library', 'telegraf_cvmfs.emit.human', 'concurrent.futures.thread'}\n"

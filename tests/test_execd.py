@@ -22,15 +22,15 @@ import pytest
 from commands import PRINTED, command, environment
 from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
+from telegraf_cvmfs.command.execd import Rounds
 from telegraf_cvmfs.demo import DemoFleet
-from telegraf_cvmfs.execd import Rounds
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.fleet.watched import FleetFile
 from telegraf_cvmfs.model import Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.names import Names
-from telegraf_cvmfs.scrape.visits import scrape
+from telegraf_cvmfs.scraping.visits import scrape
 
 LINES = 52  # that the demo fleet comes to
 PATIENCE = 20.0  # seconds for a batch; it takes a tenth of one on an idle machine

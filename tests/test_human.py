@@ -28,6 +28,7 @@ from runs import (
     server,
 )
 
+from telegraf_cvmfs.command.progress import progress
 from telegraf_cvmfs.emit.human import render
 from telegraf_cvmfs.emit.phrases import size
 from telegraf_cvmfs.model import (
@@ -43,7 +44,6 @@ from telegraf_cvmfs.model import (
     Status,
     Whitelist,
 )
-from telegraf_cvmfs.progress import progress
 from telegraf_cvmfs.words.duration import in_words
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*m")

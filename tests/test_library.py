@@ -44,7 +44,7 @@ def test_the_public_names_are_those_of_the_contract() -> None:
 
 
 def test_scrape_is_a_function_whatever_was_imported_before() -> None:
-    code = "import telegraf_cvmfs.cli, telegraf_cvmfs.scrape.visit; from telegraf_cvmfs import scrape; print(callable(scrape))"
+    code = "import telegraf_cvmfs.command.cli, telegraf_cvmfs.scraping.visit; from telegraf_cvmfs import scrape; print(callable(scrape))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
 

@@ -31,8 +31,8 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import REPO, SERVER
-from telegraf_cvmfs.scrape import members
-from telegraf_cvmfs.scrape.visits import scrape
+from telegraf_cvmfs.scraping import members
+from telegraf_cvmfs.scraping.visits import scrape
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 NAME, REPOSITORY = "stratum.example", "software.example"

@@ -22,8 +22,8 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.points.rows import points
 from telegraf_cvmfs.points.schema import REPO
-from telegraf_cvmfs.scrape.visit import Doubt
-from telegraf_cvmfs.scrape.visits import scrape
+from telegraf_cvmfs.scraping.visit import Doubt
+from telegraf_cvmfs.scraping.visits import scrape
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from commands import command, environment, run
 
-from telegraf_cvmfs import options
+from telegraf_cvmfs.command import options
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.fleet import public
 from telegraf_cvmfs.fleet.file import SECTIONS, parse

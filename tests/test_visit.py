@@ -29,7 +29,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.scrape.visits import scrape
+from telegraf_cvmfs.scraping.visits import scrape
 from telegraf_cvmfs.wire.geoapi import CANONICAL_ORIGIN, CANONICAL_SERVERS
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)

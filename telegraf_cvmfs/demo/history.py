@@ -17,7 +17,7 @@ from telegraf_cvmfs.memory.file import State
 from telegraf_cvmfs.model import Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scrape.visits import scrape
+from telegraf_cvmfs.scraping.visits import scrape
 from telegraf_cvmfs.trust.keys import Keyring
 
 

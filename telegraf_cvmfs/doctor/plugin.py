@@ -21,7 +21,7 @@ from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scrape.visits import scrape
+from telegraf_cvmfs.scraping.visits import scrape
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.words.duration import in_words
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from telegraf_cvmfs.check import telegraf_settings
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
+from telegraf_cvmfs.doctor.servers import telegraf_settings
 from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, has_outputs
 from telegraf_cvmfs.words.duration import in_words
 from telegraf_cvmfs.words.text import listed

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from telegraf_cvmfs.check import NAMES
+from telegraf_cvmfs.doctor.servers import NAMES
 from telegraf_cvmfs.words.duration import duration
 
 INTERVAL = timedelta(seconds=10)

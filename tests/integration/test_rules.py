@@ -36,7 +36,7 @@ from telegraf_cvmfs.emit import line_protocol
 from telegraf_cvmfs.model import FINDINGS, Answer, FetchError, Health, Result, Run, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Fetch
-from telegraf_cvmfs.scrape import visits as run
+from telegraf_cvmfs.scraping import visits
 from telegraf_cvmfs.words.duration import duration
 
 INTERVAL = 5 * MINUTE
@@ -254,7 +254,7 @@ class Hanging(FakeNetwork):
 def hurried(world: World, monitor: Monitor, now: datetime) -> Run:
     world.advance(now)
     network, said = Hanging(served(world), deadline=Deadline(0.3), hangs="a"), list[str]()
-    seen = run.scrape(fleet_of(world), now, network, said.append, memory=monitor.memory)  # type: ignore[arg-type]
+    seen = visits.scrape(fleet_of(world), now, network, said.append, memory=monitor.memory)  # type: ignore[arg-type]
     assert (seen.deadline_hit, said) == (True, [])
     return monitor.judge(seen)
 
@@ -384,7 +384,7 @@ class Year:
         }
         network = FakeNetwork(late)
         fleet, said = fleet_of(self.world), list[str]()
-        seen = run.scrape(fleet, now, network, said.append, memory=self.monitor.memory)  # type: ignore[arg-type]
+        seen = visits.scrape(fleet, now, network, said.append, memory=self.monitor.memory)  # type: ignore[arg-type]
         assert said == []
         return self.monitor.judge(seen)
 

@@ -33,8 +33,8 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.workers import side_by_side
-from telegraf_cvmfs.scrape.allowance import Allowance
-from telegraf_cvmfs.scrape.documents import (
+from telegraf_cvmfs.scraping.allowance import Allowance
+from telegraf_cvmfs.scraping.documents import (
     DETAILS,
     LARGEST_CERTIFICATE,
     LARGEST_MANIFEST,
@@ -49,8 +49,8 @@ from telegraf_cvmfs.scrape.documents import (
     manifest_of,
     root_catalog_url,
 )
-from telegraf_cvmfs.scrape.geoapi import probe_geoapi
-from telegraf_cvmfs.scrape.reader import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
+from telegraf_cvmfs.scraping.geoapi import probe_geoapi
+from telegraf_cvmfs.scraping.reader import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
 from telegraf_cvmfs.wire.letter import is_object
 
 T = TypeVar("T")

@@ -11,10 +11,10 @@ from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.workers import side_by_side
-from telegraf_cvmfs.scrape.allowance import Allowance
-from telegraf_cvmfs.scrape.members import all_members
-from telegraf_cvmfs.scrape.reader import Complain
-from telegraf_cvmfs.scrape.visit import Doubt, Past, Visit
+from telegraf_cvmfs.scraping.allowance import Allowance
+from telegraf_cvmfs.scraping.members import all_members
+from telegraf_cvmfs.scraping.reader import Complain
+from telegraf_cvmfs.scraping.visit import Doubt, Past, Visit
 
 
 def scrape(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from telegraf_cvmfs.model import GeoAPI, GeoAPIStatus, Listed, Replica, Result, Role, Server
-from telegraf_cvmfs.scrape.documents import LARGEST_ORDER
-from telegraf_cvmfs.scrape.reader import Door
+from telegraf_cvmfs.scraping.documents import LARGEST_ORDER
+from telegraf_cvmfs.scraping.reader import Door
 from telegraf_cvmfs.wire.geoapi import geo_path, judge_order, parse_order, question
 
 

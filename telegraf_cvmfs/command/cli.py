@@ -19,10 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from telegraf_cvmfs.command.options import ENVIRONMENT, parse
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.options import ENVIRONMENT, parse
 
 if TYPE_CHECKING:
     from telegraf_cvmfs.memory.file import State
@@ -75,7 +75,7 @@ def _once(options: argparse.Namespace, deadline: Deadline) -> int:
 
 def _execd(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends."""
-    from telegraf_cvmfs.execd import Rounds
+    from telegraf_cvmfs.command.execd import Rounds
     from telegraf_cvmfs.net.names import Names
     from telegraf_cvmfs.trust.keys import Keyring
 
@@ -116,7 +116,7 @@ def _round(
     """One run from the fleet to its printed text; what is worth remembering is kept."""
     from telegraf_cvmfs.assess.verdicts import assess
     from telegraf_cvmfs.net.fetch import Network
-    from telegraf_cvmfs.scrape.visits import scrape
+    from telegraf_cvmfs.scraping.visits import scrape
 
     deadline.shorten(fleet.deadline.total_seconds())
     began = time.monotonic()
@@ -270,9 +270,9 @@ def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
 
 def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
-    from telegraf_cvmfs.check import check, telegraf_settings
+    from telegraf_cvmfs.doctor.servers import check, telegraf_settings
     from telegraf_cvmfs.net.fetch import Network
-    from telegraf_cvmfs.scrape.visits import knock
+    from telegraf_cvmfs.scraping.visits import knock
     from telegraf_cvmfs.trust.keys import Keyring
 
     with _fleet(options) as fleet:
@@ -352,7 +352,7 @@ def _complainer(options: argparse.Namespace) -> Callable[[str], None]:
 def _progress(fleet: Fleet, options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
     """A progress bar for a person who waits at a terminal; nothing otherwise."""
     if options.format == "human" and not options.quiet and sys.stderr.isatty():
-        from telegraf_cvmfs.progress import progress
+        from telegraf_cvmfs.command.progress import progress
 
         with progress(len(fleet.servers)) as tick:
             yield tick

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from telegraf_cvmfs.model import Answer, FetchError, ParseError, Reading, Result
 from telegraf_cvmfs.net.fetch import Fetch
-from telegraf_cvmfs.scrape.documents import NameMismatchError
+from telegraf_cvmfs.scraping.documents import NameMismatchError
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""The command: options, the terminal, exit codes, execd; the only print and the only clock."""
