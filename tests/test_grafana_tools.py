@@ -471,7 +471,7 @@ def test_relay_is_handed_its_own_arguments(tools: Tools) -> None:
         seen.append(list(arguments))
         return 7
 
-    tools.patch.setitem(sys.modules, "grafana.tools.relay", types.SimpleNamespace(main=relay))
+    tools.patch.setitem(sys.modules, "grafana.relay", types.SimpleNamespace(main=relay))
     assert tools.run("relay", "--config", "x").code == 7
     assert seen == [["--config", "x"]]
 

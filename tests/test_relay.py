@@ -26,17 +26,17 @@ import requests
 from relay_receivers import HOOK, PASSWORD, TOKEN, Fault, Post, Taken, chat, mail_server, make_certificate
 from test_relay_alert import DOCUMENTED, HOSTILE
 
-from grafana.tools.relay import outbox
-from grafana.tools.relay import server as server_module
-from grafana.tools.relay.command import main
-from grafana.tools.relay.config import Chat, Config, Mail, Matrix, Receiver
-from grafana.tools.relay.damping import Damping
-from grafana.tools.relay.log import Log
-from grafana.tools.relay.message import Kind, Message, News, compose
-from grafana.tools.relay.outbox import Outcome, Result
-from grafana.tools.relay.receivers import sender
-from grafana.tools.relay.server import LARGEST_BODY, MOST_CONNECTIONS, Server
-from grafana.tools.relay.service import Relay
+from grafana.relay import outbox
+from grafana.relay import server as server_module
+from grafana.relay.command import main
+from grafana.relay.config import Chat, Config, Mail, Matrix, Receiver
+from grafana.relay.damping import Damping
+from grafana.relay.log import Log
+from grafana.relay.message import Kind, Message, News, compose
+from grafana.relay.outbox import Outcome, Result
+from grafana.relay.receivers import sender
+from grafana.relay.server import LARGEST_BODY, MOST_CONNECTIONS, Server
+from grafana.relay.service import Relay
 
 ROOT = Path(__file__).parents[1]
 SECRET = "a-secret-of-thirty-two-characters"  # noqa: S105
@@ -110,7 +110,7 @@ def running(settings: Config, log: Log | None = None) -> Iterator[Running]:
 
 
 def message(summary: str = "behind", count: int = 1) -> Message:
-    from grafana.tools.relay.alert import read  # noqa: PLC0415
+    from grafana.relay.alert import read  # noqa: PLC0415
 
     document = notification(count=count)
     document["alerts"][0]["annotations"]["summary"] = summary
@@ -173,7 +173,7 @@ def test_a_line_break_in_an_alert_makes_no_header_of_a_mail() -> None:
     document["alerts"][0]["labels"] |= dict.fromkeys(
         ("finding", "server", "severity"), f"x\r\nBcc: evil@example.org\r\n{HOSTILE}"
     )
-    from grafana.tools.relay.alert import read  # noqa: PLC0415
+    from grafana.relay.alert import read  # noqa: PLC0415
 
     hostile = [News(report.alert, Kind.FIRING) for report in read(json.dumps(document).encode()).reports]
     with mail_server() as post:

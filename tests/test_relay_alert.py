@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grafana.tools.relay import wording
-from grafana.tools.relay.alert import Alert, PayloadError, clean, read, web_address
-from grafana.tools.relay.message import Kind, Message, News, compose, test_message
-from grafana.tools.relay.wording import MATRIX_HTML, MATRIX_PLAIN, MATTERMOST, PLAIN, SLACK, Style
+from grafana.relay import wording
+from grafana.relay.alert import Alert, PayloadError, clean, read, web_address
+from grafana.relay.message import Kind, Message, News, compose, test_message
+from grafana.relay.wording import MATRIX_HTML, MATRIX_PLAIN, MATTERMOST, PLAIN, SLACK, Style
 
 test_message.__test__ = False  # type: ignore[attr-defined]  # it makes one, it is none
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from grafana.tools.relay.command import main
-from grafana.tools.relay.config import Chat, Config, ConfigError, Mail, Matrix, load
-from grafana.tools.relay.damping import Damping
+from grafana.relay.command import main
+from grafana.relay.config import Chat, Config, ConfigError, Mail, Matrix, load
+from grafana.relay.damping import Damping
 
 EXAMPLE = Path(__file__).parents[1] / "grafana" / "tools" / "relay.example.toml"
 ENVIRONMENT = {

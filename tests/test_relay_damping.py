@@ -9,10 +9,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grafana.tools.relay import damping, store
-from grafana.tools.relay.alert import Alert, Report
-from grafana.tools.relay.damping import APART, Damping
-from grafana.tools.relay.message import Kind, Message
+from grafana.relay import damping, store
+from grafana.relay.alert import Alert, Report
+from grafana.relay.damping import APART, Damping
+from grafana.relay.message import Kind, Message
 
 MINUTE, HOUR = 60.0, 3600.0
 START = 1_800_000_000.0

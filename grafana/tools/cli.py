@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     if list(arguments[:1]) == ["relay"]:
-        from grafana.tools.relay import main as relay  # noqa: PLC0415  # a daemon: the others start without it
+        from grafana.relay import main as relay  # noqa: PLC0415  # a daemon: the others start without it
 
         return relay(arguments[1:])
     options = parse(arguments)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from grafana.tools.relay.alert import clean
+from grafana.relay.alert import clean
 
 LONGEST_LINE = 600
 SELDOM = 60.0

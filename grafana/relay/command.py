@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from grafana.tools.relay.config import Config, ConfigError, load
-from grafana.tools.relay.log import Log
-from grafana.tools.relay.message import test_message
-from grafana.tools.relay.outbox import Result
-from grafana.tools.relay.receivers import sender
-from grafana.tools.relay.server import Server
-from grafana.tools.relay.service import Relay, run_threads
-from grafana.tools.relay.store import StoreError
+from grafana.relay.config import Config, ConfigError, load
+from grafana.relay.log import Log
+from grafana.relay.message import test_message
+from grafana.relay.outbox import Result
+from grafana.relay.receivers import sender
+from grafana.relay.server import Server
+from grafana.relay.service import Relay, run_threads
+from grafana.relay.store import StoreError
 
 DEFAULT_PATH = Path("/etc/telegraf-cvmfs/relay.toml")
 PAUSE = 0.5

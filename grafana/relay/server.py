@@ -21,10 +21,10 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 
-from grafana.tools.relay.alert import PayloadError
-from grafana.tools.relay.log import Log
-from grafana.tools.relay.service import Relay
-from grafana.tools.relay.store import StoreError
+from grafana.relay.alert import PayloadError
+from grafana.relay.log import Log
+from grafana.relay.service import Relay
+from grafana.relay.store import StoreError
 
 LARGEST_BODY = 1 << 20
 MOST_CONNECTIONS = 32

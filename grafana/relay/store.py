@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grafana.tools.relay.alert import Alert, clean, web_address
-from grafana.tools.relay.damping import MOST_ALERTS, Standing, State
-from grafana.tools.relay.message import Kind, Message, News
-from grafana.tools.relay.outbox import MOST_MESSAGES, Outbox, Parcel
+from grafana.relay.alert import Alert, clean, web_address
+from grafana.relay.damping import MOST_ALERTS, Standing, State
+from grafana.relay.message import Kind, Message, News
+from grafana.relay.outbox import MOST_MESSAGES, Outbox, Parcel
 
 VERSION = 1
 LARGEST = 32 * 1024 * 1024

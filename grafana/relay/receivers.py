@@ -24,11 +24,11 @@ from urllib.parse import quote
 import requests
 from urllib3.exceptions import HTTPError
 
-from grafana.tools.relay import wording
-from grafana.tools.relay.alert import clean
-from grafana.tools.relay.config import Chat, Mail, Matrix, Receiver
-from grafana.tools.relay.message import Message
-from grafana.tools.relay.outbox import TAKEN, Outcome, Result
+from grafana.relay import wording
+from grafana.relay.alert import clean
+from grafana.relay.config import Chat, Mail, Matrix, Receiver
+from grafana.relay.message import Message
+from grafana.relay.outbox import TAKEN, Outcome, Result
 
 TIMEOUT = (5.0, 15.0)
 """Seconds to connect, and to wait for each piece of an answer."""

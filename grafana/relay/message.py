@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from grafana.tools.relay.alert import Alert
+from grafana.relay.alert import Alert
 
 SEVERITIES = ("critical", "error", "high", "warning", "", "low", "info")
 """From the worst on; no severity, and any that is not here, counts as the empty one."""

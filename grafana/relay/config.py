@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grafana.tools.relay import settings
-from grafana.tools.relay.damping import Damping
+from grafana.relay import settings
+from grafana.relay.damping import Damping
 
 LARGEST = 1 << 18
 SHORTEST_SECRET = 16

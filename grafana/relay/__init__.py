@@ -10,6 +10,6 @@ Grafana ─► server ─► alert ─► damping ─► message ─► outbox �
 seconds. `service` ties them together and keeps them in `store`; `command` reads the clock.
 """
 
-from grafana.tools.relay.command import main
+from grafana.relay.command import main
 
 __all__ = ["main"]

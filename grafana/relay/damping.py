@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from grafana.tools.relay.alert import Alert, Report
-from grafana.tools.relay.message import Kind, Message, News, compose
+from grafana.relay.alert import Alert, Report
+from grafana.relay.message import Kind, Message, News, compose
 
 APART = 50.0
 """What is nearer is the same probe: Grafana asks again within seconds when it got no answer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from grafana.tools.relay.message import Message
+from grafana.relay.message import Message
 
 MOST_MESSAGES = 100
 FIRST_PAUSE = 5.0

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from grafana.tools.relay.message import Kind, Message, News
+from grafana.relay.message import Kind, Message, News
 
 BREAK = "\u200b"
 """A space of no width: after an @, no chat reads a name."""

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from grafana.tools.relay import alert, damping, outbox, store
-from grafana.tools.relay.config import Config
-from grafana.tools.relay.log import Log
-from grafana.tools.relay.message import Message, test_message
-from grafana.tools.relay.outbox import Outcome, Parcel, Result
-from grafana.tools.relay.receivers import Sender
-from grafana.tools.relay.wording import when
+from grafana.relay import alert, damping, outbox, store
+from grafana.relay.config import Config
+from grafana.relay.log import Log
+from grafana.relay.message import Message, test_message
+from grafana.relay.outbox import Outcome, Parcel, Result
+from grafana.relay.receivers import Sender
+from grafana.relay.wording import when
 
 TEST_PAUSE = 60.0
 """Grafana's button "Test" is answered at once, but not faster than this."""
