@@ -13,9 +13,8 @@ import pytest
 import yaml
 
 from grafana.generator import rules
-from grafana.generator.rule import in_grafana
-from grafana.generator.rule_patience import PATIENCE
-from grafana.generator.rule_words import SUMMARIES
+from grafana.generator.rules.rule import in_grafana
+from grafana.generator.rules.words import PATIENCE, SUMMARIES
 from telegraf_cvmfs._version import PROJECT_URL
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Health
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, SCRAPE, TAGS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana.generator import influxql, links, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Annotation, Dashboard, Row
-from grafana.generator.fleet import NAMED
+from grafana.generator.dashboards.fleet import NAMED
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING, Curves, Panel, Stat, States, Table
 from grafana.generator.variables import ONE_REPO

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from grafana.generator.rule_patience import MINUTE, PATIENCE, Patience
-from grafana.generator.rule_words import SUMMARIES, description
+from grafana.generator.rules.words import MINUTE, PATIENCE, SUMMARIES, Patience, description
 
 DATASOURCE = "influxdb"
 EXPRESSION = "__expr__"

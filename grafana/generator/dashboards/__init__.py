@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grafana.generator.dashboard import Dashboard
-from grafana.generator.fleet import FLEET
-from grafana.generator.freshness import FRESHNESS
-from grafana.generator.home import HOME
-from grafana.generator.repository import REPOSITORY
-from grafana.generator.server import SERVER_PAGE
-from grafana.generator.trust import TRUST
+from grafana.generator.dashboards.fleet import FLEET
+from grafana.generator.dashboards.freshness import FRESHNESS
+from grafana.generator.dashboards.home import HOME
+from grafana.generator.dashboards.repository import REPOSITORY
+from grafana.generator.dashboards.server import SERVER_PAGE
+from grafana.generator.dashboards.trust import TRUST
 
 DASHBOARDS: tuple[Dashboard, ...] = (HOME, FLEET, SERVER_PAGE, REPOSITORY, TRUST, FRESHNESS)
 

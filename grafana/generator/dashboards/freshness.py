@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana.generator import findings, influxql, links, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
-from grafana.generator.fleet import NAMED
+from grafana.generator.dashboards.fleet import NAMED
 from grafana.generator.panel import NOTHING_FOUND, Curves, Panel, States, Table
 from grafana.generator.variables import REPOS, SERVERS
 from telegraf_cvmfs.points.schema import REPO, SERVER
