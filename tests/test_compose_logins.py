@@ -13,7 +13,7 @@ import requests
 from integration import influxdb2
 from integration.influxdb2 import BUCKET, LOGINS, Done, InfluxDB2
 
-from grafana.generator.interpolation import QueryError
+from grafana.queries.interpolation import QueryError
 from telegraf_cvmfs.doctor.secrecy import basic
 
 NEW = "another-one"

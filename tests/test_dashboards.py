@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from grafana import queries
 from grafana.generator import __main__ as generator
 from grafana.generator import dashboards, influxql, scale
 from grafana.generator.dashboard import Dashboard, Row
-from grafana.generator.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
 from grafana.generator.look import Look
 from grafana.generator.panel import Panel, Stat, Text
+from grafana.queries.__main__ import main as queries
+from grafana.queries.dashboard import _sorted
+from grafana.queries.database import Database
+from grafana.queries.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, GeoAPIStatus, Health, Result, RootCatalogState, Signature
 from telegraf_cvmfs.points.schema import FIELDS, SERVER, TAGS
 
@@ -504,7 +506,7 @@ def test_a_span_that_is_none_is_refused() -> None:
 
 
 def test_a_database_that_does_not_answer_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert queries.main(["--url", "http://127.0.0.1:1"]) == 2
+    assert queries(["--url", "http://127.0.0.1:1"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("InfluxDB at http://127.0.0.1:1 does not answer")
 
@@ -514,18 +516,18 @@ def test_a_file_that_is_no_dashboard_is_one_sentence(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "own.json").write_text(text)
-    assert queries.main(["--folder", str(tmp_path)]) == 2
+    assert queries(["--folder", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "own.json is no dashboard" in line
 
 
 def test_an_empty_folder_is_no_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert queries.main(["--folder", str(tmp_path)]) == 1
+    assert queries(["--folder", str(tmp_path)]) == 1
     assert capsys.readouterr().out == "no dashboards found\n"
 
 
 def test_a_password_is_not_shown() -> None:
-    assert "secret" not in repr(queries.Database("http://x", "cvmfs", "grafana", "secret"))
+    assert "secret" not in repr(Database("http://x", "cvmfs", "grafana", "secret"))
 
 
 def test_the_numbers_of_panels_that_may_be_empty_are_those_in_the_files() -> None:
@@ -540,7 +542,7 @@ def test_the_numbers_of_panels_that_may_be_empty_are_those_in_the_files() -> Non
 @pytest.mark.parametrize(("falling", "order"), [(False, (None, 1, 2)), (True, (2, 1, None))])
 def test_what_has_no_value_is_less_than_anything(falling: bool, order: tuple[int | None, ...]) -> None:
     panel = {"options": {"sortBy": [{"displayName": "lag", "desc": falling}]}}
-    assert queries._sorted(panel, ("time", "lag"), ((0, 1), (0, None), (0, 2))) == tuple((0, lag) for lag in order)
+    assert _sorted(panel, ("time", "lag"), ((0, 1), (0, None), (0, 2))) == tuple((0, lag) for lag in order)
 
 
 def test_a_stat_shows_the_column_that_is_named() -> None:

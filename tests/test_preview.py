@@ -14,7 +14,8 @@ from grafana.preview.drawing import Curve, Plot, bars, curves
 from grafana.preview.frame import _alias
 from grafana.preview.page import page
 from grafana.preview.unit import written
-from grafana.queries import Answer, Series
+from grafana.queries.dashboard import Answer
+from grafana.queries.database import Series
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MS = NOW.timestamp() * 1000

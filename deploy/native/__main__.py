@@ -16,8 +16,10 @@ from typing import NoReturn
 from deploy.native import doctor, executables, logins, notes, stack
 from deploy.native.notes import Part
 from deploy.native.room import CLONE, ENVIRONMENT, Refused, Room, Trouble
-from grafana import queries
-from grafana.generator.interpolation import QueryError
+from grafana.queries.__main__ import report
+from grafana.queries.dashboard import answers
+from grafana.queries.database import Database
+from grafana.queries.interpolation import QueryError
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 LINES = 40  # of each log, unless --lines says otherwise
@@ -109,10 +111,10 @@ def _ask_dashboards(room: Room) -> bool:
     reader = stack.reader(room, notes.read(room))
     _say("\nwhat the dashboards show:\n")
     try:
-        found = queries.answers(queries.Database(reader.url, reader.name, reader.user, reader.password))
+        found = answers(Database(reader.url, reader.name, reader.user, reader.password))
     except QueryError as why:
         raise Trouble(f"the stack runs, but a dashboard cannot be asked: {why}") from why
-    for line in queries.report(found):
+    for line in report(found):
         _say(line)
     _say("")
     silent = sum(not answer.good for answer in found)

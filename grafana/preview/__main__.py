@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from grafana.generator.interpolation import QueryError
 from grafana.preview.browser import PictureError, picture
 from grafana.preview.page import WIDTH, page
-from grafana.queries import FOLDER, Database, answers_of
+from grafana.queries.dashboard import FOLDER, answers_of
+from grafana.queries.database import Database
+from grafana.queries.interpolation import QueryError
 
 ABOUT_ONE = ("cvmfs-server", "cvmfs-repository")
 

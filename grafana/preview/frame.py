@@ -12,7 +12,8 @@ from markdown_it import MarkdownIt
 
 from grafana.preview.appearance import PALETTE, Appearance, Value, appearance, limits
 from grafana.preview.drawing import Curve, Plot, bars, curves
-from grafana.queries import Answer, Series
+from grafana.queries.dashboard import Answer
+from grafana.queries.database import Series
 
 Json = Mapping[str, Any]
 

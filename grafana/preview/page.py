@@ -8,9 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from grafana.generator.interpolation import duration
 from grafana.preview.frame import Scene, frame
-from grafana.queries import Answer
+from grafana.queries.dashboard import Answer
+from grafana.queries.interpolation import duration
 
 WIDTH, MARGIN = 1600, 16  # pixels
 ROW, GAP = 38, 8  # pixels of one of Grafana's units of height, between panels

@@ -18,7 +18,7 @@ import requests
 from compose_file import ROOT, shipped
 
 from deploy.native import logins
-from grafana.queries import Database
+from grafana.queries.database import Database
 from telegraf_cvmfs.doctor.telegraf_files import expanded
 
 PATIENCE = 60.0  # seconds until it must answer, or have ended; on an idle machine it takes about one

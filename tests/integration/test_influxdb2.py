@@ -12,7 +12,8 @@ import pytest
 from commands import run as command
 from compose_file import shipped
 
-from grafana.queries import Answer, Database, answers
+from grafana.queries.dashboard import Answer, answers
+from grafana.queries.database import Database
 from integration.influxdb import InfluxDB
 from integration.influxdb2 import BUCKET, Done, InfluxDB2
 from integration.shipped import FOLDER, INTO_INFLUXDB_2, PLUGIN

@@ -14,7 +14,8 @@ from PIL import Image
 from grafana.preview.__main__ import previews
 from grafana.preview.browser import PictureError, picture
 from grafana.preview.page import WIDTH
-from grafana.queries import FOLDER, Database
+from grafana.queries.dashboard import FOLDER
+from grafana.queries.database import Database
 from integration.influxdb import InfluxDB
 
 PICTURES = Path(__file__).parents[2] / "docs" / "dashboards"

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from grafana import queries
-from grafana.queries import Answer, Database, answers
+from grafana.queries.__main__ import main as queries
+from grafana.queries.dashboard import FOLDER, Answer, answers
+from grafana.queries.database import Database
 from integration.influxdb import InfluxDB
 from integration.shipped import INTO_INFLUXDB_1
 from integration.telegraf import run
@@ -108,14 +109,14 @@ def test_the_program_says_for_each_panel_how_many_rows_it_has(
 ) -> None:
     monkeypatch.setenv("INFLUXDB_URL", filled.database.url)
     monkeypatch.setenv("INFLUXDB_DATABASE", filled.database.name)
-    assert queries.main([]) == 0
+    assert queries([]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines if "panel Servers now " in line] == ["5"]
     assert lines[-1] == f"{len(lines) - 1} questions, 0 without an answer"
 
 
 def test_a_dashboard_as_a_newer_grafana_saves_it_is_read_too(filled: Filled, tmp_path: Path) -> None:
-    page = json.loads((queries.FOLDER / "trust.json").read_text())
+    page = json.loads((FOLDER / "trust.json").read_text())
     for variable in page["templating"]["list"]:
         if variable["type"] == "query":
             variable["query"] = {"query": variable["query"], "refId": "x"}
@@ -128,13 +129,13 @@ def test_a_dashboard_as_a_newer_grafana_saves_it_is_read_too(filled: Filled, tmp
 
 
 def test_an_empty_database_is_no_success(influxdb: InfluxDB, capsys: pytest.CaptureFixture[str]) -> None:
-    assert queries.main(["--url", influxdb.url, "--database", influxdb.create_database()]) == 1
+    assert queries(["--url", influxdb.url, "--database", influxdb.create_database()]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[-1] for line in lines if "panel Servers now " in line] == ["EMPTY"]
 
 
 def test_a_database_that_is_not_there_is_one_sentence(influxdb: InfluxDB, capsys: pytest.CaptureFixture[str]) -> None:
-    assert queries.main(["--url", influxdb.url, "--database", "nowhere"]) == 2
+    assert queries(["--url", influxdb.url, "--database", "nowhere"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "database not found: nowhere" in line
 

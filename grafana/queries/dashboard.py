@@ -1,69 +1,23 @@
-"""Every question of the committed dashboards, asked of an InfluxDB: `python -m grafana.queries`.
-
-Reads the JSON that Grafana reads, gives variables the values that they would have there at first, puts them and the
-macros into each query as Grafana does, and asks over InfluxDB 1's HTTP API, which InfluxDB 2 and 3 have too.
-"""
+"""Every question of a dashboard's JSON, with its variables and macros filled in as Grafana does, and the answers."""
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from grafana.generator.dashboards import may_be_empty
-from grafana.generator.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
+from grafana.queries.database import Database, Series, Value
+from grafana.queries.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
 
-FOLDER = Path(__file__).parent / "dashboards"
-LARGEST = 64 * 1024 * 1024  # bytes of one answer
-PATIENCE = 30.0  # seconds
-
+FOLDER = Path(__file__).parents[1] / "dashboards"
 _QUIET = may_be_empty()
 
 Json = dict[str, Any]
-Value = int | float | str | bool | None
 Choice = str | Sequence[str]
-
-
-@dataclass(frozen=True)
-class Series:
-    """One series of an answer; times are Unix milliseconds."""
-
-    name: str
-    tags: Mapping[str, str]
-    columns: tuple[str, ...]
-    values: tuple[tuple[Value, ...], ...]
-
-
-@dataclass(frozen=True)
-class Database:
-    """Where to ask: the URL of an InfluxDB, a database (or bucket) there, and who may read it."""
-
-    url: str
-    name: str
-    user: str = ""
-    password: str = field(default="", repr=False)
-
-    def ask(self, influxql: str) -> tuple[Series, ...]:
-        """The series that a query gives; a QueryError says what was wrong."""
-        asked = {"db": self.name, "q": influxql, "epoch": "ms"}
-        login = (self.user, self.password) if self.user else None
-        try:
-            url = f"{self.url.rstrip('/')}/query"
-            with requests.Session() as session:
-                session.trust_env = False  # a proxy of the environment would get the login
-                with session.get(url, params=asked, auth=login, timeout=PATIENCE, stream=True) as answer:
-                    body = _body(answer)
-        except (requests.RequestException, OSError) as why:
-            raise QueryError(f"InfluxDB at {self.url} does not answer: {type(why).__name__}") from why
-        return _series(body, answer.status_code, influxql)
 
 
 @dataclass(frozen=True)
@@ -191,45 +145,6 @@ class _Page:
         return Range(self.now - span, self.now, bucket(span, panel.get("maxDataPoints") or self.points, least))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """0: every panel has what it should; 1: one has not; 2: InfluxDB or a dashboard cannot be read."""
-    options = _options().parse_args(arguments)
-    login = (os.environ.get("INFLUXDB_USERNAME", ""), os.environ.get("INFLUXDB_PASSWORD", ""))
-    try:
-        found = answers(Database(options.url, options.database, *login), options.folder)
-    except QueryError as why:
-        sys.stderr.write(f"{why}\n")
-        return 2
-    for line in report(found):
-        sys.stdout.write(f"{line}\n")
-    return 0 if found and all(answer.good for answer in found) else 1
-
-
-def report(found: Sequence[Answer]) -> Iterator[str]:
-    """A table for people: dashboard, panel, rows, and what is the matter where there are none."""
-    names = [(answer.dashboard, f"{answer.kind} {answer.panel_title}") for answer in found]
-    left, right = (max((len(name[side]) for name in names), default=0) for side in (0, 1))
-    for answer, (dashboard, panel) in zip(found, names, strict=True):
-        word = "" if answer.count else f"may be empty: {answer.may_be_empty}" if answer.good else "EMPTY"
-        yield f"{dashboard:<{left}}  {panel:<{right}}  {answer.count:>6}  {word}".rstrip()
-    missing = sum(not answer.good for answer in found)
-    yield f"{len(found)} questions, {missing} without an answer" if found else "no dashboards found"
-
-
-def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m grafana.queries",
-        description="Ask an InfluxDB everything that the dashboards ask, and say which panels stay empty.",
-        epilog="The login is INFLUXDB_USERNAME and INFLUXDB_PASSWORD from the environment, never an option.",
-    )
-    url = os.environ.get("INFLUXDB_URL") or "http://127.0.0.1:8086"
-    database = os.environ.get("INFLUXDB_DATABASE") or "cvmfs"
-    parser.add_argument("--url", default=url, help="of InfluxDB (default: INFLUXDB_URL, or http://127.0.0.1:8086)")
-    parser.add_argument("--database", default=database, help="or bucket (default: INFLUXDB_DATABASE, or cvmfs)")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="with the dashboards (default: the committed ones)")
-    return parser
-
-
 def _read(path: Path) -> Json:
     try:
         page: Json = json.loads(path.read_text(encoding="utf-8"))
@@ -238,29 +153,6 @@ def _read(path: Path) -> Json:
     if not isinstance(page, dict) or not {"uid", "title", "panels", "templating", "annotations", "time"} <= page.keys():
         raise QueryError(f"{path} is no dashboard in Grafana's classic JSON")
     return page
-
-
-def _body(answer: requests.Response) -> bytes:
-    body = b""
-    for part in answer.iter_content(1 << 16):
-        body += part
-        if len(body) > LARGEST:
-            raise QueryError(f"an answer of InfluxDB is larger than {LARGEST} bytes")
-    return body
-
-
-def _series(body: bytes, status: int, query: str) -> tuple[Series, ...]:
-    try:
-        answer = json.loads(body)
-        result = answer.get("results", [{}])[0]
-    except (ValueError, AttributeError, IndexError, TypeError) as why:
-        raise QueryError(f"InfluxDB answered {status} and no JSON, to: {query}") from why
-    if error := answer.get("error") or answer.get("message") or result.get("error"):
-        raise QueryError(f"InfluxDB says {error!r} ({status}), to: {query}")
-    return tuple(
-        Series(one.get("name", ""), one.get("tags", {}), tuple(one["columns"]), tuple(map(tuple, one["values"])))
-        for one in result.get("series", ())
-    )
 
 
 def _table(series: Sequence[Series]) -> tuple[tuple[str, ...], tuple[tuple[Value, ...], ...]]:
@@ -307,7 +199,3 @@ def _panels(panels: Sequence[Json]) -> Iterator[Json]:
     for panel in panels:
         yield panel
         yield from _panels(panel.get("panels", ()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Asks an InfluxDB what the committed dashboards ask it, as Grafana would: `python -m grafana.queries`."""

@@ -1,0 +1,60 @@
+"""Every question of the committed dashboards, asked of an InfluxDB: `python -m grafana.queries`.
+
+Reads the JSON that Grafana reads, gives variables the values that they would have there at first, puts them and the
+macros into each query as Grafana does, and asks over InfluxDB 1's HTTP API, which InfluxDB 2 and 3 have too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from grafana.queries.dashboard import FOLDER, Answer, answers
+from grafana.queries.database import Database
+from grafana.queries.interpolation import QueryError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: every panel has what it should; 1: one has not; 2: InfluxDB or a dashboard cannot be read."""
+    options = _options().parse_args(arguments)
+    login = (os.environ.get("INFLUXDB_USERNAME", ""), os.environ.get("INFLUXDB_PASSWORD", ""))
+    try:
+        found = answers(Database(options.url, options.database, *login), options.folder)
+    except QueryError as why:
+        sys.stderr.write(f"{why}\n")
+        return 2
+    for line in report(found):
+        sys.stdout.write(f"{line}\n")
+    return 0 if found and all(answer.good for answer in found) else 1
+
+
+def report(found: Sequence[Answer]) -> Iterator[str]:
+    """A table for people: dashboard, panel, rows, and what is the matter where there are none."""
+    names = [(answer.dashboard, f"{answer.kind} {answer.panel_title}") for answer in found]
+    left, right = (max((len(name[side]) for name in names), default=0) for side in (0, 1))
+    for answer, (dashboard, panel) in zip(found, names, strict=True):
+        word = "" if answer.count else f"may be empty: {answer.may_be_empty}" if answer.good else "EMPTY"
+        yield f"{dashboard:<{left}}  {panel:<{right}}  {answer.count:>6}  {word}".rstrip()
+    missing = sum(not answer.good for answer in found)
+    yield f"{len(found)} questions, {missing} without an answer" if found else "no dashboards found"
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m grafana.queries",
+        description="Ask an InfluxDB everything that the dashboards ask, and say which panels stay empty.",
+        epilog="The login is INFLUXDB_USERNAME and INFLUXDB_PASSWORD from the environment, never an option.",
+    )
+    url = os.environ.get("INFLUXDB_URL") or "http://127.0.0.1:8086"
+    database = os.environ.get("INFLUXDB_DATABASE") or "cvmfs"
+    parser.add_argument("--url", default=url, help="of InfluxDB (default: INFLUXDB_URL, or http://127.0.0.1:8086)")
+    parser.add_argument("--database", default=database, help="or bucket (default: INFLUXDB_DATABASE, or cvmfs)")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="with the dashboards (default: the committed ones)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
