@@ -1,4 +1,4 @@
-"""The README: every part that the program can produce is what the program produces.
+"""The README and the reference: every part that the program can produce is what the program produces.
 
 `UPDATE_README=1` writes those parts anew.
 """
@@ -27,6 +27,7 @@ from telegraf_cvmfs.words.duration import in_words
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 TYPES = {int: "integer", float: "float", str: "string"}
 
 MEASUREMENTS = {
@@ -60,13 +61,15 @@ MEANINGS = {
 }
 
 
+def document_of(name: str) -> Path:
+    """The one document that has markers of this name."""
+    (document,) = [path for path in DOCUMENTS if f"<!-- begin {name} -->\n" in path.read_text()]
+    return document
+
+
 def part(name: str) -> str:
     """What stands between the markers of this name."""
-    match = re.search(
-        rf"<!-- begin {re.escape(name)} -->\n(.*?)<!-- end {re.escape(name)} -->", README.read_text(), re.DOTALL
-    )
-    assert match, f"the README has no part {name}"
-    return match[1]
+    return document_of(name).read_text().split(f"<!-- begin {name} -->\n")[1].split(f"<!-- end {name} -->")[0]
 
 
 def fenced(kind: str, text: str) -> str:
@@ -175,8 +178,9 @@ def test_a_part_is_what_the_program_produces(name: str) -> None:
     produced = GENERATED[name]()
     if os.environ.get("UPDATE_README") == "1" and steady(part(name)) != steady(produced):
         marked = f"<!-- begin {name} -->\n{part(name)}<!-- end {name} -->"
-        text = README.read_text().replace(marked, f"<!-- begin {name} -->\n{produced}<!-- end {name} -->")
-        README.write_text(text)
+        document = document_of(name)
+        text = document.read_text().replace(marked, f"<!-- begin {name} -->\n{produced}<!-- end {name} -->")
+        document.write_text(text)
     assert steady(part(name)) == steady(produced)
 
 
@@ -226,14 +230,8 @@ def test_every_finding_and_measurement_is_explained() -> None:
     assert list(MEASUREMENTS) == list(FIELDS)
 
 
-def test_files_that_are_linked_exist() -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
-
-
 def test_every_command_line_is_one_that_the_program_understands() -> None:
-    text = README.read_text()
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
     written = re.findall(r"^(?:/\S*)?telegraf-cvmfs (-[^\n]+)$", text, re.MULTILINE) + re.findall(
         r"`telegraf-cvmfs ([^`]+)`", text
     )
