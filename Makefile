@@ -8,7 +8,7 @@ IN = $(VENV)/bin
 HOUSE = $(wildcard tests/test_house*.py)
 PIP_INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test fuzz check clean bench
+.PHONY: help demo test fuzz check bench docs-tables clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make fuzz    hostile input for every reader, a minute each; ARGS=\"--seconds 600 fleet\" for more of one"
 	@echo "make check   lint, format, types, house rules"
 	@echo "make bench   what a run and a verification cost, beside the least they could"
+	@echo "make docs-tables  write the tables and examples of the documents that a program can write"
 	@echo "make clean   remove what these made in this folder"
 	@echo "./stack help dashboards and alerts: the whole stack, with Docker or without"
 
@@ -40,6 +41,9 @@ check: $(VENV)/.set-up-for-tests
 bench: $(VENV)/.set-up
 	$(IN)/python benchmarks/scrape.py
 	$(IN)/python benchmarks/trust.py
+
+docs-tables: $(VENV)/.set-up-for-tests
+	$(IN)/python -m docs.tables
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -76,6 +76,7 @@ PROGRAMS = {
     "python -m grafana.queries": (*PYTHON, "grafana.queries"),
     "python -m grafana.preview": (*PYTHON, "grafana.preview"),
     "python -m grafana.tools": (*PYTHON, "grafana.tools"),
+    "python -m docs.tables": (*PYTHON, "docs.tables"),
 }
 """How it is written -> how it is called."""
 
@@ -127,10 +128,10 @@ def test_a_command_and_an_option_that_are_not_there_are_noticed(program: str) ->
 
 
 def test_every_module_that_is_named_can_be_called() -> None:
-    called = set(re.findall(r"python -m (grafana[\w.]*|deploy[\w.]*|telegraf_cvmfs[\w.]*)", code()))
+    called = set(re.findall(r"python -m (grafana[\w.]*|deploy[\w.]*|docs[\w.]*|telegraf_cvmfs[\w.]*)", code()))
     assert {f"python -m {module.rstrip('.')}" for module in called} <= set(PROGRAMS)
 
 
 def test_every_target_of_make_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"(?:^|\$ )make ([a-z]+)", code(), re.MULTILINE)) - targets == set()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:^|\$ )make ([a-z-]+)", code(), re.MULTILINE)) - targets == set()

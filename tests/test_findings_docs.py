@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.inventory import DOWN, HEALTHY, LAGGING, STRATUM0, full_name
 from telegraf_cvmfs.demo.stratum import utc_date
-from telegraf_cvmfs.fleet.file import SECTIONS, parse
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS
-from telegraf_cvmfs.words.duration import in_words
+from telegraf_cvmfs.model import FINDINGS
 
 PAGES_DIRECTORY = Path(__file__).parent.parent / "docs" / "findings"
 INDEX = (PAGES_DIRECTORY / "README.md").read_text()
@@ -51,16 +50,6 @@ def section(page: str, name: str) -> str:
 
 def fenced(text: str, language: str) -> list[str]:
     return re.findall(rf"^ *```{language}\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE)
-
-
-def index_rows() -> dict[str, list[str]]:
-    rows = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\) \|(.*)\|$", INDEX, re.MULTILINE)
-    assert all(slug == target for slug, target, _ in rows)
-    return {slug: [cell.strip() for cell in cells.split("|")] for slug, _, cells in rows}
-
-
-def written(limit: timedelta | bool | None) -> str:
-    return in_words(limit) if isinstance(limit, timedelta) else "yes" if limit else ""
 
 
 def test_every_finding_has_a_page_and_every_page_a_finding() -> None:
@@ -98,25 +87,6 @@ def test_what_stands_there_as_a_fleet_file_is_one(page: str, tmp_path: Path) -> 
     (tmp_path / "keys" / "example.org.pub").write_text("-----BEGIN PUBLIC KEY-----")
     for text in fenced(PAGES.get(page, INDEX), "toml"):
         parse(text, tmp_path / "fleet.toml")
-
-
-@pytest.mark.parametrize("page", [*PAGES, "README"])
-def test_links_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)]+)\)", PAGES.get(page, INDEX))
-    assert [link for link in links if not (PAGES_DIRECTORY / link).exists()] == []
-
-
-def test_the_index_names_every_page_in_the_order_of_the_findings() -> None:
-    assert set(index_rows()) == set(PAGES)
-    assert [slug for slug in index_rows() if slug in FINDINGS] == list(FINDINGS)
-
-
-@pytest.mark.parametrize("slug", FINDINGS)
-def test_the_index_has_the_default_limits(slug: str) -> None:
-    on, warning, critical, meaning = index_rows()[slug]
-    assert on == ("server" if slug in SERVER_FINDINGS else "repository")
-    assert (warning, critical) == (written(FINDINGS[slug].warning), written(FINDINGS[slug].critical))
-    assert meaning
 
 
 # --- what is executed -------------------------------------------------------------------------------

@@ -1,194 +1,104 @@
-"""The README and the reference: every part that the program can produce is what the program produces.
-
-`UPDATE_README=1` writes those parts anew.
-"""
+"""The README and the reference: what a program can write is what the program writes, and what is written by hand works."""
 
 from __future__ import annotations
 
-import itertools
-import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from commands import command, environment, run
+from commands import command, environment
 
-from telegraf_cvmfs.command import options
-from telegraf_cvmfs.demo import DemoFleet
+from docs import tables
 from telegraf_cvmfs.fleet import public
+from telegraf_cvmfs.command import options
 from telegraf_cvmfs.fleet.file import SECTIONS, parse
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Result
-from telegraf_cvmfs.points.schema import FIELDS, MEANING_OF_TAGS, TAGS
-from telegraf_cvmfs.words.duration import in_words
+from telegraf_cvmfs.demo import DemoFleet
+from telegraf_cvmfs.model import FINDINGS
+from telegraf_cvmfs.points.schema import FIELDS
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
-TYPES = {int: "integer", float: "float", str: "string"}
-
-MEASUREMENTS = {
-    "cvmfs_repo": "one for each repository on each server, also when the server is down",
-    "cvmfs_server": "one for each server, also when it is down",
-    "cvmfs_finding": "one for each server and for each judged repository on it (tag `repo`): how bad each finding is there",
-    "cvmfs_publish": "one for each publication, from the reference, at the time it was published",
-    "cvmfs_scrape": "one for each run",
-}
-
-MEANINGS = {
-    "server_down": "its list and every manifest asked for failed",
-    "list_unread": "it is up, but its list of repositories cannot be read: unknown",
-    "geoapi_wrong": "its GeoAPI sorts servers wrongly",
-    "geoapi_down": "its GeoAPI gives no usable answer",
-    "geodb_old": "its database of places is older than that",
-    "manifest": "warning: neither listed nor served; critical: listed and not served (unknown while its first snapshot runs), or not a valid manifest of this repository",
-    "snapshot_old": "the last snapshot is older; 9 times that while the first one runs",
-    "snapshot_stuck": "a snapshot has been running for longer, or was killed",
-    "lagging": "it has been without something published for longer",
-    "gc_old": "the last garbage collection is older, where there ever was one",
-    "check_failed": "the last integrity check failed",
-    "whitelist": "warning: less than that left; critical: clients refuse it",
-    "signature": "clients refuse it: a signature, a hash, a name or a certificate is wrong",
-    "root_catalog": "the root catalog is missing, empty or corrupt, so clients cannot mount it",
-    "diverged": "the same revision with another root catalog",
-    "ahead": "a newer revision than its stratum 0 has",
-    "backwards": "an older revision than was seen there in the last day",
-    "proxy_stale": "the configured proxy gives an older manifest for longer, or has kept it for longer",
-    "members_differ": "the machines behind one name differ for longer",
-}
+PARTS = [(document, name) for document, parts in tables.DOCUMENTS.items() for name in parts]
 
 
-def document_of(name: str) -> Path:
-    """The one document that has markers of this name."""
-    (document,) = [path for path in DOCUMENTS if f"<!-- begin {name} -->\n" in path.read_text()]
-    return document
+# --- what the program writes ------------------------------------------------------------------------
 
 
-def part(name: str) -> str:
-    """What stands between the markers of this name."""
-    return document_of(name).read_text().split(f"<!-- begin {name} -->\n")[1].split(f"<!-- end {name} -->")[0]
+@pytest.mark.parametrize(("document", "name"), PARTS)
+def test_a_part_is_what_the_program_makes(document: str, name: str) -> None:
+    found, made = tables.part(document, name), tables.DOCUMENTS[document][name]()
+    assert tables.steady(name, found) == tables.steady(name, made), "`make docs-tables` writes it"
 
 
-def fenced(kind: str, text: str) -> str:
-    return f"```{kind}\n{text}```\n"
+def test_whatever_is_marked_is_written_by_the_program() -> None:
+    documents = [README, *(ROOT / "docs").rglob("*.md")]
+    marked = {
+        (str(document.relative_to(ROOT)), name)
+        for document in documents
+        for name in re.findall(r"^<!-- begin (\S+) -->$", document.read_text(), re.MULTILINE)
+    }
+    assert marked == set(PARTS)
 
 
-# --- what is generated ------------------------------------------------------------------------------
+def test_every_finding_and_measurement_is_explained() -> None:
+    assert list(tables.MEANINGS) == list(FINDINGS)
+    assert list(tables.MEASUREMENTS) == list(FIELDS)
 
 
-def metrics() -> str:
-    return "\n".join(line for measurement in FIELDS for line in _measurement(measurement)) + "\n"
+OLD = """\
+# A page
+<!-- begin table -->
+old
+<!-- end table -->
+<!-- begin example -->
+took 0.1s
+<!-- end example -->
+"""
+NEW = OLD.replace("old", "new")
 
 
-def _measurement(name: str) -> Iterator[str]:
-    yield f"- {name} ({MEASUREMENTS[name]})"
-    yield "  - tags:"
-    yield from (f"    - {tag} ({MEANING_OF_TAGS[tag]})" for tag in TAGS[name])
-    yield "  - fields:"
-    for (kind, unit, meaning), alike in itertools.groupby(
-        FIELDS[name], lambda field: (field.type, field.unit, field.meaning)
-    ):
-        names = ", ".join(field.name for field in alike)
-        yield f"    - {names} ({TYPES[kind]}{f', {unit}' if unit else ''}): {meaning}"
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A document with a table that is old, and an example that another run would give."""
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    monkeypatch.setattr(tables, "DOCUMENTS", {"page.md": {"table": lambda: "new\n", "example": lambda: "took 0.2s\n"}})
+    path = tmp_path / "page.md"
+    path.write_text(OLD)
+    return path
 
 
-def results() -> str:
-    return ", ".join(f"`{result.slug}` {result.code}" for result in Result) + ".\n"
+def test_what_differs_is_named_and_then_written(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tables.main(["--check"]) == 1
+    assert capsys.readouterr().err.startswith("page.md differs")
+    assert page.read_text() == OLD
+    assert tables.main([]) == 0
+    assert page.read_text() == NEW, "an example that differs by the time alone stays"
+    assert tables.main(["--check"]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
-def findings() -> str:
-    rows = ["| finding | on | warning | critical | when |", "|---|---|---|---|---|"]
-    for slug, limit in FINDINGS.items():
-        on = "server" if slug in SERVER_FINDINGS else "repository"
-        rows.append(f"| `{slug}` | {on} | {_limit(limit.warning)} | {_limit(limit.critical)} | {MEANINGS[slug]} |")
-    return "\n".join(rows) + "\n"
-
-
-def _limit(value: object) -> str:
-    return in_words(value) if isinstance(value, timedelta) else "yes" if value else ""
-
-
-def help_text() -> str:
-    return fenced("text", run("--help", env={"COLUMNS": "110"}).stdout)
-
-
-def sample_conf() -> str:
-    return fenced("toml", (ROOT / "telegraf" / "sample.conf").read_text())
-
-
-def example_influx() -> str:
-    lines = run("--demo").stdout.splitlines()
-
-    def first(measurement: str, *words: str) -> str:
-        return next(line for line in lines if line.startswith(measurement) and all(word in line for word in words))
-
-    shown = (
-        first("cvmfs_server", "server=stratum1-lagging"),
-        first("cvmfs_repo", "repo=software", "server=stratum1-lagging"),
-        first("cvmfs_finding", "repo=software", "server=stratum1-lagging"),
-        first("cvmfs_server", "server=stratum1-down"),
-        first("cvmfs_repo", "repo=software", "server=stratum1-down"),
-        first("cvmfs_publish"),
-        first("cvmfs_scrape"),
-    )
-    return fenced("text", "…\n".join(f"{line}\n" for line in shown))
-
-
-def example_human() -> str:
-    return fenced("text", run("--demo", "--print-for-human").stdout)
-
-
-GENERATED = {
-    "sample.conf": sample_conf,
-    "help": help_text,
-    "metrics": metrics,
-    "results": results,
-    "findings": findings,
-    "example.influx": example_influx,
-    "example.human": example_human,
-}
-
-CHANGING: Mapping[str, str] = {
-    r"\b\d{19}\b": "<ns>",
-    r"\b[0-9a-f]{40}\b": "<hash>",
-    r"127\.0\.0\.1:\d+": "127.0.0.1:<port>",
-    r"\b1[78]\d{8}i\b": "<unix>i",
-    r"(duration|response_time)=[0-9.e-]+": r"\1=<seconds>",
-    r"bytes=\d+i": "bytes=<n>i",
-    r"(_in|whitelist_expires|_age|_behind|lag)=\d+i": r"\1=<n>i",
-    r"took [0-9.]+s": "took <seconds>",
-    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC": "<time> UTC",
-    r"whitelist \d+d( \d+h)?": "whitelist <span>",
-    r" {2,}": "  ",
-}
-
-
-def steady(text: str) -> str:
-    """The text without what differs from one run of the demo to the next."""
-    for pattern, replacement in CHANGING.items():
-        text = re.sub(pattern, replacement, text)
-    return text
-
-
-@pytest.mark.parametrize("name", GENERATED)
-def test_a_part_is_what_the_program_produces(name: str) -> None:
-    produced = GENERATED[name]()
-    if os.environ.get("UPDATE_README") == "1" and steady(part(name)) != steady(produced):
-        marked = f"<!-- begin {name} -->\n{part(name)}<!-- end {name} -->"
-        document = document_of(name)
-        text = document.read_text().replace(marked, f"<!-- begin {name} -->\n{produced}<!-- end {name} -->")
-        document.write_text(text)
-    assert steady(part(name)) == steady(produced)
+@pytest.mark.parametrize("marker", ["<!-- begin table -->", "<!-- end table -->"])
+def test_a_part_without_its_markers_is_named(page: Path, marker: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page.write_text(OLD.replace(marker, ""))
+    assert tables.main([]) == 2
+    assert capsys.readouterr().err == "page.md has no `<!-- begin table -->` with an end\n"
 
 
 # --- what is written by hand ------------------------------------------------------------------------
 
 
+def fenced(document: str, language: str) -> list[str]:
+    """A document's blocks of this language."""
+    text = (ROOT / document).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
 def test_the_fleet_file_is_one_and_shows_every_key(tmp_path: Path) -> None:
-    text = part("fleet.toml").removeprefix("```toml\n").removesuffix("```\n")
+    (text,) = fenced("docs/fleet-file.md", "toml")
     fleet = parse(text, tmp_path / "fleet.toml")
     assert (fleet.name, [server.name for server in fleet.servers]) == (
         "eessi",
@@ -201,7 +111,7 @@ def test_the_fleet_file_is_one_and_shows_every_key(tmp_path: Path) -> None:
 
 
 def test_the_library_example_runs() -> None:
-    code = part("library").removeprefix("```python\n").removesuffix("```\n")
+    (code,) = fenced("docs/library.md", "python")
     with DemoFleet(now=datetime.now(UTC)) as demo:
         hosts = {name: url.removeprefix("http://") for name, url in demo.urls.items()}
         code = code.replace("https://stratum1-b.example.org:8443", hosts["stratum1-down"])
@@ -223,11 +133,6 @@ def test_make_has_the_targets_that_are_named() -> None:
     assert targets == {"demo", "test"}
     for target in targets:
         subprocess.run(["make", "--dry-run", "--silent", target], cwd=ROOT, check=True, capture_output=True)
-
-
-def test_every_finding_and_measurement_is_explained() -> None:
-    assert list(MEANINGS) == list(FINDINGS)
-    assert list(MEASUREMENTS) == list(FIELDS)
 
 
 def test_every_command_line_is_one_that_the_program_understands() -> None:

@@ -385,12 +385,6 @@ def test_nothing_that_is_provisioned_refers_to_an_example() -> None:
 # --- the page ---------------------------------------------------------------------------------------
 
 
-def test_the_page_has_the_table_of_the_rules() -> None:
-    page = (DOCS / "alerts.md").read_text()
-    found = page.split("<!-- begin rules -->\n")[1].split("<!-- end rules -->")[0]
-    assert found == rules.table()
-
-
 def test_the_page_names_every_example() -> None:
     page = (DOCS / "alerts.md").read_text()
     assert [name for name in EXAMPLES if name not in page] == []

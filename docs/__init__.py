@@ -1,0 +1,1 @@
+"""The documents, and the program that writes what a program can know of them."""
