@@ -70,6 +70,7 @@ def test_every_document_is_linked_from_the_readme() -> None:
 PYTHON = (sys.executable, "-m")
 PROGRAMS = {
     "telegraf-cvmfs": (*PYTHON, "telegraf_cvmfs"),
+    "python -m telegraf_cvmfs": (*PYTHON, "telegraf_cvmfs"),
     "./stack": ("./stack",),
     "./stack native": (*PYTHON, "deploy.native"),
     "python -m grafana.generator": (*PYTHON, "grafana.generator"),
