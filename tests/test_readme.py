@@ -97,6 +97,18 @@ def fenced(document: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
+def test_the_readme_is_read_in_one_sitting_and_has_the_sections_of_a_plugin_of_telegraf() -> None:
+    lines = README.read_text().splitlines()
+    assert len(lines) <= 200
+    assert {"## Configuration", "## Metrics", "## Example Output"} <= set(lines)
+
+
+def test_the_readme_has_a_fleet_file_to_begin_with(tmp_path: Path) -> None:
+    (text,) = fenced("README.md", "toml")
+    for begun in (text, text.replace("# only", "only")):
+        assert [server.role for server in parse(begun, tmp_path / "fleet.toml").servers] == ["stratum0", "stratum1"]
+
+
 def test_the_fleet_file_is_one_and_shows_every_key(tmp_path: Path) -> None:
     (text,) = fenced("docs/fleet-file.md", "toml")
     fleet = parse(text, tmp_path / "fleet.toml")
@@ -146,5 +158,7 @@ def test_every_command_line_is_one_that_the_program_understands() -> None:
             assert options.parse(shlex.split(line)).command
 
 
-def test_the_public_fleet_of_the_quick_start_is_one() -> None:
-    assert "eessi" in public.names()
+def test_every_public_fleet_is_named_and_the_one_of_the_readme_is_one() -> None:
+    section = (ROOT / "docs" / "fleet-file.md").read_text().split("\n## Public fleets\n")[1]
+    assert [name for name in public.names() if f"`{name}`" not in section] == []
+    assert set(re.findall(r"--fleet (\w+)", README.read_text())) <= set(public.names())
