@@ -16,10 +16,9 @@ from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 
-from telegraf_cvmfs.words.duration import in_words
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Coded, Result, RootCatalogState
+from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Coded, Result, RootCatalogState, Signature
 from telegraf_cvmfs.points.schema import FIELDS, MEANING_OF_TAGS, TAGS
-from telegraf_cvmfs.model import Signature
+from telegraf_cvmfs.words.duration import in_words
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.inventory import DOWN, HEALTHY, LAGGING, STRATUM0, full_name
 from telegraf_cvmfs.demo.stratum import utc_date
+from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.model import FINDINGS
 
 PAGES_DIRECTORY = Path(__file__).parent.parent / "docs" / "findings"

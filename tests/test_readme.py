@@ -12,10 +12,10 @@ import pytest
 from commands import command, environment
 
 from docs import tables
-from telegraf_cvmfs.fleet import public
 from telegraf_cvmfs.command import options
-from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.demo import DemoFleet
+from telegraf_cvmfs.fleet import public
+from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.model import FINDINGS
 from telegraf_cvmfs.points.schema import FIELDS
 
