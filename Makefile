@@ -26,11 +26,11 @@ demo: $(VENV)/.set-up
 	$(IN)/telegraf-cvmfs --demo --print-for-human
 
 test: $(VENV)/.set-up-for-tests
-	$(IN)/python tests/programs.py || echo "tests that need a missing program will be skipped"
+	$(IN)/python -m tests.programs.cache || echo "tests that need a missing program will be skipped"
 	$(IN)/python -m pytest $(ARGS)
 
 fuzz: $(VENV)/.set-up-for-fuzzing
-	PYTHONPATH=tests $(IN)/python -m fuzz --corpus $(VENV)/fuzz $(ARGS)
+	$(IN)/python -m tests.fuzz --corpus $(VENV)/fuzz $(ARGS)
 
 check: $(VENV)/.set-up-for-tests
 	$(IN)/ruff check .

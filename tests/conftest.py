@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import programs
 import pytest
-from commands import PRINTED
-from integration import influxdb as influx
-from integration import influxdb2 as influx2
-from integration.loopback import only_loopback
-from integration.telegraf import Texts
 
 from telegraf_cvmfs.demo import DemoFleet
+from tests.programs import cache
+from tests.programs import influxdb as influx
+from tests.programs import influxdb2 as influx2
+from tests.programs.command import PRINTED
+from tests.programs.influxdb import InfluxDB
+from tests.programs.loopback import only_loopback
+from tests.programs.telegraf import Texts
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -27,7 +29,7 @@ def _environment() -> Iterator[None]:
     """
     ours = ("TELEGRAF_CVMFS", "INFLUXDB_")
     unwanted = ["PYTHONUNBUFFERED", "STATE_DIRECTORY"]
-    unwanted += [name for name in os.environ if name.startswith(ours) and name not in programs.SETTINGS]
+    unwanted += [name for name in os.environ if name.startswith(ours) and name not in cache.SETTINGS]
     with pytest.MonkeyPatch.context() as patch:
         for name in unwanted:
             patch.delenv(name, raising=False)
@@ -41,7 +43,7 @@ def _program(find: Callable[[], Path]) -> Path:
     """The program; without it the test is skipped, or fails where nothing may be skipped."""
     try:
         return find()
-    except programs.Missing as why:
+    except cache.Missing as why:
         if os.environ.get("TELEGRAF_CVMFS_REQUIRE_PROGRAMS") == "1":
             pytest.fail(str(why))
         pytest.skip(str(why))
@@ -49,31 +51,31 @@ def _program(find: Callable[[], Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def telegraf() -> Path:
-    return _program(programs.telegraf)
+    return _program(cache.telegraf)
 
 
 @pytest.fixture(scope="session")
 def influxd() -> Path:
-    return _program(programs.influxd)
+    return _program(cache.influxd)
 
 
 @pytest.fixture(scope="session")
 def influxd2() -> Path:
-    return _program(programs.influxd2)
+    return _program(cache.influxd2)
 
 
 @pytest.fixture(scope="session")
 def promtool() -> Path:
-    return _program(programs.promtool)
+    return _program(cache.promtool)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Path:
-    return _program(programs.chromium)
+    return _program(cache.chromium)
 
 
 @pytest.fixture(scope="session")
-def influxdb(influxd: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[influx.InfluxDB]:
+def influxdb(influxd: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxDB]:
     with influx.running(influxd, tmp_path_factory.mktemp("influxdb")) as server:
         yield server
 
@@ -95,8 +97,8 @@ def telegraf_parses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Texts]
     Where there is no Telegraf, the tests that ask for one are the ones that are skipped or fail.
     """
     yield PRINTED
-    with contextlib.suppress(programs.Missing):
-        PRINTED.parse(programs.telegraf(), tmp_path_factory.mktemp("line-protocol"))
+    with contextlib.suppress(cache.Missing):
+        PRINTED.parse(cache.telegraf(), tmp_path_factory.mktemp("line-protocol"))
 
 
 # --- the demo fleet ---------------------------------------------------------------------------------
@@ -113,6 +115,46 @@ def demo() -> Iterator[DemoFleet]:
 def fleet_file(demo: DemoFleet, tmp_path: Path) -> Path:
     """Its fleet file, in a folder of its own."""
     return demo.write(tmp_path / "fleet")
+
+
+# --- the program as it is installed, with the shipped files ------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    path = Path(sys.executable).with_name("telegraf-cvmfs")
+    assert path.is_file(), "the package is not installed beside this Python; `make test` does it"
+    return path
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The demo fleet's file, while its servers run."""
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        yield demo.write(tmp_path_factory.mktemp("fleet"))
+
+
+@pytest.fixture(scope="module")
+def new_settings(
+    program: Path, fleet: Path, influxdb: InfluxDB, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], dict[str, str]]:
+    """The variables that the shipped files read; each call names a new database and a new home."""
+
+    def settings() -> dict[str, str]:
+        return {
+            "HOME": str(tmp_path_factory.mktemp("home")),
+            "TELEGRAF_CVMFS": str(program),
+            "TELEGRAF_CVMFS_CONFIG": str(fleet),
+            "INFLUXDB_URL": influxdb.url,
+            "INFLUXDB_DATABASE": influxdb.create_database(),
+        }
+
+    return settings
+
+
+@pytest.fixture
+def settings(new_settings: Callable[[], dict[str, str]]) -> dict[str, str]:
+    return new_settings()
 
 
 # --- nobody beyond loopback -------------------------------------------------------------------------

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "telegraf_cvmfs"
+from tests import ROOT
+
+PACKAGE = ROOT / "telegraf_cvmfs"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 BESIDE = sorted(path for room in ("grafana", "deploy") for path in (PACKAGE.parent / room).rglob("*.py"))
 WINGS = [

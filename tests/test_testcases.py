@@ -15,11 +15,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from strata import Served, down, run_of, served_by
 
 from telegraf_cvmfs.emit.line_protocol import render
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, ServerVerdict
+from tests.builders.strata import Served, down, run_of, served_by
 
 TESTCASES = Path(__file__).parent / "testcases"
 CASES = sorted(path.parent for path in TESTCASES.glob("*/fleet.toml"))

@@ -1,4 +1,4 @@
-"""The long run: `python -m fuzz [--seconds N] [--corpus FOLDER] [READER ...]`.
+"""The long run: `python -m tests.fuzz [--seconds N] [--corpus FOLDER] [READER ...]`.
 
 Each reader has its turn: first atheris, which looks for new paths, or blind mutations where it is not
 installed; then the inputs that took new paths, with pieces of them repeated. An input that breaks
@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from random import Random
 
-from fuzz.mutations import WIDTHS, broken, pumped
-from fuzz.readers import FINDS, READERS, check_in_time
+from tests.fuzz.mutations import WIDTHS, broken, pumped
+from tests.fuzz.readers import FINDS, READERS, check_in_time
 
 SECONDS = 60
 

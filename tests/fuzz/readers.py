@@ -24,7 +24,7 @@ from telegraf_cvmfs.wire import geoapi, letter, manifest, repositories, status, 
 from telegraf_cvmfs.words.duration import in_words
 
 HERE = Path(__file__).parent
-SERVED = HERE.parent / "wire_data"
+SERVED = HERE.parent / "builders" / "documents"
 FINDS = HERE / "finds"
 FLEET_FILE = HERE / "fleet.toml"  # is not there: only the keys beside it are read
 LONGEST_SENTENCE = 8192  # a path of 4096 characters, in words, and the keys that are known

@@ -17,17 +17,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import grafana_server
-import hostile
 import pytest
 import requests
-from commands import command, environment, run
-from grafana_server import Grafana, grafana
 
-from integration import influxdb as influx
-from integration.influxdb import InfluxDB
-from integration.shipped import FOLDER
 from telegraf_cvmfs.doctor.grafana import DASHBOARDS
+from tests.builders import hostile
+from tests.grafana import server as grafana_server
+from tests.grafana.server import Grafana, grafana
+from tests.programs import influxdb as influx
+from tests.programs.command import command, environment, run
+from tests.programs.influxdb import InfluxDB
+from tests.programs.shipped import FOLDER
 
 ADMIN, WRITER, READER = ("admin", "adminpw-1"), ("telegraf", "writerpw-2"), ("grafana", "readerpw-3")
 NOBODY = 65534

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from integration.influxdb import InfluxDB
-from integration.shipped import AGENT, FOLDER
-from integration.telegraf import Finished, run
 from telegraf_cvmfs.points.schema import FIELDS
+from tests.programs.influxdb import InfluxDB
+from tests.programs.shipped import AGENT, FOLDER
+from tests.programs.telegraf import Finished, run
 
 SAMPLE = FOLDER / "sample-execd.conf"
 INTO_INFLUXDB: list[str | Path] = ["--config", AGENT, "--config", FOLDER / "outputs" / "influxdb1.conf"]

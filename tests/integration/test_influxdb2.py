@@ -7,19 +7,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import influxdb2_program
 import pytest
-from commands import run as command
-from compose_file import shipped
 
 from grafana.queries.dashboard import Answer, answers
 from grafana.queries.database import Database
-from integration.influxdb import InfluxDB
-from integration.influxdb2 import BUCKET, Done, InfluxDB2
-from integration.shipped import FOLDER, INTO_INFLUXDB_2, PLUGIN
-from integration.telegraf import run
-from integration.test_rules import Alerting
 from telegraf_cvmfs.points.schema import FIELDS
+from tests.deploy.compose_file import shipped
+from tests.grafana.generator.test_alerts import Alerting
+from tests.programs import influxdb2_build
+from tests.programs.command import run as command
+from tests.programs.influxdb import InfluxDB
+from tests.programs.influxdb2 import BUCKET, Done, InfluxDB2
+from tests.programs.shipped import FOLDER, INTO_INFLUXDB_2, PLUGIN
+from tests.programs.telegraf import run
 
 AS_WRITER = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb-writer.conf"]
 LATE = timedelta(seconds=30)
@@ -27,7 +27,7 @@ LATE = timedelta(seconds=30)
 
 
 def test_it_is_the_version_of_the_compose_file() -> None:
-    assert shipped().services["influxdb"]["image"] == f"influxdb:{influxdb2_program.VERSION}"
+    assert shipped().services["influxdb"]["image"] == f"influxdb:{influxdb2_build.VERSION}"
 
 
 def test_it_does_what_the_health_check_of_the_compose_file_asks_for(influxdb2: InfluxDB2) -> None:
@@ -189,7 +189,7 @@ def test_the_doctor_finds_nothing_wrong_where_points_arrive(doctor: Doctor, fres
     done = doctor(fresh)
     assert done.returncode == 0, done.stdout
     for part in (
-        f"InfluxDB {influxdb2_program.VERSION} answers at",
+        f"InfluxDB {influxdb2_build.VERSION} answers at",
         f"the login is right: user '{fresh.user}' may read the database",
         "points arrive: the newest run of the fleet demo",
     ):

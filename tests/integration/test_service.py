@@ -6,9 +6,9 @@ import socket
 import time
 from pathlib import Path
 
-from integration.influxdb import InfluxDB
-from integration.shipped import INTO_INFLUXDB_1, PLUGIN
-from integration.telegraf import run
+from tests.programs.influxdb import InfluxDB
+from tests.programs.shipped import INTO_INFLUXDB_1, PLUGIN
+from tests.programs.telegraf import run
 
 PATIENCE = 3  # seconds that Telegraf gives the program
 GRACE = 5  # seconds from SIGTERM to SIGKILL, after which Telegraf drops all output (its exec.go)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import requests
 
-from integration.shipped import (
+from telegraf_cvmfs.points.schema import FIELDS
+from tests.programs.shipped import (
     AGENT,
     HEALTH,
     INPUTS,
@@ -24,8 +25,7 @@ from integration.shipped import (
     PLUGIN,
     SAMPLE,
 )
-from integration.telegraf import run
-from telegraf_cvmfs.points.schema import FIELDS
+from tests.programs.telegraf import run
 
 LINE = "cvmfs_scrape,fleet=a repos=1i"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from integration.influxdb import InfluxDB, Row
-from integration.shipped import INTO_INFLUXDB_1
-from integration.telegraf import Finished, parse, run
 from telegraf_cvmfs.points.schema import FIELDS, TAGS
+from tests.programs.influxdb import InfluxDB, Row
+from tests.programs.shipped import INTO_INFLUXDB_1
+from tests.programs.telegraf import Finished, parse, run
 
 RUNS = 3
 TYPES = {int: "integer", float: "float", str: "string"}  # in InfluxDB's words

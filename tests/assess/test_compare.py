@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telegraf_cvmfs.assess.compare import Comparison, compare
+from telegraf_cvmfs.model import Fleet, Listed, Replica, Result, Role, Scrape, Server
+from tests.builders.runs import MANIFEST, NOW, S0, S1, S1_NL, missed, ok, replica, server
+
+SYNC = Server("http://sync.tld", "sync.tld", Role.SYNC)
+S0_B = Server("http://stratum0-b.tld", "stratum0-b.tld", Role.STRATUM0)
+S1_DE = Server("http://stratum1-de.tld", "stratum1-de.tld", Role.STRATUM1)
+
+HOUR = timedelta(hours=1)
+OTHER = "0000000000000000000000000000000000000bad"
+
+
+def copy_of(
+    on: Server,
+    revision: int,
+    *,
+    root: str | None = None,
+    published: datetime | None = NOW - 2 * HOUR,
+    repo: str = "repo.tld",
+    pass_through: bool = False,
+) -> Replica:
+    """A replica that was read; its root catalog is that of its revision unless another is given."""
+    manifest = replace(
+        MANIFEST, repository=repo, revision=revision, published=published, root_catalog=root or f"{revision:040x}"
+    )
+    return replica(repo, on=on, manifest=ok(manifest), pass_through=pass_through).replica
+
+
+def beside(*replicas: Replica) -> list[Comparison]:
+    """Each replica compared with the others, in the order given; an empty comparison if it was not."""
+    strata = tuple(
+        replace(server(one.server).stratum, server=one.server, replicas=tuple(r for r in replicas if r is one))
+        for one in replicas
+    )
+    compared = compare(Scrape(Fleet(tuple(one.server for one in replicas)), NOW, strata))
+    return [compared.get(id(one), Comparison()) for one in replicas]
+
+
+def reference_of(*replicas: Replica) -> str:
+    (name,) = {one.reference.server.name for one in beside(*replicas) if one.reference is not None}
+    (itself,) = (one.server.name for one, found in zip(replicas, beside(*replicas), strict=True) if found.is_reference)
+    assert itself == name
+    return name
+
+
+# --- the reference ----------------------------------------------------------------------------------
+
+
+def test_the_reference_is_the_stratum_0_even_if_others_are_newer() -> None:
+    assert reference_of(copy_of(S1, 9), copy_of(SYNC, 8), copy_of(S0, 3)) == S0.name
+
+
+def test_without_a_stratum_0_the_reference_is_the_sync_server_even_if_others_are_newer() -> None:
+    assert reference_of(copy_of(S1, 9), copy_of(SYNC, 3)) == SYNC.name
+
+
+def test_without_either_the_reference_is_the_newest_replica() -> None:
+    assert reference_of(copy_of(S1, 4), copy_of(S1_NL, 6), copy_of(S1_DE, 5)) == S1_NL.name
+
+
+def test_of_two_sync_servers_the_newest_is_the_reference() -> None:
+    newer = replace(SYNC, name="sync2.tld", url="http://sync2.tld")
+    assert reference_of(copy_of(SYNC, 4), copy_of(newer, 5)) == "sync2.tld"
+
+
+def test_a_stratum_0_that_was_not_read_is_no_reference() -> None:
+    silent = replica(on=S0, manifest=missed(Result.TIMEOUT)).replica
+    assert reference_of(silent, copy_of(S1, 4), copy_of(S1_NL, 6)) == S1_NL.name
+
+
+def test_a_stratum_0_is_the_reference_for_what_it_serves_and_for_nothing_else() -> None:
+    data, main = copy_of(S0, 3, repo="data.tld"), copy_of(S0_B, 5, repo="main.tld")
+    a, b = copy_of(S1, 2, repo="data.tld"), copy_of(S1, 4, repo="main.tld")
+    found = beside(data, main, a, b)
+    assert [one.reference for one in found] == [data, main, data, main]
+
+
+def test_a_pass_through_replica_is_neither_compared_nor_the_reference() -> None:
+    through, behind = copy_of(S1, 9, pass_through=True), copy_of(S1_NL, 6)
+    assert beside(through, behind)[0] == Comparison()
+    assert beside(through, behind)[1].is_reference
+
+
+def test_a_replica_that_was_not_read_is_not_compared() -> None:
+    absent = replica(manifest=missed()).replica
+    assert beside(copy_of(S0, 6), absent)[1] == Comparison()
+
+
+def test_a_repository_that_a_stratum_1_publishes_itself_has_it_for_a_reference() -> None:
+    own = replace(copy_of(S1, 3), listed=Listed.SOURCE)
+    assert reference_of(own, copy_of(S1_NL, 4)) == S1.name
+
+
+# --- behind -----------------------------------------------------------------------------------------
+
+
+def test_the_reference_itself_has_no_revisions_behind() -> None:
+    found = beside(copy_of(S0, 6))[0]
+    assert (found.revisions_behind, found.published_behind) == (None, None)
+
+
+@pytest.mark.parametrize(("mine", "behind"), [(6, 0), (5, 1), (1, 5), (7, -1)])
+def test_revisions_behind_is_the_references_revision_minus_this_one(mine: int, behind: int) -> None:
+    assert beside(copy_of(S0, 6), copy_of(S1, mine))[1].revisions_behind == behind
+
+
+def test_published_behind_is_the_references_time_minus_this_one() -> None:
+    late, early = copy_of(S1, 5, published=NOW - 9 * HOUR), copy_of(S1_NL, 7, published=NOW - HOUR)
+    _, one, two = beside(copy_of(S0, 6, published=NOW - 2 * HOUR), late, early)
+    assert (one.published_behind, two.published_behind) == (7 * HOUR, -HOUR)
+
+
+def test_lag_without_memory_is_the_time_since_the_reference_published() -> None:
+    assert beside(copy_of(S0, 6, published=NOW - 3 * HOUR), copy_of(S1, 2))[1].lag == 3 * HOUR
+
+
+@pytest.mark.parametrize("mine", [6, 7])
+def test_there_is_no_lag_if_nothing_is_missing_however_long_ago_it_was_published(mine: int) -> None:
+    assert beside(copy_of(S0, 6, published=NOW - 900 * HOUR), copy_of(S1, mine))[1].lag == timedelta(0)
+
+
+def test_lag_is_not_known_if_the_reference_does_not_say_when_it_published() -> None:
+    found = beside(copy_of(S0, 6, published=None), copy_of(S1, 5))[1]
+    assert (found.revisions_behind, found.lag, found.published_behind) == (1, None, None)
+
+
+def test_lag_is_never_negative() -> None:
+    assert beside(copy_of(S0, 6, published=NOW + HOUR), copy_of(S1, 5))[1].lag == timedelta(0)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1), st.integers(-(10**9), 10**9))
+def test_lag_is_more_than_nothing_only_where_a_revision_is_missing(newest: int, mine: int, seconds: int) -> None:
+    found = beside(copy_of(S0, newest, published=NOW - timedelta(seconds=seconds)), copy_of(S1, mine))[1]
+    assert found.lag is not None
+    assert found.lag >= timedelta(0)
+    assert found.lag == timedelta(0) or mine < newest
+
+
+# --- diverged ---------------------------------------------------------------------------------------
+
+
+def diverged(*replicas: Replica) -> list[bool | None]:
+    return [one.diverged for one in beside(*replicas)]
+
+
+@pytest.mark.parametrize("authority", [S0, SYNC])
+def test_who_differs_from_a_reference_with_authority_has_diverged_and_the_reference_has_not(authority: Server) -> None:
+    told = diverged(copy_of(authority, 6), copy_of(S1, 6, root=OTHER), copy_of(S1_NL, 6))
+    assert not told[0]
+    assert told[1:] == [True, False]
+
+
+def test_without_authority_all_that_have_the_revision_are_told() -> None:
+    assert diverged(copy_of(S1, 6), copy_of(S1_NL, 6, root=OTHER), copy_of(S1_DE, 6)) == [True, True, True]
+
+
+def test_two_that_are_behind_and_differ_are_both_told() -> None:
+    told = diverged(copy_of(S0, 7), copy_of(S1, 6), copy_of(S1_NL, 6, root=OTHER))
+    assert not told[0]
+    assert told[1:] == [True, True]
+
+
+def test_another_revision_has_another_root_catalog_and_that_is_no_divergence() -> None:
+    assert not any(diverged(copy_of(S0, 7), copy_of(S1, 6), copy_of(S1_NL, 5), copy_of(S1_DE, 8)))
+
+
+def test_resigning_is_no_divergence() -> None:
+    again = copy_of(S0, 6, published=NOW - HOUR)
+    manifest = again.manifest.value
+    assert manifest is not None
+    again = replace(again, manifest=ok(replace(manifest, certificate=OTHER)))
+    assert diverged(again, copy_of(S1, 6))[1] is False
+
+
+def test_the_same_hash_by_another_algorithm_is_another_hash() -> None:
+    assert diverged(copy_of(S0, 6, root=OTHER), copy_of(S1, 6, root=f"{OTHER}-rmd160"))[1] is True
+
+
+ROOTS = st.sampled_from(["a" * 40, "b" * 40])
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), ROOTS), min_size=1, max_size=5))
+def test_a_replica_is_told_without_authority_exactly_if_another_of_its_revision_differs(
+    copies: list[tuple[int, str]],
+) -> None:
+    servers = [Server(f"http://s{n}.tld", f"s{n}.tld", Role.STRATUM1) for n in range(len(copies))]
+    told = diverged(*(copy_of(on, revision, root=root) for on, (revision, root) in zip(servers, copies, strict=True)))
+    for (revision, root), bad in zip(copies, told, strict=True):
+        assert bool(bad) == any(other == revision and catalog != root for other, catalog in copies)
+
+
+def test_two_paths_of_one_repository_on_one_server_are_compared_each() -> None:
+    aliased = replace(copy_of(S1, 5), alias="short")
+    found = beside(copy_of(S0, 6), copy_of(S1, 6), aliased)
+    assert [one.revisions_behind for one in found] == [None, 0, 1]

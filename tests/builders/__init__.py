@@ -1,0 +1,1 @@
+"""What tests make: documents, servers, runs, and whole worlds of them."""

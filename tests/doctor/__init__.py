@@ -1,0 +1,1 @@
+"""What is wrong, link by link."""

@@ -1,0 +1,364 @@
+"""`--check`: each kind of trouble in words that somebody tired understands, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from telegraf_cvmfs.demo import DemoFleet
+from telegraf_cvmfs.demo.signing import make_keys
+from telegraf_cvmfs.doctor.servers import LONGEST_LINE, check, telegraf_settings
+from telegraf_cvmfs.model import Backend, Fleet, Role, Server
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.scraping.visits import knock
+from tests import ROOT
+from tests.builders import hostile
+from tests.programs.command import environment, run
+
+SHIPPED = ROOT / "telegraf"
+NOBODY = 65534
+LIST = "/cvmfs/info/v1/repositories.json"
+
+
+def no_such_name(_host: str) -> list[str]:
+    raise OSError(-2, "Name or service not known")
+
+
+def lines_of(fleet: Fleet, seconds: float = 10, resolve: Callable[[str], list[str]] = no_such_name) -> list[str]:
+    """What is said of a fleet without the line about it as a whole, and without the first about each server."""
+    strata = knock(
+        fleet, datetime.now(UTC), Network(Deadline(seconds), proxy=fleet.proxy, resolve=resolve), lambda _line: None
+    )
+    lines = list(check(fleet, strata))
+    assert all(line.isprintable() and len(line) <= LONGEST_LINE for line in lines)
+    return [line for line in lines[1:] if " at http" not in line]
+
+
+def one(url: str, role: Role = Role.STRATUM1, backend: Backend = Backend.AUTO, repos: tuple[str, ...] = ()) -> Fleet:
+    return Fleet((Server(url, "one", role, backend, repos),))
+
+
+def listing(**entries: list[str]) -> bytes:
+    lists = {key: [{"name": name, "url": f"/cvmfs/{name}"} for name in names] for key, names in entries.items()}
+    return json.dumps({"schema": 1, "repositories": [], "replicas": []} | lists).encode()
+
+
+# --- a server that does not answer ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "advice"),
+    [
+        ("refuses", "Connection refused", "nothing listens at this port"),
+        ("full backlog", "no connection to", "a firewall that drops packets"),
+        ("silent", "no complete answer in time", "an overloaded server"),
+        ("closes at once", "closed the connection without an answer", "it hung up"),
+        ("403", "HTTP status 403", 'backend = "s3" and repos'),
+        ("404 for everything", "HTTP 404", 'backend = "s3" and repos'),
+        ("HTML for everything", "not JSON", "is there another web site"),
+        ("JSON of 5 MB", "5000008 bytes", "is there another web site"),
+        ("redirects to another server", "'http://127.0.0.2:9/x'", "write the address to which it redirects"),
+        ("redirects to itself", "more than 3 redirects", "set up wrongly"),
+        ("redirects to nowhere", "redirected to nowhere", "set up wrongly"),
+        ("503", "HTTP status 503", "its operators find why in its log"),
+        ("429", "HTTP status 429", "ask its operators"),
+        ("another protocol", "SSH-2.0-OpenSSH", "is no web server"),
+        ("garbage", "not an answer in HTTP", "is no web server"),
+    ],
+)
+def test_a_server_without_a_list_is_told_with_what_to_do(kind: str, wrong: str, advice: str) -> None:
+    with hostile.KINDS[kind].make() as url:
+        first, second, *_ = lines_of(one(url), seconds=1.5)
+    assert first.startswith("one: wrong: its list of repositories cannot be read: ")
+    assert wrong in first
+    assert second.startswith("one: ")
+    assert advice in second
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "advice"),
+    [
+        ("expired", "certificate has expired", "must renew the certificate"),
+        ("other name", "mismatch", "for another name"),
+        ("self-signed", "self-signed certificate", "SSL_CERT_FILE"),
+        ("plain HTTP", "does not speak TLS", "write http:// instead of https://"),
+        ("closes in the handshake", "TLS", "write http://"),
+        ("hangs in the handshake", "in time", "a firewall"),
+    ],
+)
+def test_trouble_with_tls_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, wrong: str, advice: str
+) -> None:
+    certificates = hostile.certified(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates.authority))
+    with hostile.tls_kinds(certificates)[kind].make() as url:
+        first, second = lines_of(one(url), seconds=1.5)
+    assert wrong in first
+    assert advice in second
+
+
+def test_a_name_that_is_not_known_is_told() -> None:
+    first, second = lines_of(one("http://stratum1.example"))
+    assert first.endswith("looking up stratum1.example: Name or service not known")
+    assert "is it spelt right" in second
+
+
+def test_a_proxy_that_is_not_there_is_not_blamed_on_the_server() -> None:
+    with hostile.refuses() as proxy, hostile.Server(hostile.serves({})) as good:
+        fleet = Fleet((Server(good.url, "one", Role.STRATUM1),), proxy=proxy)
+        first, second = lines_of(fleet)
+    assert "proxy: " in first
+    assert "the proxy was not reached, and the server not asked" in second
+
+
+def test_a_server_that_never_answers_does_not_keep_it_beyond_its_deadline() -> None:
+    with hostile.Server(hostile.silent) as silent:
+        began = time.monotonic()
+        done = run("--stratum1", silent.url, "--check", "--deadline", "2", "--state-dir", "none")
+        assert time.monotonic() - began < 3.5
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no complete answer in time" in done.stdout
+
+
+# --- a server that answers, but not as the fleet file has it ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "role", "said"),
+    [
+        ("repositories", Role.STRATUM1, 'should its role be "stratum0", not "stratum1"?'),
+        ("repositories", Role.SYNC, 'should its role be "stratum0", not "sync"?'),
+        ("replicas", Role.STRATUM0, 'should its role be "stratum1" (or "sync")'),
+    ],
+)
+def test_a_role_the_wrong_way_round_is_asked_about(kind: str, role: Role, said: str) -> None:
+    with hostile.Server(hostile.serves({LIST: listing(**{kind: ["a.example"]})})) as server:
+        assert any(said in line for line in lines_of(one(server.url, role)))
+
+
+def test_a_server_that_publishes_some_and_replicates_others_may_have_any_role() -> None:
+    with hostile.Server(hostile.serves({LIST: listing(repositories=["a.example"], replicas=["b.example"])})) as server:
+        for role in Role:
+            assert not any("role" in line for line in lines_of(one(server.url, role)))
+
+
+def test_only_that_matches_nothing_is_told_with_what_there_is() -> None:
+    with hostile.Server(hostile.serves({LIST: listing(replicas=["a.example", "b.example"])})) as server:
+        fleet = Fleet((Server(server.url, "one", Role.STRATUM1),), only=("*.eessi.io",))
+        assert lines_of(fleet) == [
+            "one: wrong: it lists 2 repositories; 0 would be scraped",
+            "one: nothing would be scraped: `only` lets none of them through (*.eessi.io); it has a.example, b.example",
+        ]
+
+
+def test_a_server_without_repositories_is_told() -> None:
+    with hostile.Server(hostile.serves({LIST: listing()})) as server:
+        assert "cvmfs_server update-info" in lines_of(one(server.url))[1]
+
+
+def test_s3_without_names_would_scrape_nothing() -> None:
+    with hostile.KINDS["403"].make() as url:
+        first, second = lines_of(one(url, backend=Backend.S3))
+    assert "names none for it" in first
+    assert "repos = [" in second
+
+
+def test_a_repository_that_cannot_be_read_is_told_beside_its_list() -> None:
+    with hostile.Server(hostile.serves({LIST: listing(replicas=["a.example"])})) as server:
+        assert lines_of(one(server.url))[1].startswith("one: wrong: a.example cannot be read from http://")
+
+
+def test_what_a_hostile_server_says_stays_on_one_printable_line() -> None:
+    evil = "http://x.example/\x1b[31m\x07" + "y" * 5000
+    with hostile._at(hostile._redirect(evil)) as url:
+        assert any("redirected to another server" in line for line in lines_of(one(url)))
+    bad = json.dumps({"schema": 1, "replicas": [{"name": "\x1b[2J\r\n\u202e" + "z" * 9999, "url": "/cvmfs/a"}]})
+    with hostile.Server(hostile.serves({LIST: bad.encode()})) as server:
+        done = run("--stratum1", server.url, "--check", "--state-dir", "none")
+    assert done.returncode == 0
+    for line in (done.stdout + done.stderr).splitlines():
+        assert line.isprintable()
+        assert len(line) <= LONGEST_LINE
+
+
+def test_a_fleet_that_is_well_has_nothing_wrong(tmp_path: Path) -> None:
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        text = demo.fleet_toml().partition('[[server]]\nurl = "' + demo.urls["stratum1-down"])[0]
+        (tmp_path / "fleet.toml").write_text(text)
+        done = run("--config", tmp_path / "fleet.toml", "--check", "--state-dir", tmp_path / "state")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "wrong" not in done.stdout
+    assert done.stdout.count(": ok: it lists 6 repositories; 6 would be scraped") == 3
+    assert f"memory: ok, {tmp_path}/state/" in done.stdout
+
+
+# --- this machine ------------------------------------------------------------------------------------
+
+
+def test_a_wrong_fleet_file_is_exit_2_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "fleet.toml").write_text('[[server]]\nurl = "http://127.0.0.1:1"\nroll = "stratum1"\n')
+    done = run("--config", tmp_path / "fleet.toml", "--check")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "line 3" in done.stderr
+
+
+def test_a_memory_that_cannot_be_written_is_told_with_what_to_do() -> None:
+    with hostile.refuses() as url:
+        done = run("--stratum1", url, "--check", "--state-dir", "/proc/state")
+    assert done.returncode == 0
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("memory")]
+    assert "cannot be written" in line
+    assert "--state-dir" in line
+
+
+AS_NOBODY = """
+import os, sys
+os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
+from telegraf_cvmfs.command.cli import main
+code = main(sys.argv[1:])
+sys.stdout.flush()
+os._exit(code)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("hidden", ["fleet.toml", "keys/demo.pub"])
+def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str) -> None:
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        path = demo.write(tmp_path)
+        (tmp_path / hidden).chmod(0o600)
+        for folder in (tmp_path, tmp_path / "keys", *tmp_path.parents[:2]):
+            folder.chmod(folder.stat().st_mode | 0o755)
+        # everything is imported before the change of user, who may have no way to this Python
+        script = "import telegraf_cvmfs.command.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.doctor.servers, telegraf_cvmfs.net.fetch\n"
+        script += "import telegraf_cvmfs.scraping.visits, telegraf_cvmfs.fleet.watched, telegraf_cvmfs.memory.file\n"
+        done = subprocess.run(
+            [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],
+            env=environment(HOME="/nonexistent"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("E! ")
+    assert f"{hidden}: Permission denied" in line
+
+
+# --- Telegraf's own files ----------------------------------------------------------------------------
+
+
+def settings(text: str, seconds: float = 45) -> list[str]:
+    return list(telegraf_settings("a.conf", text, timedelta(seconds=seconds)))
+
+
+def exec_input(**more: str) -> str:
+    table = {"commands": '[["telegraf-cvmfs"]]', "data_format": '"influx"', "timeout": '"60s"'} | more
+    return "[[inputs.exec]]\n" + "".join(f"{key} = {value}\n" for key, value in table.items() if value)
+
+
+def execd_input(**more: str) -> str:
+    table = {"command": '["telegraf-cvmfs", "execd"]', "signal": '"STDIN"'} | more
+    return "[[inputs.execd]]\n" + "".join(f"{key} = {value}\n" for key, value in table.items() if value)
+
+
+def test_what_is_shipped_is_ok() -> None:
+    for name in ("sample.conf", "sample-execd.conf", "telegraf.d/cvmfs.conf"):
+        (line,) = settings((SHIPPED / name).read_text())
+        assert line.startswith("a.conf: [[inputs.exec")
+        assert "]] ok: " in line
+    assert settings((SHIPPED / "telegraf.conf").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (exec_input(timeout='"30s"'), "wrong: its timeout is 30s, and a run may take 45s"),
+        (exec_input(timeout='"45s"'), "wrong: its timeout is 45s, and a run may take 45s"),
+        (exec_input(timeout=""), "wrong: its timeout is 5s, for none is set"),
+        (exec_input(timeout='"soon"'), "its timeout is not understood here"),
+        (exec_input(timeout='"${T:-20s}"'), "wrong: its timeout is 20s"),
+        (exec_input(data_format=""), 'wrong: data_format is not "influx"'),
+        (exec_input(data_format='"json"'), 'wrong: data_format is not "influx"'),
+        (exec_input(commands='["/opt/bin/telegraf-cvmfs --config x"]', timeout=""), "wrong: its timeout is 5s"),
+        (exec_input(commands="", command='"python3 -m telegraf_cvmfs"', timeout=""), "wrong: its timeout is 5s"),
+        (exec_input(commands='[["telegraf-cvmfs", "execd"]]'), "it belongs into [[inputs.execd]]"),
+        (execd_input(signal=""), 'wrong: signal is not "STDIN"'),
+        (execd_input(command='["telegraf-cvmfs"]'), "wrong: its command has no sub-command execd"),
+        (execd_input(data_format='"json"'), 'wrong: data_format is not "influx"'),
+        (execd_input(interval='"30s"'), "wrong: its interval is 30s, and a run may take 45s"),
+        ("[[inputs.exec]]\ncommands = [[telegraf-cvmfs]]\n", "cannot be read as TOML"),
+    ],
+)
+def test_what_does_not_fit_in_telegrafs_file_is_told(text: str, said: str) -> None:
+    lines = settings(text)
+    assert all(line.startswith("a.conf: ") and line.isprintable() for line in lines)
+    assert any(said in line for line in lines)
+    assert not any("ok: " in line for line in lines if "timeout" in line and "wrong: its timeout" in said)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[inputs.exec]]\ncommands = ["uptime"]\n',
+        "[inputs]\nexec = 1\n",
+        "inputs = 3\n",
+        "this = is no [TOML\n",
+        "",
+    ],
+)
+def test_what_does_not_run_this_program_is_nobodys_business(text: str) -> None:
+    assert settings(text) == []
+
+
+def test_telegrafs_files_are_found_where_its_variable_says(tmp_path: Path) -> None:
+    (tmp_path / "telegraf.d").mkdir()
+    main, more = tmp_path / "telegraf.conf", tmp_path / "telegraf.d" / "cvmfs.conf"
+    main.write_text(exec_input(timeout='"30s"'))
+    more.write_text(exec_input(timeout=""))
+    said = checked({"TELEGRAF_CONFIG_PATH": str(main)})
+    assert f"{main}: [[inputs.exec]] wrong: its timeout is 30s" in said
+    assert f"{more}: [[inputs.exec]] wrong: its timeout is 5s" in said
+
+
+def test_the_shipped_files_are_ok_where_telegraf_finds_them() -> None:
+    said = checked({"TELEGRAF_CONFIG_PATH": str(SHIPPED / "telegraf.conf")})
+    assert f"{SHIPPED}/telegraf.d/cvmfs.conf: [[inputs.exec]] ok: its timeout is 1m" in said
+
+
+def checked(env: Mapping[str, str]) -> str:
+    with hostile.refuses() as url:
+        done = run("--stratum1", url, "--check", "--state-dir", "none", env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+# --- keys -------------------------------------------------------------------------------------------
+
+
+def test_keys_that_fit_that_do_not_and_that_are_not_given_are_told_apart(tmp_path: Path) -> None:
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        told_apart(demo, tmp_path)
+
+
+def told_apart(demo: DemoFleet, tmp_path: Path) -> None:
+    demo.write(tmp_path)
+    key, stranger = tmp_path / "keys" / "demo.pub", tmp_path / "stranger.pub"
+    stranger.write_bytes(make_keys().master_public_pem)
+    server = ["--stratum1", demo.urls["stratum1-healthy"], "--check", "--state-dir", "none"]
+    assert f"are good, with the key {key}" in run(*server, "--key", key).stdout
+    assert "no master key is given for software.demo.example" in run(*server).stdout
+    wrong = run(*server, "--key", stranger)
+    assert "wrong: the master keys do not fit software.demo.example" in wrong.stdout
+    assert "/etc/cvmfs/keys/<domain>/*.pub" in wrong.stdout
+    assert (wrong.returncode, wrong.stderr) == (0, "")

@@ -1,0 +1,1 @@
+"""The dashboards and alert rules that are made."""

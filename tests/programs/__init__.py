@@ -1,0 +1,1 @@
+"""The real programs that tests run, and the command itself."""

@@ -1,0 +1,69 @@
+"""The real programs that tests run, found in the cache outside the work tree or installed into it.
+
+As a program (`python -m tests.programs.cache`) it installs all of them and says where they are. Telegraf and InfluxDB, and how
+anything gets into the cache, are those of the stack: `deploy.native.programs`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from deploy.native.programs import SETTINGS, Missing, debian_package, influxd, installed, telegraf
+from tests.programs.influxdb2_build import influxd2
+
+__all__ = ["PROGRAMS", "SETTINGS", "Missing", "chromium", "influxd", "influxd2", "promtool", "telegraf"]
+
+CHROMIUM = """#!/bin/sh
+# Chromium with the libraries that were unpacked beside it.
+here=$(dirname "$(readlink -f "$0")")/usr/lib
+machine=$here/$(uname -m)-linux-gnu
+LD_LIBRARY_PATH=$machine:$machine/pulseaudio:$here/chromium
+export LD_LIBRARY_PATH
+exec "$here/chromium/chromium" "$@"
+"""
+
+
+def promtool() -> Path:
+    """The checker of Prometheus' text format."""
+    return installed("prometheus", "usr/bin/promtool", debian_package("prometheus"))
+
+
+def chromium() -> Path:
+    """A browser: this machine's, else Debian's, unpacked with what it needs and started by a script beside it."""
+    found = shutil.which("chromium")
+    return Path(found) if found else installed("chromium", "chromium", _unpack_chromium)
+
+
+def _unpack_chromium(room: Path) -> None:
+    debian_package("chromium", dependencies=True)(room)
+    script = room / "chromium"
+    script.write_text(CHROMIUM)
+    script.chmod(0o755)
+
+
+PROGRAMS: Mapping[str, Callable[[], Path]] = {
+    "telegraf": telegraf,
+    "influxd": influxd,
+    "influxd2": influxd2,
+    "promtool": promtool,
+    "chromium": chromium,
+}
+
+
+def main() -> int:
+    """Install every program; 1 if one could not be."""
+    missing = 0
+    for name, find in PROGRAMS.items():
+        try:
+            print(f"{name}: {find()}")  # noqa: T201
+        except Missing as why:
+            missing += 1
+            print(f"{name}: missing: {why}", file=sys.stderr)  # noqa: T201
+    return min(missing, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+"""The configuration files that users get, as Telegraf's options."""
+
+from pathlib import Path
+
+from tests import ROOT
+
+FOLDER = ROOT / "telegraf"
+SAMPLE = FOLDER / "sample.conf"
+AGENT = FOLDER / "telegraf.conf"
+INPUTS = FOLDER / "telegraf.d"
+
+PLUGIN: list[str | Path] = ["--config", AGENT, "--config-directory", INPUTS]
+INTO_INFLUXDB_1 = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb1.conf"]
+INTO_INFLUXDB_2 = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb2.conf"]
+INTO_INFLUXDB_AS_WRITER = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb-writer.conf"]
+HEALTH = FOLDER / "outputs" / "health.conf"
