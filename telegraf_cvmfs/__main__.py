@@ -1,4 +1,4 @@
-"""`python -m telegraf_cvmfs`, and what the script `telegraf-cvmfs` calls: the very door.
+"""`python -m telegraf_cvmfs`, and what the script `telegraf-cvmfs` calls.
 
 The clock is read and SIGTERM is listened to before anything heavy is imported: Telegraf's time begins with
 the process, and a process that it stops has to say what it knows.

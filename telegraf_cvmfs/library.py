@@ -69,7 +69,7 @@ def scrape(  # four of them are cvmfs-server-scraper's
     fleet = fleet_file.with_servers(fleet, stratum0_servers, stratum1_servers)
     network = Network(Deadline(deadline), fleet.connections_per_server, resolve=resolve)
     try:
-        seen = visit_all(fleet, datetime.now(UTC), network, _complain)
+        seen = visit_all(fleet, datetime.now(UTC), network, _log_line)
     finally:
         network.close()
     return [Server.of(fleet, stratum) for stratum in seen.strata]
@@ -249,5 +249,5 @@ def _names(repos: Iterable[str]) -> tuple[str, ...]:
         raise ConfigError(f"repos: expected {error}") from error
 
 
-def _complain(line: str) -> None:
+def _log_line(line: str) -> None:
     _log.log(_LEVELS.get(line[:2], logging.INFO), line[3:])

@@ -14,7 +14,20 @@ PACKAGE = ROOT / "telegraf_cvmfs"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 BESIDE = sorted(path for room in ("grafana", "deploy") for path in (PACKAGE.parent / room).rglob("*.py"))
 WINGS = [
-    *("model", "words", "wire", "net", "fleet", "points", "trust", "memory", "emit", "assess", "scraping"),
+    *(
+        "model",
+        "words",
+        "whole_file",
+        "wire",
+        "net",
+        "fleet",
+        "points",
+        "trust",
+        "memory",
+        "emit",
+        "assess",
+        "scraping",
+    ),
     *("watch", "rounds", "library", "demo", "doctor", "command", "__main__"),
 ]
 """From left to right: a module imports only what stands to the left of its wing, or in it."""

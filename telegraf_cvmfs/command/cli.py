@@ -23,6 +23,7 @@ from telegraf_cvmfs.command.options import ENVIRONMENT, parse
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.words.log import Log
 
 if TYPE_CHECKING:
     from telegraf_cvmfs.memory.file import State
@@ -69,7 +70,7 @@ def _once(options: argparse.Namespace, deadline: Deadline) -> int:
     from telegraf_cvmfs.trust.keys import Keyring
 
     with _fleet(options) as fleet:
-        _round(fleet, deadline, options, Keyring(fleet, _complainer(options)), _state(fleet, options))
+        _round(fleet, deadline, options, Keyring(fleet, _logger(options)), _state(fleet, options))
     return OK
 
 
@@ -84,17 +85,17 @@ def _execd(options: argparse.Namespace, deadline: Deadline) -> int:
         signal.signal(number, lambda *_: rounds.stop())
     if deadline.passed:  # the signal came while this was imported
         return OK
-    names, complain = Names(), _complainer(options)
+    names, log = Names(), _logger(options)
     with _fleets(options) as current:
         fleet = current()
-        keyring, state, wrong = Keyring(fleet, complain), _state(fleet, options), ""
+        keyring, state, wrong = Keyring(fleet, log), _state(fleet, options), ""
         for _ in rounds:
             within, fleet = rounds.begin(Deadline(float("inf"))), current()
             try:
-                keyring, wrong = Keyring(fleet, complain), ""
+                keyring, wrong = Keyring(fleet, log), ""
             except ConfigError as error:
                 if str(error) != wrong:  # said once, not at every newline
-                    complain(f"E! {error}; the keys as they were before stay in use")
+                    log(f"E! {error}; the keys as they were before stay in use")
                 wrong = str(error)
             if state.path != _memory_path(fleet, options):
                 state = _state(fleet, options)
@@ -122,24 +123,24 @@ def _round(
     began = time.monotonic()
     _open_enough_files()
     network = Network(deadline, fleet.connections_per_server, fleet.proxy, names=names)
-    complain = _complainer(options)
+    log = _logger(options)
     now = datetime.now(UTC)
-    doubt = partial(keyring.doubts, now=now)
+    inconsistent = partial(keyring.inconsistent, now=now)
     with _progress(fleet, options) as tick:
-        seen = scrape(fleet, now, network, complain, done=tick, memory=state.memory, doubt=doubt)
+        seen = scrape(fleet, now, network, log, done=tick, memory=state.memory, inconsistent=inconsistent)
     network.close()
     run = assess(seen, timedelta(seconds=time.monotonic() - began), state.memory, keyring.judge)
     text = emitter(options.format)(run, terminal=options.format == "human" and _colours())
     answered()
     _print(text)
     state.keep(run)
-    _summarise(run, complain)
+    _summarise(run, log)
 
 
 def _state(fleet: Fleet, options: argparse.Namespace) -> State:
     from telegraf_cvmfs.memory.file import State
 
-    return State(_memory_path(fleet, options), _complainer(options))
+    return State(_memory_path(fleet, options), _logger(options))
 
 
 def _memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
@@ -162,16 +163,16 @@ def _open_enough_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _summarise(run: Run, complain: Callable[[str], None]) -> None:
+def _summarise(run: Run, log: Log) -> None:
     """What is worth a line in Telegraf's log; the findings are in the points."""
     if run.deadline_hit:
         took = run.duration.total_seconds()
-        complain(f"W! the run's time was up after {took:.1f} s before everything was read (--deadline)")
+        log(f"W! the run's time was up after {took:.1f} s before everything was read (--deadline)")
     for server in run.servers:
         said = "; ".join(finding.problem for finding in server.findings) or "ok"
         up = sum(replica.replica.up for replica in server.replicas)
         name = server.stratum.server.label
-        complain(f"I! {name}: {up} of {len(server.replicas)} repositories up: {said}")
+        log(f"I! {name}: {up} of {len(server.replicas)} repositories up: {said}")
 
 
 @contextlib.contextmanager
@@ -220,7 +221,7 @@ def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
     if path is None:
         fleet = _complete(Fleet(servers=()), options, None)
         return lambda: fleet
-    return FleetFile(path, load, _complainer(options)).fleet
+    return FleetFile(path, load, _logger(options)).fleet
 
 
 def _named_fleet(options: argparse.Namespace) -> Path | None:
@@ -272,15 +273,15 @@ def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
     from telegraf_cvmfs.doctor.servers import check, telegraf_settings
     from telegraf_cvmfs.net.fetch import Network
-    from telegraf_cvmfs.scraping.visits import knock
+    from telegraf_cvmfs.scraping.visits import probe
     from telegraf_cvmfs.trust.keys import Keyring
 
     with _fleet(options) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())
         network = Network(deadline, fleet.connections_per_server, fleet.proxy)
-        now, complain = datetime.now(UTC), _complainer(options)
-        judge = partial(Keyring(fleet, complain).judge, now=now)
-        lines = [*check(fleet, knock(fleet, now, network, complain), judge), _check_memory(fleet, options)]
+        now, log = datetime.now(UTC), _logger(options)
+        judge = partial(Keyring(fleet, log).judge, now=now)
+        lines = [*check(fleet, probe(fleet, now, network, log), judge), _check_memory(fleet, options)]
         for path, text in _telegraf_files():
             lines += telegraf_settings(str(path), text, fleet.deadline)
     _print("\n".join(lines) + "\n")
@@ -312,7 +313,7 @@ def _demo(options: argparse.Namespace, deadline: Deadline) -> int:
     if options.history is None:
         command.serve(options, deadline, lambda: datetime.now(UTC), _print)
     else:
-        command.print_history(options, deadline, datetime.now(UTC), _print, _complainer(options))
+        command.print_history(options, deadline, datetime.now(UTC), _print, _logger(options))
     return OK
 
 
@@ -337,15 +338,15 @@ _COMMANDS = {"once": _once, "doctor": _doctor, "execd": _execd, "check": _check,
 # --- the operator -----------------------------------------------------------------------------------
 
 
-def _complainer(options: argparse.Namespace) -> Callable[[str], None]:
+def _logger(options: argparse.Namespace) -> Log:
     """Errors always, warnings unless quiet, information if verbose."""
 
-    def complain(line: str) -> None:
+    def log(line: str) -> None:
         level = line[:2]
         if level == "E!" or (level == "W!" and not options.quiet) or options.verbose:
             _tell(line)
 
-    return complain
+    return log
 
 
 @contextlib.contextmanager

@@ -16,13 +16,13 @@ from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.memory import file as memory_file
 from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.words.log import Log
 
 STEP = timedelta(minutes=10)
 TICK = 10
 """Seconds after which the fleet that serves moves on; all that happens to it happens at whole minutes."""
 
 Print = Callable[[str], None]
-Complain = Callable[[str], None]
 
 
 def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], datetime], show: Print) -> None:
@@ -48,9 +48,7 @@ def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], d
                 _advance(demo, max(demo.now, clock()))  # a clock may be set back
 
 
-def print_history(
-    options: argparse.Namespace, deadline: Deadline, now: datetime, show: Print, complain: Complain
-) -> None:
+def print_history(options: argparse.Namespace, deadline: Deadline, now: datetime, show: Print, log: Log) -> None:
     """Print the runs of the last `options.history`, oldest first and each as soon as it is made.
 
     With a state directory their memory is left there, for whoever scrapes the fleet from now on.
@@ -64,8 +62,8 @@ def print_history(
         when = moments(now, options.history, options.step or STEP)
     except ValueError as error:
         raise ConfigError(f"demo: --history: {error}") from error
-    keeper, emit = memory_file.State(None, complain), emitter(options.format)
-    runs = history(when, keeper, complain, faults=options.demo_faults)
+    keeper, emit = memory_file.State(None, log), emitter(options.format)
+    runs = history(when, keeper, log, faults=options.demo_faults)
     with contextlib.closing(runs):
         for run in runs:
             if deadline.passed:
@@ -75,7 +73,7 @@ def print_history(
         try:
             memory_file.write(memory_file.path_of(Path(options.state_dir), NAME), keeper.memory)
         except memory_file.StateError as error:
-            complain(f"W! {error}")
+            log(f"W! {error}")
 
 
 def _advance(demo: DemoFleet, moment: datetime) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import datetime
@@ -19,6 +18,7 @@ from telegraf_cvmfs.demo.server import DemoServer, RefusingPort
 from telegraf_cvmfs.demo.signing import demo_keys
 from telegraf_cvmfs.demo.stratum import Stratum
 from telegraf_cvmfs.model import Fleet, Role, Server
+from telegraf_cvmfs.whole_file import PUBLIC, write_whole
 
 NAME = "demo"
 ROLES: Mapping[str, Role] = {
@@ -153,6 +153,4 @@ def _value(value: str | Sequence[str]) -> str:
 
 def _write(path: Path, content: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    return partial.replace(path)
+    return write_whole(path, content, PUBLIC)

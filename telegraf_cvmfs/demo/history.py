@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.scraping.visits import scrape
 from telegraf_cvmfs.trust.keys import Keyring
+from telegraf_cvmfs.words.log import Log
 
 
 def moments(now: datetime, span: timedelta, step: timedelta) -> tuple[datetime, ...]:
@@ -38,32 +39,30 @@ def moments(now: datetime, span: timedelta, step: timedelta) -> tuple[datetime, 
     return found
 
 
-def history(
-    when: Sequence[datetime], state: State, complain: Callable[[str], None], *, faults: bool = False
-) -> Generator[Run, None, None]:
+def history(when: Sequence[datetime], state: State, log: Log, *, faults: bool = False) -> Generator[Run, None, None]:
     """The runs at these moments (aware, ascending), with what they remember of each other in `state`.
 
     Before the first of them come others, of which nothing but memory is left: when something was published that is
-    still missing somewhere, so that the first lag is right. It serves on loopback meanwhile. `complain` is told what
+    still missing somewhere, so that the first lag is right. It serves on loopback meanwhile. `log` is told what
     the program would say.
     """
     earlier = tuple(moment for moment in missing(when[0]) if moment < when[0])
     folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
     with folder, DemoFleet((*earlier, *when)[0], faults=faults) as demo:
         fleet = demo.fleet(keys=(demo.write(Path(folder.name)).parent / KEY,))
-        keyring = Keyring(fleet, complain)
+        keyring = Keyring(fleet, log)
         for moment in (*earlier, *when):
             demo.advance(moment)
-            run = _scraped(fleet, moment, keyring, state, complain)
+            run = _scraped(fleet, moment, keyring, state, log)
             state.keep(run)
             if moment >= when[0]:
                 yield run
 
 
-def _scraped(fleet: Fleet, moment: datetime, keyring: Keyring, state: State, complain: Callable[[str], None]) -> Run:
+def _scraped(fleet: Fleet, moment: datetime, keyring: Keyring, state: State, log: Log) -> Run:
     began = time.monotonic()
     network = Network(Deadline(fleet.deadline.total_seconds()), fleet.connections_per_server)
-    doubt = partial(keyring.doubts, now=moment)
-    seen = scrape(fleet, moment, network, complain, memory=state.memory, doubt=doubt)
+    inconsistent = partial(keyring.inconsistent, now=moment)
+    seen = scrape(fleet, moment, network, log, memory=state.memory, inconsistent=inconsistent)
     network.close()
     return assess(seen, timedelta(seconds=time.monotonic() - began), state.memory, keyring.judge)

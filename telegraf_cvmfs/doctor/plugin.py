@@ -94,8 +94,8 @@ def _run(fleet: Fleet, keyring: Keyring, path: Path | None, within: Deadline, cl
         return Step(_LINK, Verdict.NOT_ASKED, "a run: the doctor's time was up (--deadline)")
     began, now, memory = time.monotonic(), clock(), _memory(path)
     network = Network(within, fleet.connections_per_server, fleet.proxy)
-    doubt = partial(keyring.doubts, now=now)
-    seen = scrape(fleet, now, network, lambda _line: None, memory=memory, doubt=doubt)
+    inconsistent = partial(keyring.inconsistent, now=now)
+    seen = scrape(fleet, now, network, lambda _line: None, memory=memory, inconsistent=inconsistent)
     network.close()
     return _told(assess(seen, timedelta(seconds=time.monotonic() - began), memory, keyring.judge))
 

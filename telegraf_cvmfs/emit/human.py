@@ -190,7 +190,7 @@ def _by_repository(run: Run) -> dict[str, list[ReplicaVerdict]]:
 
 
 def _tamed(rows: Iterable[_Row]) -> list[_Row]:
-    """The one door that text from servers and fleet files passes on its way to the page."""
+    """Text from servers and fleet files as the page shows it; all of it passes here."""
     return [
         replace(
             row,

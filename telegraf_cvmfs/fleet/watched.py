@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from telegraf_cvmfs.model import ConfigError, Fleet
+from telegraf_cvmfs.words.log import Log
 
 
 @dataclass
@@ -18,7 +19,7 @@ class FleetFile:
 
     path: Path
     load: Callable[[Path], Fleet]
-    complain: Callable[[str], None]
+    log: Log
     _stamp: tuple[int, ...] = ()
     _fleet: Fleet | None = field(default=None)
     _wrong: str = ""
@@ -49,9 +50,9 @@ class FleetFile:
             fleet = self.load(self.path)
         except ConfigError as error:
             if str(error) != self._wrong:
-                self.complain(f"E! {error}; the fleet file as it was before stays in use")
+                self.log(f"E! {error}; the fleet file as it was before stays in use")
             self._wrong = str(error)
             return before
         self._wrong = ""
-        self.complain(f"I! fleet file {self.path} has changed and was read again")
+        self.log(f"I! fleet file {self.path} has changed and was read again")
         return fleet

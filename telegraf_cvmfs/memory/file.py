@@ -25,7 +25,9 @@ from urllib.parse import quote
 
 from telegraf_cvmfs.memory.value import Memory, Publication, Remembered, remember
 from telegraf_cvmfs.model import Entry, Run
+from telegraf_cvmfs.whole_file import write_whole
 from telegraf_cvmfs.wire.repositories import is_repository_name, is_served_path
+from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
 
@@ -108,7 +110,7 @@ def write(path: Path, memory: Memory) -> None:
     text = json.dumps(_document(memory), separators=(",", ":"), ensure_ascii=True)
     try:
         _private_folder(path.parent)
-        _replace(path, text.encode())
+        write_whole(path, text.encode())
     except OSError as error:
         raise StateError(f"memory {path} cannot be written ({error.strerror}): {_remedy(path)}") from error
 
@@ -124,9 +126,9 @@ class State:
     `path` is None for no memory beyond this process. Of whatever goes wrong with the file one line is said.
     """
 
-    def __init__(self, path: Path | None, complain: Callable[[str], None]) -> None:
+    def __init__(self, path: Path | None, log: Log) -> None:
         self.path = path
-        self._complain = complain
+        self._log = log
         self._warned = False
         self.memory = Memory() if path is None else self._try(lambda: read(path)) or Memory()
 
@@ -141,25 +143,12 @@ class State:
             return work()
         except StateError as error:
             if not self._warned:
-                self._complain(f"W! {error}")
+                self._log(f"W! {error}")
             self._warned = True
             return None
 
 
 # --- the file ---------------------------------------------------------------------------------------
-
-
-def _replace(path: Path, body: bytes) -> None:
-    """Written beside it under a name of its own, then renamed: two runs at once leave one whole file."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(body)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
 
 
 def _regular_file(path: Path) -> bytes:

@@ -18,7 +18,7 @@ LATE = "no complete answer in time"
 
 
 class Budget(threading.local):
-    """One for each thread. Beside the allowance it notes what its sockets saw last.
+    """One for each thread. Beside what is left it notes what its sockets saw last.
 
     `ended`: the peer had closed when last read from. `kept`: the request went out on a connection that had
     been used before. `fresh`: it must not.

@@ -84,7 +84,7 @@ class Network:
         self._sessions: list[Session] = []
 
     def fetch(self, server: Server, via: str = "") -> Fetch:
-        """A door to one server: a session and a pool of connections of its own, for use by many threads.
+        """What fetches from one server: a session and a pool of connections of its own, for use by many threads.
 
         A server with an address is asked there, by its name all the same; `via` is a proxy to ask through instead.
         """

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 
-def side_by_side(jobs: Sequence[Callable[[], None]], width: int) -> None:
-    """Do all jobs, at most so many at once; returns when the last has ended."""
+def in_parallel(jobs: Sequence[Callable[[], None]], width: int) -> None:
+    """Do all jobs in threads, at most so many at once; returns when the last has ended."""
     waiting = deque(jobs)
 
     def work() -> None:

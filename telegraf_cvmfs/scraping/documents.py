@@ -44,7 +44,7 @@ class NameMismatchError(Exception):
     """A good manifest, of another repository."""
 
 
-def manifest_of(repo: str, body: bytes) -> Manifest:
+def own_manifest(repo: str, body: bytes) -> Manifest:
     """The manifest of this repository.
 
     Raises:

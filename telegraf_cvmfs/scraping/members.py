@@ -5,18 +5,19 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from telegraf_cvmfs.model import FetchError, Server
 from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.words.log import Log
 
 MOST_ADDRESSES = 16
 _UNUSED_PORT = 9
 _NAP = 0.1  # seconds: a signal that cuts the run short is heard within it
 
 
-def members(server: Server, network: Network, complain: Callable[[str], None]) -> list[Server]:
+def members(server: Server, network: Network, log: Log) -> list[Server]:
     """The machines behind a server's name, if all are wanted; the server itself if not, or if they are not known.
 
     An address of a family that this machine has no way to is left out: that says nothing about the server.
@@ -24,14 +25,14 @@ def members(server: Server, network: Network, complain: Callable[[str], None]) -
     if not server.all_addresses:
         return [server]
     if network.asks_proxy(server):
-        complain(f"W! {server.name}: a proxy chooses among its machines, so they are not scraped one by one")
+        log(f"W! {server.name}: a proxy chooses among its machines, so they are not scraped one by one")
         return [server]
     try:
         found = network.addresses(server)
     except FetchError:
         return [server]  # it is scraped by its name, and that says what is wrong
     if len(found) > MOST_ADDRESSES:
-        complain(f"W! {server.name}: {len(found)} addresses, at most {MOST_ADDRESSES} are scraped one by one; none was")
+        log(f"W! {server.name}: {len(found)} addresses, at most {MOST_ADDRESSES} are scraped one by one; none was")
         return [server]
     return [replace(server, address=address) for address in found if _has_route(address)] or [server]
 
@@ -47,7 +48,7 @@ def _has_route(address: str) -> bool:
     return True
 
 
-def all_members(servers: Sequence[Server], network: Network, complain: Callable[[str], None]) -> list[Server]:
+def all_members(servers: Sequence[Server], network: Network, log: Log) -> list[Server]:
     """Every machine of every server, in the order of the fleet file.
 
     Names are looked up side by side: one whose look-up hangs must not use up the time of the others.
@@ -55,7 +56,7 @@ def all_members(servers: Sequence[Server], network: Network, complain: Callable[
     found: dict[str, list[Server]] = {}
 
     def look_up(server: Server) -> None:
-        found[server.name] = members(server, network, complain)
+        found[server.name] = members(server, network, log)
 
     wanted = [server for server in servers if server.all_addresses]
     threads = [threading.Thread(target=look_up, args=(server,), daemon=True) for server in wanted]

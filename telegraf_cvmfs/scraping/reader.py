@@ -1,4 +1,4 @@
-"""Asking one server: a URL to a `Reading`, whatever goes wrong; a server that is gone is not asked for ever."""
+"""A URL of one server to a `Reading`, whatever goes wrong; a server that is gone is not asked for ever."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from telegraf_cvmfs.model import Answer, FetchError, ParseError, Reading, Result
 from telegraf_cvmfs.net.fetch import Fetch
 from telegraf_cvmfs.scraping.documents import NameMismatchError
+from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
 
@@ -21,22 +22,19 @@ HEAD_NOT_TAKEN = (403, 405, 501)
 SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
 """Failures that come without any answer."""
 
-Complain = Callable[[str], None]
-"""Takes one line for the operator, in Telegraf's form: `E! …`."""
 
-
-class Door:
-    """One server while it is asked, by several threads.
+class Reader:
+    """Reads documents of one server, for several threads.
 
     `s3` says that 403 means "not there". `gone` says that it never answered: then nothing more is asked, nor after
     `patience` requests in a row without an answer.
     """
 
-    def __init__(self, fetch: Fetch, complain: Complain, patience: int, *, s3: bool) -> None:
+    def __init__(self, fetch: Fetch, log: Log, patience: int, *, s3: bool) -> None:
         self.s3 = s3
         self.gone = False
         self._fetch = fetch
-        self._complain = complain
+        self._log = log
         self._patience = patience
         self._silences = 0
         self._last: FetchError | None = None
@@ -105,7 +103,7 @@ class Door:
 
     def _our_fault(self, url: str, error: Exception) -> Reading[Any]:
         why = internal(error)
-        self._complain(f"E! {url}: {why}")
+        self._log(f"E! {url}: {why}")
         return Reading(Result.INVALID, why=why, ours=True)
 
 

@@ -32,8 +32,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.net.workers import side_by_side
-from telegraf_cvmfs.scraping.allowance import Allowance
+from telegraf_cvmfs.net.workers import in_parallel
 from telegraf_cvmfs.scraping.documents import (
     DETAILS,
     LARGEST_CERTIFICATE,
@@ -46,47 +45,49 @@ from telegraf_cvmfs.scraping.documents import (
     certificate_url,
     complete,
     details,
-    manifest_of,
+    own_manifest,
     root_catalog_url,
 )
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
-from telegraf_cvmfs.scraping.reader import FORBIDDEN, NOT_SERVED, SILENT, Complain, Door, internal
+from telegraf_cvmfs.scraping.quota import Quota
+from telegraf_cvmfs.scraping.reader import FORBIDDEN, NOT_SERVED, SILENT, Reader, internal
 from telegraf_cvmfs.wire.letter import is_object
+from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
 
 SECONDS_PER_REPLICA = 0.0002
 """What judging and printing one takes, on a slow machine: it has to fit into the run's time too."""
 
-Doubt = Callable[[Replica], bool]
+Inconsistent = Callable[[Replica], bool]
 """Does what was read of a replica not fit together?"""
 
 
 @dataclass(frozen=True)
-class Past:
-    """What a run brings along: earlier runs, the time, whom to doubt, what may be read."""
+class Context:
+    """What all visits of a run share: earlier runs, the time, what looks inconsistent, how much may be read."""
 
     memory: Memory
     now: datetime
-    doubt: Doubt
-    allowance: Allowance
+    inconsistent: Inconsistent
+    quota: Quota
 
 
 class Visit:
     """The scrape of one server while it goes on; `stratum()` is what is known at any moment."""
 
-    def __init__(self, fleet: Fleet, server: Server, network: Network, complain: Complain, past: Past) -> None:
+    def __init__(self, fleet: Fleet, server: Server, network: Network, log: Log, context: Context) -> None:
         self.server = server
         self.finished = False
         self._fleet = fleet
         s3 = server.backend is Backend.S3
-        self._door = Door(network.fetch(server), complain, fleet.connections_per_server, s3=s3)
+        self._reader = Reader(network.fetch(server), log, fleet.connections_per_server, s3=s3)
         self._deadline = network.deadline
-        self._proxy: Door | None = None
+        self._proxy: Reader | None = None
         if server.via:
             through = network.fetch(server, server.via)
-            self._proxy = Door(through, complain, fleet.connections_per_server, s3=False)
-        self._complain = complain
+            self._proxy = Reader(through, log, fleet.connections_per_server, s3=False)
+        self._log = log
         self._lock = threading.Lock()
         self._replicas: dict[int, Replica] = {}
         self._listing: Reading[Listing] = Reading()
@@ -94,7 +95,7 @@ class Visit:
         self._geoapi = GeoAPIStatus.NOT_YET_TESTED
         self._geoapi_why = ""
         self._response_time: timedelta | None = None
-        self._past = past
+        self._context = context
         self._know(self._expected(Listed.UNKNOWN))
 
     def run(self) -> None:
@@ -102,7 +103,7 @@ class Visit:
         try:
             self._stages()
         except Exception as error:  # noqa: BLE001  # our fault: it costs this server, not the run
-            self._complain(f"E! {self.server.label}: {internal(error)}")
+            self._log(f"E! {self.server.label}: {internal(error)}")
         self.finished = self._has_all()
 
     def _has_all(self) -> bool:
@@ -123,7 +124,7 @@ class Visit:
             if replica.source and replica.repo in overtaken:
                 self._read_again(key)
 
-    def knock(self) -> None:
+    def probe(self) -> None:
         """The list, a manifest, and what signs it: enough to say whether a scrape would work."""
         if self.server.backend is not Backend.S3:
             self._read_list()
@@ -154,9 +155,9 @@ class Visit:
         if self.server.backend is not Backend.S3:
             self._read_list()
         self._each(self._read_manifest, self._replicas)
-        self._door.gone = not any(reading.result not in SILENT for reading in self._first_readings())
+        self._reader.gone = not any(reading.result not in SILENT for reading in self._first_readings())
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
-            self._door.s3 = True
+            self._reader.s3 = True
             self._know([_absent_if_forbidden(replica) for replica in self._replicas.values()])
         jobs: list[Callable[[], None]] = [self._test_geoapi]
         for key, replica in self._replicas.items():
@@ -164,15 +165,15 @@ class Visit:
             jobs += [partial(self._read_certificate, key), partial(self._look_at_root_catalog, key)]
             jobs += [partial(self._read_through_proxy, key)]
         jobs.append(self._read_meta)
-        side_by_side(jobs, self._fleet.connections_per_server)
-        self._each(self._read_again_in_doubt, self._replicas)
+        in_parallel(jobs, self._fleet.connections_per_server)
+        self._each(self._read_again_if_inconsistent, self._replicas)
 
     def _first_readings(self) -> list[Reading[Any]]:
         listing = [] if self.server.backend is Backend.S3 else [self._listing]
         return [*listing, *(replica.manifest for replica in self._replicas.values())]
 
     def _each(self, job: Callable[[int], None], keys: Iterable[int]) -> None:
-        side_by_side([partial(job, key) for key in keys], self._fleet.connections_per_server)
+        in_parallel([partial(job, key) for key in keys], self._fleet.connections_per_server)
 
     # What is there
 
@@ -185,7 +186,7 @@ class Visit:
         if listing is None:
             return
         for rejected in listing.rejected:
-            self._complain(f"W! {self.server.label}: repositories.json: {rejected}")
+            self._log(f"W! {self.server.label}: repositories.json: {rejected}")
         replicas = listed_replicas(self._fleet, self.server, listing)
         names = {replica.repo for replica in replicas}
         self._deadline.reserve(len(replicas) * SECONDS_PER_REPLICA)
@@ -194,7 +195,7 @@ class Visit:
 
     def _expected(self, listed: Listed) -> list[Replica]:
         """What to ask for without a list: what was seen here before, and what the fleet file names."""
-        seen_here = self._past.memory.entries(self.server.label, self._past.now)
+        seen_here = self._context.memory.entries(self.server.label, self._context.now)
         seen = remembered_replicas(self._fleet, self.server, seen_here, listed)
         names = {replica.repo for replica in seen}
         named = named_replicas(self._fleet, self.server, listed)
@@ -213,8 +214,8 @@ class Visit:
 
     def _read_manifest(self, key: int) -> None:
         replica = self._replicas[key]
-        parse = partial(manifest_of, replica.repo)
-        self._learn(key, manifest=self._door.read(replica.url, LARGEST_MANIFEST, parse))
+        parse = partial(own_manifest, replica.repo)
+        self._learn(key, manifest=self._reader.read(replica.url, LARGEST_MANIFEST, parse))
         if self._proxy is not None and replica.proxied is None and not replica.pass_through and self._replicas[key].up:
             self._learn(key, proxied=Reading())
 
@@ -231,9 +232,9 @@ class Visit:
         url, manifest = certificate_url(replica), replica.manifest.value
         if url is None or manifest is None or manifest.certificate is None or replica.pass_through:
             return
-        known = self._past.memory.certificate(replica, manifest.certificate)
-        if known is None or self._is_due(self._past.memory.proved(replica, manifest.root_catalog)):
-            self._learn(key, certificate=self._door.read(url, LARGEST_CERTIFICATE, bytes))
+        known = self._context.memory.certificate(replica, manifest.certificate)
+        if known is None or self._is_due(self._context.memory.proved(replica, manifest.root_catalog)):
+            self._learn(key, certificate=self._reader.read(url, LARGEST_CERTIFICATE, bytes))
         else:  # it is as good as the root catalog's bytes: when those are read again, so is this
             self._learn(key, certificate=Reading(Result.OK, known, why=""))
 
@@ -243,25 +244,25 @@ class Visit:
         url, manifest = root_catalog_url(replica), replica.manifest.value
         if url is None or manifest is None or replica.pass_through:
             return
-        proved = self._past.memory.proved(replica, manifest.root_catalog)
-        seen = self._door.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
+        proved = self._context.memory.proved(replica, manifest.root_catalog)
+        seen = self._reader.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
         self._learn(key, root_catalog=seen)
 
     def _is_due(self, proved: datetime | None) -> bool:
         """Is it time to read bytes again? Also if they were read at a time that has not come: a clock was wrong."""
         every = self._fleet.verify_every
-        return every is None or proved is None or not timedelta(0) <= self._past.now - proved < every
+        return every is None or proved is None or not timedelta(0) <= self._context.now - proved < every
 
     def _read_through_proxy(self, key: int) -> None:
         """The manifest as clients get it that sit behind the proxy."""
         replica = self._replicas[key]
         if self._proxy is not None and replica.up and not replica.pass_through:
-            parse = partial(manifest_of, replica.repo)
+            parse = partial(own_manifest, replica.repo)
             self._learn(key, proxied=self._proxy.read(replica.url, LARGEST_MANIFEST, parse))
 
-    def _read_again_in_doubt(self, key: int) -> None:
+    def _read_again_if_inconsistent(self, key: int) -> None:
         """Whoever publishes while we read gives us documents that do not belong together: once is no proof."""
-        if self._replicas[key].up and self._past.doubt(self._replicas[key]):
+        if self._replicas[key].up and self._context.inconsistent(self._replicas[key]):
             self._read_again(key)
 
     def _read_again(self, key: int) -> None:
@@ -280,13 +281,13 @@ class Visit:
                 self._replicas[key] = before
 
     def prove_root_catalogs(self) -> None:
-        """Read the bytes of root catalogs and hash them, as far as that is due and the run's allowance permits.
+        """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits.
 
         One after the other, for each may be large; another first in each minute, so that all have their turn; and no
         more once one did not come, for a server that is slow must not hold up the others.
         """
         keys = list(self._replicas)
-        turn = int(self._past.now.timestamp()) // 60 % max(len(keys), 1)
+        turn = int(self._context.now.timestamp()) // 60 % max(len(keys), 1)
         for key in keys[turn:] + keys[:turn]:
             if not self._prove_root_catalog(key):
                 return
@@ -303,9 +304,9 @@ class Visit:
         if intact is False:  # one bad answer is no proof
             intact = self._hash(url, manifest.root_catalog, catalog.length)
         if intact is not None:
-            proof = replace(catalog, intact=intact, proved=self._past.now if intact else None)
+            proof = replace(catalog, intact=intact, proved=self._context.now if intact else None)
             self._learn(key, root_catalog=replace(replica.root_catalog, value=proof))
-        return intact is not None or self._door.heard
+        return intact is not None or self._reader.heard
 
     def _hash(self, url: str, name: str, length: int | None) -> bool | None:
         """Do the bytes have the hash? None if they did not come, not all of them, or are too many."""
@@ -315,12 +316,12 @@ class Visit:
             return len(body), None if short else is_object(name, body)
 
         each = self._fleet.verify_each
-        with self._past.allowance.take(each if length is None else length, each) as granted:
-            reading = self._door.read(url, granted, judge) if granted else None
+        with self._context.quota.take(each if length is None else length, each) as granted:
+            reading = self._reader.read(url, granted, judge) if granted else None
         if reading is None or reading.value is None:
             return None
         read, intact = reading.value
-        self._past.allowance.give_back(granted - read)
+        self._context.quota.give_back(granted - read)
         return intact
 
     def _with_marker(self, replica: Replica, status: Reading[Status]) -> Reading[Status]:
@@ -344,14 +345,18 @@ class Visit:
             self._meta = self._read_document(self.server.url + META.name, META)
 
     def _read_document(self, url: str, document: Document) -> Reading[Any]:
-        return self._door.read(url, document.limit, document.parse)
+        return self._reader.read(url, document.limit, document.parse)
 
     def _test_geoapi(self) -> None:
         if self._fleet.geoapi.enabled:
             listed = self._listing.result is Result.OK
-            s3 = self._door.s3
+            s3 = self._reader.s3
             self._geoapi, self._geoapi_why = probe_geoapi(
-                self._door, self._fleet.geoapi, self.server, () if s3 else self._replicas.values(), listed=listed or s3
+                self._reader,
+                self._fleet.geoapi,
+                self.server,
+                () if s3 else self._replicas.values(),
+                listed=listed or s3,
             )
 
     # Small questions

@@ -10,22 +10,22 @@ from functools import partial
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.net.workers import side_by_side
-from telegraf_cvmfs.scraping.allowance import Allowance
+from telegraf_cvmfs.net.workers import in_parallel
 from telegraf_cvmfs.scraping.members import all_members
-from telegraf_cvmfs.scraping.reader import Complain
-from telegraf_cvmfs.scraping.visit import Doubt, Past, Visit
+from telegraf_cvmfs.scraping.quota import Quota
+from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Visit
+from telegraf_cvmfs.words.log import Log
 
 
 def scrape(
     fleet: Fleet,
     started: datetime,
     network: Network,
-    complain: Complain,
+    log: Log,
     *,
     done: Callable[[str], None] = lambda _name: None,
     memory: Memory = NOTHING,
-    doubt: Doubt = lambda _replica: False,
+    inconsistent: Inconsistent = lambda _replica: False,
 ) -> Scrape:
     """Visit every server of a fleet until all is read or the network's deadline passes.
 
@@ -33,21 +33,21 @@ def scrape(
         fleet: what to scrape.
         started: when the run began (aware UTC); ages are reckoned from it.
         network: what the requests go through; it knows the deadline.
-        complain: told of what is our own fault; servers' faults are in the result.
+        log: told of what is our own fault; servers' faults are in the result.
         done: told the name of each server that is finished, from any thread.
         memory: what earlier runs saw: a server's repositories are asked for even if its list cannot be read, and what
             was proved of late is not proved again.
-        doubt: does what was read of a replica look so wrong that it is read once more before it is judged? A
+        inconsistent: does what was read of a replica look so wrong that it is read once more before it is judged? A
             publication in the midst of a scrape looks like that.
     """
-    past = Past(memory, started, doubt, Allowance(fleet.verify_run))
-    servers = all_members(fleet.servers, network, complain)
-    visits = [Visit(fleet, server, network, complain, past) for server in servers]
+    context = Context(memory, started, inconsistent, Quota(fleet.verify_run))
+    servers = all_members(fleet.servers, network, log)
+    visits = [Visit(fleet, server, network, log, context) for server in servers]
 
     def visit_all() -> None:
-        side_by_side([partial(_finish, visit, done) for visit in visits], len(visits))
+        in_parallel([partial(_finish, visit, done) for visit in visits], len(visits))
         _read_overtaken(visits, fleet.connections_per_server)
-        side_by_side([visit.prove_root_catalogs for visit in visits], len(visits))
+        in_parallel([visit.prove_root_catalogs for visit in visits], len(visits))
         network.deadline.finish()
 
     threading.Thread(target=visit_all, daemon=True).start()
@@ -56,11 +56,11 @@ def scrape(
     return Scrape(fleet, started, strata, network.traffic, not all(visit.finished for visit in visits))
 
 
-def knock(fleet: Fleet, now: datetime, network: Network, complain: Complain) -> tuple[Stratum, ...]:
+def probe(fleet: Fleet, now: datetime, network: Network, log: Log) -> tuple[Stratum, ...]:
     """Try each server once: its list, and one manifest. What is found is told, nothing is scraped."""
-    past = Past(NOTHING, now, lambda _replica: False, Allowance(0))
-    visits = [Visit(fleet, server, network, complain, past) for server in fleet.servers]
-    side_by_side([visit.knock for visit in visits], len(visits))
+    context = Context(NOTHING, now, lambda _replica: False, Quota(0))
+    visits = [Visit(fleet, server, network, log, context) for server in fleet.servers]
+    in_parallel([visit.probe for visit in visits], len(visits))
     network.close()
     return tuple(visit.stratum() for visit in visits)
 
@@ -72,7 +72,7 @@ def _read_overtaken(visits: Sequence[Visit], width: int) -> None:
         for repo, revision in visit.revisions(source=False):
             newest[repo] = max(newest.get(repo, 0), revision)
     jobs = [partial(visit.read_overtaken, newest) for visit in visits]
-    side_by_side(jobs, width)
+    in_parallel(jobs, width)
 
 
 def _finish(visit: Visit, done: Callable[[str], None]) -> None:

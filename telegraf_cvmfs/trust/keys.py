@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,6 +12,7 @@ from telegraf_cvmfs.model import ConfigError, Fleet, Replica, RootCatalogState, 
 from telegraf_cvmfs.trust.blacklist import Blacklist
 from telegraf_cvmfs.trust.chain import Chain, verify
 from telegraf_cvmfs.trust.masterkey import MasterKey
+from telegraf_cvmfs.words.log import Log
 
 LONGEST_KEY_FILE = 1 << 16  # bytes; a genuine one has less than one KiB
 LONGEST_BLACKLIST = 1 << 22  # bytes
@@ -26,11 +27,11 @@ class Keyring:
     directories of a client are read when a repository asks for them.
     """
 
-    def __init__(self, fleet: Fleet, complain: Callable[[str], None]) -> None:
+    def __init__(self, fleet: Fleet, log: Log) -> None:
         self._keys = read_keys(fleet.keys)
         self._rules = [(rule.name, read_keys(rule.keys)) for rule in fleet.rules]
         self._dirs = fleet.key_dirs
-        self._complain = complain
+        self._log = log
         self._of: dict[str, tuple[MasterKey, ...]] = {}
         self.blacklist = read_blacklists(fleet.blacklists)
 
@@ -47,9 +48,9 @@ class Keyring:
             try:
                 yield _read_key(path)
             except ConfigError as error:
-                self._complain(f"W! {error}")
+                self._log(f"W! {error}")
 
-    def doubts(self, replica: Replica, now: datetime) -> bool:
+    def inconsistent(self, replica: Replica, now: datetime) -> bool:
         """Does what was read not fit together, as when somebody publishes while we read?"""
         if replica.root_catalog_state in (RootCatalogState.MISSING, RootCatalogState.EMPTY):
             return True

@@ -48,8 +48,8 @@ def run_once(fleet: Fleet, now: datetime, memory: Memory = NOTHING, seconds: flo
     complaints: list[str] = []
     network = Network(Deadline(seconds), fleet.connections_per_server)
     keyring = Keyring(fleet, complaints.append)
-    doubt = partial(keyring.doubts, now=now)
-    seen = scrape(fleet, now, network, complaints.append, memory=memory, doubt=doubt)
+    inconsistent = partial(keyring.inconsistent, now=now)
+    seen = scrape(fleet, now, network, complaints.append, memory=memory, inconsistent=inconsistent)
     network.close()
     assert complaints == []
     return assess(seen, timedelta(seconds=1), memory, keyring.judge)

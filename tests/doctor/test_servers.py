@@ -19,7 +19,7 @@ from telegraf_cvmfs.doctor.servers import LONGEST_LINE, check, telegraf_settings
 from telegraf_cvmfs.model import Backend, Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scraping.visits import knock
+from telegraf_cvmfs.scraping.visits import probe
 from tests import ROOT
 from tests.builders import hostile
 from tests.programs.command import environment, run
@@ -35,7 +35,7 @@ def no_such_name(_host: str) -> list[str]:
 
 def lines_of(fleet: Fleet, seconds: float = 10, resolve: Callable[[str], list[str]] = no_such_name) -> list[str]:
     """What is said of a fleet without the line about it as a whole, and without the first about each server."""
-    strata = knock(
+    strata = probe(
         fleet, datetime.now(UTC), Network(Deadline(seconds), proxy=fleet.proxy, resolve=resolve), lambda _line: None
     )
     lines = list(check(fleet, strata))

@@ -21,7 +21,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.points.rows import points
 from telegraf_cvmfs.points.schema import REPO
-from telegraf_cvmfs.scraping.visit import Doubt
+from telegraf_cvmfs.scraping.visit import Inconsistent
 from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders.hostile import LIST, Behaviour, Server, Talk, head, page, path_of, refuses
 
@@ -75,11 +75,15 @@ class Site:
     fleet: Fleet
     memory: Memory = NOTHING
 
-    def run(self, after: timedelta = timedelta(0), seconds: float = 10, doubt: Doubt = lambda _replica: False) -> Run:
+    def run(
+        self, after: timedelta = timedelta(0), seconds: float = 10, inconsistent: Inconsistent = lambda _replica: False
+    ) -> Run:
         """A run so long after `NOW`, with the memory of those before it."""
         network = Network(Deadline(seconds), self.fleet.connections_per_server)
         complaints: list[str] = []
-        seen = scrape(self.fleet, NOW + after, network, complaints.append, memory=self.memory, doubt=doubt)
+        seen = scrape(
+            self.fleet, NOW + after, network, complaints.append, memory=self.memory, inconsistent=inconsistent
+        )
         network.close()
         assert complaints == []
         run = assess(seen, timedelta(seconds=1), self.memory)
@@ -307,9 +311,9 @@ def test_a_proxy_that_closes_the_connection_is_unknown() -> None:
         assert findings(site.run()) == UNKNOWN
 
 
-def test_what_the_proxy_gave_stays_when_the_server_is_read_again_in_doubt() -> None:
+def test_what_the_proxy_gave_stays_when_the_server_was_inconsistent_and_is_read_again() -> None:
     with behind(gives(6, NOW - 5 * HOUR)) as site:
-        run = site.run(doubt=lambda _replica: True)
+        run = site.run(inconsistent=lambda _replica: True)
     assert fields(run)["proxy_revision"] == 6
     assert (findings(run), run.deadline_hit) == ([], False)
 

@@ -10,7 +10,7 @@ AT_ONCE = 2
 """So many catalogs are in memory at the same time, all servers together."""
 
 
-class Allowance:
+class Quota:
     """How many bytes of root catalogs a run may still read."""
 
     def __init__(self, count: int) -> None:
