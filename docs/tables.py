@@ -16,49 +16,14 @@ from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Coded, Result, RootCatalogState, Signature
-from telegraf_cvmfs.points.schema import FIELDS, MEANING_OF_TAGS, TAGS
+from telegraf_cvmfs.model import FINDINGS, Coded, Result, RootCatalogState, Signature
+from telegraf_cvmfs.points.schema import FIELDS, MEANING_OF_MEASUREMENTS, MEANING_OF_TAGS, TAGS
 from telegraf_cvmfs.words.duration import in_words
 
 ROOT = Path(__file__).resolve().parents[1]
 
 Make = Callable[[], str]
 """Makes what stands between two markers."""
-
-MEASUREMENTS = {
-    "cvmfs_repo": "one for each repository on each server, also when the server is down",
-    "cvmfs_server": "one for each server, also when it is down",
-    "cvmfs_finding": "one for each server and for each judged repository on it (tag `repo`): how bad each finding is "
-    "there",
-    "cvmfs_publish": "one for each publication, from the reference, at the time it was published",
-    "cvmfs_scrape": "one for each run",
-}
-"""What there is a point for."""
-
-MEANINGS = {
-    "server_down": "nothing can be read from it: its list and every manifest asked for failed",
-    "list_unread": "it is up, but its list of repositories cannot be read: unknown",
-    "geoapi_wrong": "its GeoAPI puts servers into a wrong order",
-    "geoapi_down": "its GeoAPI gives no usable answer",
-    "geodb_old": "its database of places is older than that",
-    "manifest": "warning: neither listed nor served; critical: listed and not served (unknown while its first snapshot "
-    "runs), or not a valid manifest of this repository",
-    "snapshot_old": "the last successful snapshot is older; 9 times that while the first one runs",
-    "snapshot_stuck": "a snapshot has been running for longer, or was killed",
-    "lagging": "it has been without something published for longer",
-    "gc_old": "the last garbage collection is older, where there ever was one",
-    "check_failed": "the server's own last integrity check failed",
-    "whitelist": "warning: less than that left; critical: clients refuse it",
-    "signature": "the chain of signatures does not hold, so clients refuse it: a signature, a hash, a name or a "
-    "certificate is wrong",
-    "root_catalog": "the root catalog is missing, empty or corrupt, so clients cannot mount it",
-    "diverged": "the same revision with another root catalog than elsewhere",
-    "ahead": "a newer revision than its stratum 0 has",
-    "backwards": "an older revision than was seen there in the last day",
-    "proxy_stale": "the configured proxy gives an older manifest for longer, or has kept it for longer",
-    "members_differ": "the machines behind one name serve different content for longer",
-}
-"""When a finding is found; "that" and "longer" mean its limit, which stands beside it."""
 
 _TYPES = {int: "integer", float: "float", str: "string"}
 
@@ -72,7 +37,7 @@ class MissingError(Exception):
 
 def measurements() -> str:
     """The measurements, one row each."""
-    rows = (f"| `{name}` | {what} |" for name, what in MEASUREMENTS.items())
+    rows = (f"| `{name}` | {what} |" for name, what in MEANING_OF_MEASUREMENTS.items())
     return _lines("| measurement | points |", "|---|---|", *rows)
 
 
@@ -82,7 +47,7 @@ def metrics() -> str:
 
 
 def _measurement(name: str) -> Iterator[str]:
-    yield f"- {name} ({MEASUREMENTS[name]})"
+    yield f"- {name} ({MEANING_OF_MEASUREMENTS[name]})"
     yield "  - tags:"
     yield from (f"    - {tag} ({MEANING_OF_TAGS[tag]})" for tag in TAGS[name])
     yield "  - fields:"
@@ -104,9 +69,10 @@ def findings() -> str:
 
 
 def _finding(slug: str) -> str:
-    on = "server" if slug in SERVER_FINDINGS else "repository"
-    limit = FINDINGS[slug]
-    return f"| [{slug}]({slug}.md) | {on} | {_limit(limit.warning)} | {_limit(limit.critical)} | {MEANINGS[slug]} |"
+    one = FINDINGS[slug]
+    return (
+        f"| [{slug}]({slug}.md) | {one.about.value} | {_limit(one.warning)} | {_limit(one.critical)} | {one.meaning} |"
+    )
 
 
 def _limit(value: object) -> str:

@@ -8,12 +8,10 @@ from grafana.generator import influxql, links, scale
 from grafana.generator.columns import looks
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING_FOUND, Panel, Stat, Table
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS
+from telegraf_cvmfs.model import FINDINGS, REPLICA_FINDINGS, SERVER_FINDINGS
 from telegraf_cvmfs.points.schema import REPO, SERVER
 
 NOTHING_WRONG = "empty where nothing is found"
-
-REPLICA_FINDINGS = tuple(slug for slug in FINDINGS if slug not in SERVER_FINDINGS)
 
 _SERVER_COLUMNS = ("server", "finding", "problem", "role", "address", "fleet")
 _REPO_COLUMNS = ("repo", "server", "finding", "problem", "address", "alias", "fleet")

@@ -22,7 +22,17 @@ from telegraf_cvmfs.model.documents import (
     Whitelist,
 )
 from telegraf_cvmfs.model.errors import ConfigError, FetchError, ParseError, ScrapeError
-from telegraf_cvmfs.model.finding import FINDINGS, SERVER_FINDINGS, SEVERITY, Finding, Health, Limit, worst
+from telegraf_cvmfs.model.finding import (
+    FINDINGS,
+    REPLICA_FINDINGS,
+    SERVER_FINDINGS,
+    SEVERITY,
+    Finding,
+    Health,
+    Limit,
+    Subject,
+    worst,
+)
 from telegraf_cvmfs.model.fleet import Backend, Fleet, GeoAPI, RepositoryRule, Role, Server
 from telegraf_cvmfs.model.reading import Answer, Listed, Reading, Replica, Scrape, Stratum, Traffic
 from telegraf_cvmfs.model.result import Coded, GeoAPIStatus, Result

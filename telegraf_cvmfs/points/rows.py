@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telegraf_cvmfs.model import (
-    FINDINGS,
+    REPLICA_FINDINGS,
     SERVER_FINDINGS,
     SEVERITY,
     Finding,
@@ -39,9 +39,6 @@ class Point:
 
 
 _Fields = dict[str, Value | None]
-
-_OF_SERVERS = SERVER_FINDINGS
-_OF_REPLICAS = tuple(slug for slug in FINDINGS if slug not in SERVER_FINDINGS)
 
 
 def points(run: Run) -> list[Point]:
@@ -81,12 +78,12 @@ def _server_points(run: Run, verdict: ServerVerdict) -> Iterator[Point]:
     tags: dict[str, str | None] = {"fleet": run.fleet.name, "role": server.role.value}
     tags |= {"server": server.name, "address": server.address}
     yield _point(SERVER, tags, _server_fields(verdict, run.started), run.started)
-    yield _point(FINDING, tags, _finding_fields(verdict.findings, _OF_SERVERS), run.started)
+    yield _point(FINDING, tags, _finding_fields(verdict.findings, SERVER_FINDINGS), run.started)
     for replica in verdict.replicas:
         labels = tags | {"repo": replica.replica.repo, "alias": replica.replica.alias}
         yield _point(REPO, labels, _replica_fields(replica, verdict.stratum, run.started), run.started)
         if replica.health is not None:
-            yield _point(FINDING, labels, _finding_fields(replica.findings, _OF_REPLICAS), run.started)
+            yield _point(FINDING, labels, _finding_fields(replica.findings, REPLICA_FINDINGS), run.started)
 
 
 def _finding_fields(findings: Sequence[Finding], possible: Iterable[str]) -> _Fields:

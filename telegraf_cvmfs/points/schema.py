@@ -38,6 +38,14 @@ TAGS: Mapping[str, tuple[str, ...]] = {
     SCRAPE: ("fleet",),
 }
 
+MEANING_OF_MEASUREMENTS: Mapping[str, str] = {
+    REPO: "one for each repository on each server, also when the server is down",
+    SERVER: "one for each server, also when it is down",
+    FINDING: "one for each server and for each judged repository on it (tag `repo`): how bad each finding is there",
+    PUBLISH: "one for each publication, from the reference, at the time it was published",
+    SCRAPE: "one for each run",
+}
+
 MEANING_OF_TAGS: Mapping[str, str] = {
     "fleet": "name of the fleet",
     "role": "stratum0, stratum1 or sync",

@@ -619,14 +619,15 @@ def test_every_finding_of_the_contract_that_is_built_has_its_limits() -> None:
         "ahead": Limit(True, None),
         "backwards": Limit(True, None),
     }
-    assert contract.items() <= dict(FINDINGS).items()
+    assert contract.items() <= {slug: Limit(one.warning, one.critical) for slug, one in FINDINGS.items()}.items()
 
 
 @pytest.mark.parametrize(
     ("off", "age", "health"), [("warning", 9, None), ("warning", 24, CRITICAL), ("critical", 90, WARNING)]
 )
 def test_one_severity_can_be_switched_off_alone(off: str, age: int, health: Health | None) -> None:
-    where = limited(snapshot_old=replace(FINDINGS["snapshot_old"], **{off: None}))
+    default = Limit(FINDINGS["snapshot_old"].warning, FINDINGS["snapshot_old"].critical)
+    where = limited(snapshot_old=replace(default, **{off: None}))
     found = replica(on=where, status=ok(Status(last_snapshot=NOW - age * HOUR)))
     assert findings(verdict_of(found)).get("snapshot_old") == health
 

@@ -16,7 +16,7 @@ from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.fleet import public
 from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.model import FINDINGS
-from telegraf_cvmfs.points.schema import FIELDS
+from telegraf_cvmfs.points.schema import FIELDS, MEANING_OF_MEASUREMENTS
 from tests import ROOT
 from tests.programs.command import command, environment
 
@@ -45,8 +45,8 @@ def test_whatever_is_marked_is_written_by_the_program() -> None:
 
 
 def test_every_finding_and_measurement_is_explained() -> None:
-    assert list(tables.MEANINGS) == list(FINDINGS)
-    assert list(tables.MEASUREMENTS) == list(FIELDS)
+    assert all(one.meaning for one in FINDINGS.values())
+    assert list(MEANING_OF_MEASUREMENTS) == list(FIELDS)
 
 
 OLD = """\
