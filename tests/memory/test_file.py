@@ -624,7 +624,7 @@ def test_a_server_that_went_down_keeps_the_points_of_its_repositories(home: dict
 
 AS_SOMEBODY = f"""
 import os, sys
-from telegraf_cvmfs import cli
+from telegraf_cvmfs.command import cli
 streams = [os.dup(1), os.dup(2)]
 nowhere = os.open(os.devnull, os.O_WRONLY)
 os.dup2(nowhere, 1), os.dup2(nowhere, 2)

@@ -11,7 +11,7 @@ from grafana.relay.config import Chat, Config, ConfigError, Mail, Matrix, load
 from grafana.relay.damping import Damping
 from tests import ROOT
 
-EXAMPLE = ROOT / "grafana" / "tools" / "relay.example.toml"
+EXAMPLE = ROOT / "grafana" / "relay" / "relay.example.toml"
 ENVIRONMENT = {
     "CVMFS_RELAY_SECRET": "0123456789abcdef0123456789abcdef",
     "SLACK_WEBHOOK": "https://hooks.slack.com/services/T0/B0/slack-secret",
