@@ -16,10 +16,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 
-from telegraf_cvmfs.model import Fleet, Role, Server
+from telegraf_cvmfs.model import Fleet, Role, Scrape, Server
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scraping.visits import scrape
+from telegraf_cvmfs.watch import scrape
 
 SERVERS, REPOSITORIES, CONNECTIONS, ROUNDS = 5, 100, 8, 3
 NAMES = [f"repo{number:03}.example.org" for number in range(REPOSITORIES)]
@@ -98,16 +97,14 @@ def main() -> None:
     process.start()
     ports: list[int] = mine.recv()
     fleet = Fleet(tuple(Server(f"http://127.0.0.1:{port}", str(port), Role.STRATUM1) for port in ports))
-    network = None
+    seen: Scrape | None = None
 
     def run() -> None:
-        nonlocal network
-        network = Network(Deadline(120), CONNECTIONS)
-        scrape(fleet, datetime.now(UTC), network, print)
-        network.close()
+        nonlocal seen
+        seen = scrape(fleet, datetime.now(UTC), Deadline(120), print)
 
     ours = timed(run)
-    requests = network.traffic.requests if network else 0
+    requests = seen.traffic.requests if seen else 0
     each = requests // SERVERS
     paths = [f"/cvmfs/{NAMES[number % REPOSITORIES]}/.cvmfspublished" for number in range(each)]
     least = timed(lambda: floor(ports, paths))

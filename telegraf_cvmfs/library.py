@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from telegraf_cvmfs import watch
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.fleet import values
 from telegraf_cvmfs.fleet.targets import named_for
@@ -27,8 +28,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network, Resolve, system_resolve
-from telegraf_cvmfs.scraping.visits import scrape as visit_all
+from telegraf_cvmfs.net.names import Names, Resolve, system_resolve
 
 __all__ = ["GeoAPIStatus", "Repository", "Server", "scrape", "scrape_server", "set_log_level"]
 
@@ -67,11 +67,7 @@ def scrape(  # four of them are cvmfs-server-scraper's
     """
     fleet = Fleet(servers=(), repos=_names(repos), ignore_repos=tuple(ignore_repos))
     fleet = fleet_file.with_servers(fleet, stratum0_servers, stratum1_servers)
-    network = Network(Deadline(deadline), fleet.connections_per_server, resolve=resolve)
-    try:
-        seen = visit_all(fleet, datetime.now(UTC), network, _log_line)
-    finally:
-        network.close()
+    seen = watch.scrape(fleet, datetime.now(UTC), Deadline(deadline), _log_line, names=Names(resolve))
     return [Server.of(fleet, stratum) for stratum in seen.strata]
 
 

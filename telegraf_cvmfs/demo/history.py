@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
-from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.demo.fleet import KEY, DemoFleet
 from telegraf_cvmfs.demo.life import missing
 from telegraf_cvmfs.demo.rhythm import EPOCH
 from telegraf_cvmfs.memory.file import State
-from telegraf_cvmfs.model import Fleet, Run
+from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scraping.visits import scrape
 from telegraf_cvmfs.trust.keys import Keyring
+from telegraf_cvmfs.watch import watch
 from telegraf_cvmfs.words.log import Log
 
 
@@ -53,16 +49,8 @@ def history(when: Sequence[datetime], state: State, log: Log, *, faults: bool = 
         keyring = Keyring(fleet, log)
         for moment in (*earlier, *when):
             demo.advance(moment)
-            run = _scraped(fleet, moment, keyring, state, log)
+            deadline = Deadline(fleet.deadline.total_seconds())
+            run = watch(fleet, moment, deadline, log, keyring=keyring, memory=state.memory)
             state.keep(run)
             if moment >= when[0]:
                 yield run
-
-
-def _scraped(fleet: Fleet, moment: datetime, keyring: Keyring, state: State, log: Log) -> Run:
-    began = time.monotonic()
-    network = Network(Deadline(fleet.deadline.total_seconds()), fleet.connections_per_server)
-    inconsistent = partial(keyring.inconsistent, now=moment)
-    seen = scrape(fleet, moment, network, log, memory=state.memory, inconsistent=inconsistent)
-    network.close()
-    return assess(seen, timedelta(seconds=time.monotonic() - began), state.memory, keyring.judge)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import datetime
 from pathlib import Path
 
-from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.processes import myself
 from telegraf_cvmfs.emit import emitter
@@ -20,9 +17,8 @@ from telegraf_cvmfs.memory.file import StateError, problem, read
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scraping.visits import scrape
 from telegraf_cvmfs.trust.keys import Keyring
+from telegraf_cvmfs.watch import watch
 from telegraf_cvmfs.words.duration import in_words
 
 RUN = 15.0
@@ -92,12 +88,7 @@ def _run(fleet: Fleet, keyring: Keyring, path: Path | None, within: Deadline, cl
     """One run, which leaves no trace: the memory is Telegraf's to keep."""
     if within.passed:
         return Step(_LINK, Verdict.NOT_ASKED, "a run: the doctor's time was up (--deadline)")
-    began, now, memory = time.monotonic(), clock(), _memory(path)
-    network = Network(within, fleet.connections_per_server, fleet.proxy)
-    inconsistent = partial(keyring.inconsistent, now=now)
-    seen = scrape(fleet, now, network, lambda _line: None, memory=memory, inconsistent=inconsistent)
-    network.close()
-    return _told(assess(seen, timedelta(seconds=time.monotonic() - began), memory, keyring.judge))
+    return _told(watch(fleet, clock(), within, lambda _line: None, keyring=keyring, memory=_memory(path)))
 
 
 def _told(run: Run) -> Step:

@@ -10,12 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import Any, NamedTuple
 from unittest import mock
 
-from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.demo import DemoFleet, faults, server
 from telegraf_cvmfs.demo.inventory import repositories
 from telegraf_cvmfs.demo.repository import Repository, Revision, manifest, object_path, objects, whitelist
@@ -25,9 +23,7 @@ from telegraf_cvmfs.emit import json_document
 from telegraf_cvmfs.memory.value import NOTHING, Memory, remember
 from telegraf_cvmfs.model import Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.scraping.visits import scrape
-from telegraf_cvmfs.trust.keys import Keyring
+from telegraf_cvmfs.watch import watch
 
 NOW = datetime(2026, 3, 2, 4, 5, 6, tzinfo=UTC)
 STRATUM0, HEALTHY, LAGGING, FAULTY = "stratum0", "stratum1-healthy", "stratum1-lagging", "stratum1-faulty"
@@ -46,13 +42,9 @@ class Request(NamedTuple):
 def run_once(fleet: Fleet, now: datetime, memory: Memory = NOTHING, seconds: float = 20) -> Run:
     """One run as the command makes it, at any moment; it has nothing to complain about."""
     complaints: list[str] = []
-    network = Network(Deadline(seconds), fleet.connections_per_server)
-    keyring = Keyring(fleet, complaints.append)
-    inconsistent = partial(keyring.inconsistent, now=now)
-    seen = scrape(fleet, now, network, complaints.append, memory=memory, inconsistent=inconsistent)
-    network.close()
+    run = watch(fleet, now, Deadline(seconds), complaints.append, memory=memory)
     assert complaints == []
-    return assess(seen, timedelta(seconds=1), memory, keyring.judge)
+    return replace(run, duration=timedelta(seconds=1))
 
 
 def replicas(document: Object) -> dict[Place, Object]:

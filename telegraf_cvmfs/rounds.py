@@ -1,0 +1,77 @@
+"""The same fleet looked at again and again: what it names is read anew, what was seen is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from telegraf_cvmfs.memory.file import State
+from telegraf_cvmfs.model import ConfigError, Fleet, Run
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.names import Names
+from telegraf_cvmfs.trust.keys import Keyring
+from telegraf_cvmfs.watch import watch
+from telegraf_cvmfs.words.log import Log
+
+
+class Rounds:
+    """Looks at a fleet, once or many times; `fleet` is what it looks at now."""
+
+    def __init__(self, current: Callable[[], Fleet], memory_path: Callable[[Fleet], Path | None], log: Log) -> None:
+        """Read what the first round needs.
+
+        Args:
+            current: the fleet as it is now, each time it is asked.
+            memory_path: the file in which a fleet's memory lies, None for a memory that ends with this process.
+            log: told of what goes wrong here.
+
+        Raises:
+            ConfigError: the fleet or a key file of it cannot be read.
+        """
+        self.fleet = current()
+        self._current = current
+        self._memory_path = memory_path
+        self._log = log
+        self._keyring = Keyring(self.fleet, log)
+        self._state = State(memory_path(self.fleet), log)
+        self._names = Names()
+        self._wrong = ""
+
+    def renew(self) -> None:
+        """Before another look: take the fleet as it is now, read its keys anew, look names up again.
+
+        While new keys cannot be read, those of before stay in use; that is logged once.
+        """
+        self.fleet = self._current()
+        self._read_keys()
+        self._names.forget()
+        path = self._memory_path(self.fleet)
+        if self._state.path != path:
+            self._state = State(path, self._log)
+
+    def look(self, deadline: Deadline, started: datetime, done: Callable[[str], None]) -> Run:
+        """One look, within the fleet's own deadline too; arguments as those of `watch`."""
+        deadline.shorten(self.fleet.deadline.total_seconds())
+        return watch(
+            self.fleet,
+            started,
+            deadline,
+            self._log,
+            keyring=self._keyring,
+            memory=self._state.memory,
+            names=self._names,
+            done=done,
+        )
+
+    def keep(self, run: Run) -> None:
+        """Remember what a look saw, for the next."""
+        self._state.keep(run)
+
+    def _read_keys(self) -> None:
+        try:
+            self._keyring, self._wrong = Keyring(self.fleet, self._log), ""
+        except ConfigError as error:
+            if str(error) != self._wrong:  # logged once, not at every round
+                self._log(f"E! {error}; the keys as they were before stay in use")
+            self._wrong = str(error)

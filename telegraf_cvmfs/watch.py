@@ -1,0 +1,79 @@
+"""One look at a fleet: all servers asked, all that they served judged, one `Run`. Everything downstream starts here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+from telegraf_cvmfs.assess.verdicts import assess
+from telegraf_cvmfs.memory.value import NOTHING, Memory
+from telegraf_cvmfs.model import Fleet, Run, Scrape, Stratum
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.names import Names
+from telegraf_cvmfs.scraping import visits
+from telegraf_cvmfs.trust.keys import Keyring
+from telegraf_cvmfs.words.log import Log
+
+
+def _nobody(_server: str) -> None:
+    """Nobody wants to know which server is finished."""
+
+
+def watch(
+    fleet: Fleet,
+    started: datetime,
+    deadline: Deadline,
+    log: Log,
+    *,
+    keyring: Keyring | None = None,
+    memory: Memory = NOTHING,
+    names: Names | None = None,
+    done: Callable[[str], None] = _nobody,
+) -> Run:
+    """Scrape a fleet until all is read or the deadline passes, and judge it as of the moment it began.
+
+    Args:
+        fleet: what to scrape.
+        started: when the run begins (aware UTC); ages are reckoned from it.
+        deadline: when it ends at the latest; the fleet's own deadline is not looked at.
+        log: told of what is this program's own fault; servers' faults are in the run.
+        keyring: the master keys of the fleet; by default its files are read here.
+        memory: what earlier runs saw.
+        names: look-ups of host names that are shared with other runs.
+        done: told the name of each server that is finished, from any thread.
+
+    Raises:
+        ConfigError: a key file of the fleet cannot be read.
+    """
+    began = time.monotonic()
+    keyring = keyring or Keyring(fleet, log)
+    network = _network(fleet, deadline, names)
+    inconsistent = partial(keyring.inconsistent, now=started)
+    seen = visits.scrape(fleet, started, network, log, done=done, memory=memory, inconsistent=inconsistent)
+    network.close()
+    return assess(seen, timedelta(seconds=time.monotonic() - began), memory, keyring.judge)
+
+
+def scrape(fleet: Fleet, started: datetime, deadline: Deadline, log: Log, *, names: Names | None = None) -> Scrape:
+    """What the servers serve, without keys, memory or verdicts; arguments as those of `watch`."""
+    network = _network(fleet, deadline, names)
+    try:
+        return visits.scrape(fleet, started, network, log)
+    finally:
+        network.close()
+
+
+def probe(fleet: Fleet, started: datetime, deadline: Deadline, log: Log) -> tuple[Stratum, ...]:
+    """Each server tried once: its list, one manifest and what signs it; arguments as those of `watch`."""
+    network = _network(fleet, deadline)
+    try:
+        return visits.probe(fleet, started, network, log)
+    finally:
+        network.close()
+
+
+def _network(fleet: Fleet, deadline: Deadline, names: Names | None = None) -> Network:
+    return Network(deadline, fleet.connections_per_server, fleet.proxy, names=names)
