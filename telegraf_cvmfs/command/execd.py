@@ -1,19 +1,47 @@
-"""The same run, again and again, for `inputs.execd` with `signal = "STDIN"`: a batch for each newline."""
+"""`execd`: the same run again and again, for `inputs.execd` with `signal = "STDIN"`: a batch for each newline."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import queue
+import signal
 import threading
 from collections.abc import Iterator
 
+from telegraf_cvmfs.command import options as run_options
+from telegraf_cvmfs.command.chosen import fleets, memory_path
+from telegraf_cvmfs.command.once import one_round
+from telegraf_cvmfs.command.terminal import logger
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.rounds import Rounds
 
 CHUNK = 64 * 1024
 ROUND, END = True, False
 
 
-class Rounds:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of a run."""
+    run_options.add_options(parser)
+
+
+def run(options: argparse.Namespace, deadline: Deadline) -> int:
+    """Scrape and print for each newline on stdin, until it ends; always 0."""
+    newlines = Newlines(descriptor=0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: newlines.stop())
+    if deadline.passed:  # the signal came while this was imported
+        return 0
+    with fleets(options) as current:
+        rounds = Rounds(current, lambda fleet: memory_path(fleet, options), logger(options))
+        for _ in newlines:
+            within = newlines.begin(Deadline(float("inf")))
+            rounds.renew()
+            one_round(rounds, within, options, newlines.answered)
+    return 0
+
+
+class Newlines:
     """Yields once for each newline that arrives, and ends at the end of input or when told to stop.
 
     Newlines that come while a round is on are not queued up: Telegraf counts on one batch for an interval,

@@ -3,18 +3,53 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import NamedTuple, NoReturn
 
 from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.emit import FORMATS
 from telegraf_cvmfs.fleet.values import positive_duration
 from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.net.deadline import Deadline
 
 ENVIRONMENT = "TELEGRAF_CVMFS_CONFIG"
 """The variable that names the fleet file where `--config` does not."""
+
+
+Run = Callable[[argparse.Namespace, Deadline], int]
+"""Runs a sub-command within a deadline, which its options shorten; returns the exit code."""
+
+
+class Command(NamedTuple):
+    """A sub-command: the module that has its `run` and, where `help` lists it, its `add_options`."""
+
+    module: str
+    help: str = ""
+
+
+COMMANDS: Mapping[str, Command] = {
+    "once": Command("command.once"),
+    "check": Command("command.check"),
+    "execd": Command("command.execd", "scrape for each newline on stdin, for inputs.execd"),
+    "fleets": Command("command.fleets", "list the public fleets that come with the program"),
+    "doctor": Command("doctor.command", "say where the chain to Grafana breaks, and what to do"),
+    "demo": Command("demo.command", "serve the demo fleet on loopback until interrupted"),
+}
+"""By what `command` says in the options. A module is imported when it is named, so that a run starts quickly."""
+
+
+def runner(command: str) -> Run:
+    """What runs a sub-command."""
+    run: Run = _module(command).run
+    return run
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"telegraf_cvmfs.{COMMANDS[command].module}")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,10 +66,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         ConfigError: there is no such option, or not with such a value.
         SystemExit: after --help and --version, which print what they are asked for.
     """
-    return _parser().parse_args(arguments)
+    return _parser(arguments).parse_args(arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="telegraf-cvmfs",
         description="Scrape CernVM-FS servers once and print what was found.",
@@ -42,17 +77,17 @@ def _parser() -> argparse.ArgumentParser:
         "2 wrong option or fleet file; 1 the output could not be written.",
         allow_abbrev=False,
     )
-    _add_options(parser)
+    add_options(parser)
     parser.add_argument("--version", action="version", version=f"telegraf-cvmfs {__version__}")
     parser.set_defaults(
         command="once", stratum0=[], stratum1=[], repo=[], ignore_repo=[], only=[], key=[], format="influx"
     )
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND")
-    execd = _add_command(commands, "execd", "scrape for each newline on stdin, for inputs.execd")
-    _add_options(execd)
-    _add_command(commands, "fleets", "list the public fleets that come with the program")
-    _add_doctor_options(_add_command(commands, "doctor", "say where the chain to Grafana breaks, and what to do"))
-    _add_demo_options(_add_command(commands, "demo", "serve the demo fleet on loopback until interrupted"))
+    for name, command in COMMANDS.items():
+        if command.help:
+            one = _add_command(commands, name, command.help)
+            if name in arguments:  # the others' options need not be known, and their modules not be imported
+                _module(name).add_options(one)
     return parser
 
 
@@ -63,40 +98,13 @@ def _add_command(commands: argparse._SubParsersAction[_Parser], name: str, what:
     return parser
 
 
-def _add_demo_faults(parser: argparse._ActionsContainer) -> None:
+def add_demo_faults(parser: argparse._ActionsContainer) -> None:
+    """The option that asks for the demo fleet with its faults."""
     parser.add_argument("--demo-faults", action="store_true", help="the demo fleet, and a server with every fault")
 
 
-def _add_demo_options(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(directory=None, history=None, step=None)
-    _add_demo_faults(parser)
-    directory = "where its fleet file lies while it serves: fleet.toml, and the key (default: a temporary directory)"
-    parser.add_argument("--directory", metavar="DIR", type=Path, help=directory)
-    past = "do not serve: print what runs of so long until now (24h, say) would have printed, oldest first, and end"
-    parser.add_argument("--history", metavar="SPAN", type=_span, help=past)
-    parser.add_argument("--step", metavar="SPAN", type=_span, help="the time between those runs (default: 10m)")
-    memory = "leave the memory of those runs there, as for a scrape (default: nowhere)"
-    parser.add_argument("--state-dir", metavar="DIR", help=memory)
-
-
-def _add_doctor_options(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(telegraf=None, telegraf_config=[], grafana_url=None)
-    parser.set_defaults(influxdb_url=None, influxdb_database=None, influxdb_username=None)
-    _add_options(parser)
-    chain = parser.add_argument_group(
-        "the chain",
-        "passwords and tokens come from $INFLUXDB_PASSWORD, $INFLUXDB_TOKEN, $GRAFANA_TOKEN, $GRAFANA_PASSWORD",
-    )
-    chain.add_argument("--telegraf", metavar="FILE", help="Telegraf's program, where it is not on the PATH")
-    files = "a file or folder of its configuration; repeatable; else what the Telegraf that runs reads, or its default"
-    chain.add_argument("--telegraf-config", metavar="FILE", type=Path, action="append", help=files)
-    chain.add_argument("--influxdb-url", metavar="URL", help="else $INFLUXDB_URL, else loopback is tried")
-    chain.add_argument("--influxdb-database", metavar="NAME", help="else $INFLUXDB_DATABASE, else cvmfs")
-    chain.add_argument("--influxdb-username", metavar="NAME", help="else $INFLUXDB_USERNAME")
-    chain.add_argument("--grafana-url", metavar="URL", help="else $GRAFANA_URL, else loopback is tried")
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What to scrape, and how: the options of a run."""
     what = parser.add_argument_group("what to scrape")
     config = f"the fleet file (TOML); else ${ENVIRONMENT}, else /etc/telegraf-cvmfs/fleet.toml"
     what.add_argument("--config", metavar="FILE", type=Path, help=config)
@@ -110,7 +118,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     key = "a master public key (PEM); repeatable, any one suffices"
     what.add_argument("--key", metavar="FILE", type=Path, action="append", help=key)
     what.add_argument("--demo", action="store_true", help="scrape the built-in demo fleet, on loopback, instead")
-    _add_demo_faults(what)
+    add_demo_faults(what)
     how = parser.add_argument_group("how")
     how.add_argument("--format", choices=tuple(FORMATS), help="what to print (default: influx)")
     human = "the same as --format human"
@@ -133,7 +141,8 @@ def _seconds(text: str) -> timedelta:
     return timedelta(seconds=value)
 
 
-def _span(text: str) -> timedelta:
+def span(text: str) -> timedelta:
+    """A span of time as an option has it, `10m` for instance; argparse tells who wrote another."""
     try:
         return positive_duration(text)
     except ValueError:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from telegraf_cvmfs.command import options as run_options
+from telegraf_cvmfs.command.terminal import logger, now, show
 from telegraf_cvmfs.demo.fleet import KEY, NAME, DemoFleet
 from telegraf_cvmfs.demo.history import history, moments
 from telegraf_cvmfs.emit import emitter
@@ -22,10 +24,31 @@ STEP = timedelta(minutes=10)
 TICK = 10
 """Seconds after which the fleet that serves moves on; all that happens to it happens at whole minutes."""
 
-Print = Callable[[str], None]
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What the demo serves, or what it prints instead."""
+    parser.set_defaults(directory=None, history=None, step=None)
+    run_options.add_demo_faults(parser)
+    directory = "where its fleet file lies while it serves: fleet.toml, and the key (default: a temporary directory)"
+    parser.add_argument("--directory", metavar="DIR", type=Path, help=directory)
+    past = "do not serve: print what runs of so long until now (24h, say) would have printed, oldest first, and end"
+    parser.add_argument("--history", metavar="SPAN", type=run_options.span, help=past)
+    step = "the time between those runs (default: 10m)"
+    parser.add_argument("--step", metavar="SPAN", type=run_options.span, help=step)
+    memory = "leave the memory of those runs there, as for a scrape (default: nowhere)"
+    parser.add_argument("--state-dir", metavar="DIR", help=memory)
 
 
-def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], datetime], show: Print) -> None:
+def run(options: argparse.Namespace, deadline: Deadline) -> int:
+    """Serve the demo fleet, so that Telegraf or a browser can be pointed at it, or print its past; always 0."""
+    if options.history is None:
+        serve(options, deadline)
+    else:
+        print_history(options, deadline, now(), logger(options))
+    return 0
+
+
+def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], datetime] = now) -> None:
     """Serve the living fleet until SIGTERM or SIGINT, or not at all if one came before.
 
     Raises:
@@ -48,7 +71,7 @@ def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], d
                 _advance(demo, max(demo.now, clock()))  # a clock may be set back
 
 
-def print_history(options: argparse.Namespace, deadline: Deadline, now: datetime, show: Print, log: Log) -> None:
+def print_history(options: argparse.Namespace, deadline: Deadline, until: datetime, log: Log) -> None:
     """Print the runs of the last `options.history`, oldest first and each as soon as it is made.
 
     With a state directory their memory is left there, for whoever scrapes the fleet from now on.
@@ -59,7 +82,7 @@ def print_history(options: argparse.Namespace, deadline: Deadline, now: datetime
     if options.directory is not None:
         raise ConfigError("demo: --directory is for a demo that serves, and --history serves nobody")
     try:
-        when = moments(now, options.history, options.step or STEP)
+        when = moments(until, options.history, options.step or STEP)
     except ValueError as error:
         raise ConfigError(f"demo: --history: {error}") from error
     keeper, emit = memory_file.State(None, log), emitter(options.format)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
-from telegraf_cvmfs.command.execd import Rounds
+from telegraf_cvmfs.command.execd import Newlines
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.fleet.watched import FleetFile
@@ -254,7 +254,7 @@ def test_a_signal_at_the_start_is_not_lost(tmp_path: Path, pause: float) -> None
 
 def test_a_round_that_begins_after_the_signal_has_no_time() -> None:
     reading, writing = os.pipe()
-    rounds = Rounds(reading)
+    rounds = Newlines(reading)
     os.write(writing, b"\n")
     for _ in rounds:
         rounds.stop()

@@ -480,14 +480,13 @@ def test_options_that_do_not_fit_are_refused_in_a_sentence(arguments: tuple[str,
 HURRIED = """
 import itertools, sys
 from datetime import datetime, timedelta
-from telegraf_cvmfs.command.cli import _print
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.demo import command
 from telegraf_cvmfs.command.options import parse
 began, hours = datetime.fromisoformat(sys.argv[1]), itertools.count()
 command.TICK = 0.02
 clock = lambda: began + timedelta(hours=next(hours) % 40)
-command.serve(parse(["demo", "--directory", sys.argv[2]]), Deadline(float("inf")), clock, _print)
+command.serve(parse(["demo", "--directory", sys.argv[2]]), Deadline(float("inf")), clock)
 """
 
 

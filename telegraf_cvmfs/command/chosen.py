@@ -1,0 +1,119 @@
+"""Which fleet the options mean, and where its memory lies."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from telegraf_cvmfs.command.options import ENVIRONMENT
+from telegraf_cvmfs.command.terminal import logger, now
+from telegraf_cvmfs.model import ConfigError, Fleet
+
+
+@contextlib.contextmanager
+def fleets(options: argparse.Namespace) -> Iterator[Callable[[], Fleet]]:
+    """The fleet that the options ask for, each time it is asked; the demo fleet serves as long as the context lasts.
+
+    Raises:
+        ConfigError: the options do not fit together, or the fleet file is wrong; also later, when it is asked for.
+    """
+    if options.demo or options.demo_faults:
+        import tempfile
+
+        from telegraf_cvmfs.demo import DemoFleet
+
+        folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
+        with folder, DemoFleet(now=now(), faults=options.demo_faults) as demo:
+            key = demo.write(Path(folder.name)).parent / "keys" / "demo.pub"
+            fleet = _with_options(demo.fleet(keys=(key,)), options)
+            yield lambda: fleet
+    else:
+        yield _fleet_of_file(options)
+
+
+@contextlib.contextmanager
+def one_fleet(options: argparse.Namespace) -> Iterator[Fleet]:
+    """The fleet that the options ask for, once; as `fleets`."""
+    with fleets(options) as current:
+        yield current()
+
+
+def memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
+    """The file of the memory; None for no memory, which the demo, begun anew each time, has no use for."""
+    from telegraf_cvmfs.memory.file import default_folder, path_of
+
+    chosen = options.state_dir or fleet.state_dir
+    if options.demo or options.demo_faults or chosen == "none":
+        return None
+    return path_of(Path(chosen) if chosen else default_folder(os.environ), fleet.name)
+
+
+def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
+    """The fleet of the fleet file and the options, read again whenever the file has changed."""
+    from telegraf_cvmfs.fleet import file as fleet_file
+    from telegraf_cvmfs.fleet.watched import FleetFile
+
+    path = _path(options)
+    if path is None:
+        fleet = _complete(Fleet(servers=()), options, None)
+        return lambda: fleet
+    return FleetFile(path, lambda file: _complete(fleet_file.load(file), options, file), logger(options)).fleet
+
+
+def _path(options: argparse.Namespace) -> Path | None:
+    """The fleet file that is meant; None where the options name the servers themselves."""
+    from telegraf_cvmfs.fleet.file import DEFAULT_PATH
+
+    if options.fleet and options.config:
+        raise ConfigError("--fleet and --config: only one of them can say what to scrape")
+    path: Path | None = _named_fleet(options) or options.config
+    if path is not None or options.stratum0 or options.stratum1:
+        return path
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named)
+    if not DEFAULT_PATH.exists():
+        what = f"nothing to scrape: give --config, --stratum0, --stratum1 or --demo ({DEFAULT_PATH} does not exist)"
+        raise ConfigError(what)
+    return DEFAULT_PATH
+
+
+def _named_fleet(options: argparse.Namespace) -> Path | None:
+    from telegraf_cvmfs.fleet import public
+
+    return public.path(options.fleet) if options.fleet else None
+
+
+def _complete(fleet: Fleet, options: argparse.Namespace, path: Path | None) -> Fleet:
+    """The fleet of the file with the servers that the command line names."""
+    from telegraf_cvmfs.fleet import file as fleet_file
+
+    fleet = fleet_file.with_servers(fleet, options.stratum0, options.stratum1)
+    if not fleet.servers:
+        raise ConfigError(f"fleet file {path}: no [[server]] in it, and none given by --stratum0 or --stratum1")
+    return _with_options(fleet, options)
+
+
+def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
+    """What the command line says beside the servers goes on top of the file."""
+    from telegraf_cvmfs.fleet import file as fleet_file
+    from telegraf_cvmfs.fleet import values
+
+    try:
+        repos = values.repository_names(options.repo)
+    except ValueError as error:
+        raise ConfigError(f"--repo: expected {error}") from error
+    for key in options.key:
+        if problem := fleet_file.key_problem(key):
+            raise ConfigError(f"--key: {problem}")
+    return replace(
+        fleet,
+        repos=(*fleet.repos, *repos),
+        ignore_repos=(*fleet.ignore_repos, *options.ignore_repo),
+        only=(*fleet.only, *options.only),
+        keys=(*fleet.keys, *options.key),
+        deadline=options.deadline or fleet.deadline,
+    )

@@ -1,0 +1,45 @@
+"""A run: scrape once and print."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable
+
+from telegraf_cvmfs.command.chosen import fleets, memory_path
+from telegraf_cvmfs.command.terminal import colours, logger, now, progress, show, summarise
+from telegraf_cvmfs.emit import emitter
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.rounds import Rounds
+
+
+def run(options: argparse.Namespace, deadline: Deadline) -> int:
+    """Scrape once and print; always 0, for whatever the servers do is in what is printed."""
+    with fleets(options) as current:
+        rounds = Rounds(current, lambda fleet: memory_path(fleet, options), logger(options))
+        one_round(rounds, deadline, options)
+    return 0
+
+
+def one_round(
+    rounds: Rounds, deadline: Deadline, options: argparse.Namespace, answered: Callable[[], None] = lambda: None
+) -> None:
+    """From the fleet to its printed text; what is worth remembering is kept. `answered`: it is about to be printed."""
+    _open_enough_files()
+    with progress(rounds.fleet, options) as done:
+        run = rounds.look(deadline, now(), done)
+    text = emitter(options.format)(run, terminal=options.format == "human" and colours())
+    answered()
+    show(text)
+    rounds.keep(run)
+    summarise(run, logger(options))
+
+
+def _open_enough_files() -> None:
+    """A large fleet has more connections than the thousand files that a process may usually have open."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,88 @@
+"""What the operator sees: stdout, stderr, colours, the progress bar, and the clock on the wall."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from telegraf_cvmfs.model import Fleet, Run
+from telegraf_cvmfs.words.log import Log
+
+
+def now() -> datetime:
+    """The time, aware: the one place where the command asks for it."""
+    return datetime.now(UTC)
+
+
+def logger(options: argparse.Namespace) -> Log:
+    """Shows errors always, warnings unless quiet, information if verbose."""
+
+    def log(line: str) -> None:
+        level = line[:2]
+        if level == "E!" or (level == "W!" and not options.quiet) or options.verbose:
+            tell(line)
+
+    return log
+
+
+def tell(line: str) -> None:
+    """One line to stderr; an operator who closed it does not want to hear of it."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line.replace("\n", " "), file=sys.stderr, flush=True)
+
+
+class OutputError(Exception):
+    """What was found could not be written."""
+
+
+def show(text: str) -> None:
+    """All that goes to stdout, in UTF-8 whatever the locale.
+
+    Raises:
+        BrokenPipeError: nobody reads it.
+        OutputError: it cannot be written; the disk is full, say.
+    """
+    if sys.stdout is None:
+        raise OutputError("it is closed, nothing can be printed")
+    data = memoryview(text.encode(errors="replace"))
+    try:
+        sys.stdout.flush()
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error.strerror or str(error)) from error
+
+
+def colours() -> bool:
+    """Does whoever reads stdout see colours, and want them?"""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+@contextlib.contextmanager
+def progress(fleet: Fleet, options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
+    """A progress bar for a person who waits at a terminal; nothing otherwise. It is told each server that is done."""
+    if options.format == "human" and not options.quiet and sys.stderr.isatty():
+        from telegraf_cvmfs.command import progress as bar
+
+        with bar.progress(len(fleet.servers)) as tick:
+            yield tick
+    else:
+        yield lambda _name: None
+
+
+def summarise(run: Run, log: Log) -> None:
+    """What is worth a line in Telegraf's log; the findings are in the points."""
+    if run.deadline_hit:
+        took = run.duration.total_seconds()
+        log(f"W! the run's time was up after {took:.1f} s before everything was read (--deadline)")
+    for server in run.servers:
+        said = "; ".join(finding.problem for finding in server.findings) or "ok"
+        up = sum(verdict.replica.up for verdict in server.replicas)
+        name = server.stratum.server.label
+        log(f"I! {name}: {up} of {len(server.replicas)} repositories up: {said}")
