@@ -70,9 +70,8 @@ def findings() -> str:
 
 def _finding(slug: str) -> str:
     one = FINDINGS[slug]
-    return (
-        f"| [{slug}]({slug}.md) | {one.about.value} | {_limit(one.warning)} | {_limit(one.critical)} | {one.meaning} |"
-    )
+    limits = f"{_limit(one.limit.warning)} | {_limit(one.limit.critical)}"
+    return f"| [{slug}]({slug}.md) | {one.about.value} | {limits} | {one.meaning} |"
 
 
 def _limit(value: object) -> str:

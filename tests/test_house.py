@@ -31,7 +31,13 @@ MAY_REACH: dict[str, set[str]] = {
     **dict.fromkeys(("__main__", "command", "net", "whole_file"), OUTSIDE_WORLD),
     **{
         file: {"pathlib"}
-        for file in ("model/fleet.py", "fleet/file.py", "fleet/watched.py", "fleet/public/__init__.py")
+        for file in (
+            "model/fleet.py",
+            "fleet/file.py",
+            "fleet/table.py",
+            "fleet/watched.py",
+            "fleet/public/__init__.py",
+        )
     },
     **{file: {"pathlib"} for file in ("trust/keys.py", "rounds.py", "demo/fleet.py")},
     "memory/file.py": {"os", "pathlib", "tempfile"},

@@ -8,7 +8,7 @@ from grafana.generator import influxql, links, scale
 from grafana.generator.columns import looks
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING_FOUND, Panel, Stat, Table
-from telegraf_cvmfs.model import FINDINGS, REPLICA_FINDINGS, SERVER_FINDINGS
+from telegraf_cvmfs.model import LIMITS, REPLICA_FINDINGS, SERVER_FINDINGS
 from telegraf_cvmfs.points.schema import REPO, SERVER
 
 NOTHING_WRONG = "empty where nothing is found"
@@ -65,7 +65,7 @@ def matrix_of_servers() -> Panel:
 
 def count(slug: str, title: str, meaning: str, *, width: int, of: Sequence[str] = influxql.FLEET) -> Panel:
     """How many have a finding now, red if it can be critical, with a link to its page."""
-    colors = scale.NONE_IS_GOOD if FINDINGS[slug].critical else scale.NONE_IS_GOOD_ORANGE
+    colors = scale.NONE_IS_GOOD if LIMITS[slug].critical else scale.NONE_IS_GOOD_ORANGE
     query = influxql.how_many(slug, of=of)
     return Panel(title, meaning, Stat(Look(scale=colors)), query, width=width, links=(links.to_page_of(slug),))
 

@@ -24,6 +24,7 @@ from telegraf_cvmfs.model.documents import (
 from telegraf_cvmfs.model.errors import ConfigError, FetchError, ParseError, ScrapeError
 from telegraf_cvmfs.model.finding import (
     FINDINGS,
+    LIMITS,
     REPLICA_FINDINGS,
     SERVER_FINDINGS,
     SEVERITY,

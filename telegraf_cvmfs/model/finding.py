@@ -46,107 +46,107 @@ class Subject(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class Definition(Limit):
+class Definition:
     """One kind of finding: its default limits, what it is about, and when it is found.
 
     In `meaning`, which is for people, "that" and "longer" mean the limit.
     """
 
+    limit: Limit
+    meaning: str
     about: Subject = Subject.REPLICA
-    meaning: str = ""
 
 
 FINDINGS: Mapping[str, Definition] = {
     "server_down": Definition(
-        critical=True,
+        Limit(critical=True),
+        "nothing can be read from it: its list and every manifest asked for failed",
         about=Subject.SERVER,
-        meaning="nothing can be read from it: its list and every manifest asked for failed",
     ),
     "list_unread": Definition(
+        Limit(),
+        "it is up, but its list of repositories cannot be read: unknown",
         about=Subject.SERVER,
-        meaning="it is up, but its list of repositories cannot be read: unknown",
     ),
     "geoapi_wrong": Definition(
-        warning=True,
+        Limit(warning=True),
+        "its GeoAPI puts servers into a wrong order",
         about=Subject.SERVER,
-        meaning="its GeoAPI puts servers into a wrong order",
     ),
     "geoapi_down": Definition(
-        critical=True,
+        Limit(critical=True),
+        "its GeoAPI gives no usable answer",
         about=Subject.SERVER,
-        meaning="its GeoAPI gives no usable answer",
     ),
     "geodb_old": Definition(
-        warning=timedelta(days=30),
+        Limit(warning=timedelta(days=30)),
+        "its database of places is older than that",
         about=Subject.SERVER,
-        meaning="its database of places is older than that",
     ),
     "manifest": Definition(
-        warning=True,
-        critical=True,
-        meaning="warning: neither listed nor served; critical: listed and not served (unknown while its first snapshot "
-        "runs), or not a valid manifest of this repository",
+        Limit(warning=True, critical=True),
+        "warning: neither listed nor served; critical: listed and not served (unknown while its first "
+        "snapshot runs), or not a valid manifest of this repository",
     ),
     "snapshot_old": Definition(
-        warning=timedelta(hours=8),
-        critical=timedelta(hours=24),
-        meaning="the last successful snapshot is older; 9 times that while the first one runs",
+        Limit(warning=timedelta(hours=8), critical=timedelta(hours=24)),
+        "the last successful snapshot is older; 9 times that while the first one runs",
     ),
     "snapshot_stuck": Definition(
-        warning=timedelta(hours=24),
-        meaning="a snapshot has been running for longer, or was killed",
+        Limit(warning=timedelta(hours=24)),
+        "a snapshot has been running for longer, or was killed",
     ),
     "lagging": Definition(
-        warning=timedelta(hours=8),
-        critical=timedelta(hours=24),
-        meaning="it has been without something published for longer",
+        Limit(warning=timedelta(hours=8), critical=timedelta(hours=24)),
+        "it has been without something published for longer",
     ),
     "gc_old": Definition(
-        warning=timedelta(days=10),
-        critical=timedelta(days=20),
-        meaning="the last garbage collection is older, where there ever was one",
+        Limit(warning=timedelta(days=10), critical=timedelta(days=20)),
+        "the last garbage collection is older, where there ever was one",
     ),
     "check_failed": Definition(
-        warning=True,
-        meaning="the server's own last integrity check failed",
+        Limit(warning=True),
+        "the server's own last integrity check failed",
     ),
     "whitelist": Definition(
-        warning=timedelta(hours=48),
-        critical=True,
-        meaning="warning: less than that left; critical: clients refuse it",
+        Limit(warning=timedelta(hours=48), critical=True),
+        "warning: less than that left; critical: clients refuse it",
     ),
     "signature": Definition(
-        critical=True,
-        meaning="the chain of signatures does not hold, so clients refuse it: a signature, a hash, a name or a "
+        Limit(critical=True),
+        "the chain of signatures does not hold, so clients refuse it: a signature, a hash, a name or a "
         "certificate is wrong",
     ),
     "root_catalog": Definition(
-        critical=True,
-        meaning="the root catalog is missing, empty or corrupt, so clients cannot mount it",
+        Limit(critical=True),
+        "the root catalog is missing, empty or corrupt, so clients cannot mount it",
     ),
     "diverged": Definition(
-        critical=True,
-        meaning="the same revision with another root catalog than elsewhere",
+        Limit(critical=True),
+        "the same revision with another root catalog than elsewhere",
     ),
     "ahead": Definition(
-        warning=True,
-        meaning="a newer revision than its stratum 0 has",
+        Limit(warning=True),
+        "a newer revision than its stratum 0 has",
     ),
     "backwards": Definition(
-        warning=True,
-        meaning="an older revision than was seen there in the last day",
+        Limit(warning=True),
+        "an older revision than was seen there in the last day",
     ),
     "proxy_stale": Definition(
-        warning=timedelta(hours=1),
-        meaning="the configured proxy gives an older manifest for longer, or has kept it for longer",
+        Limit(warning=timedelta(hours=1)),
+        "the configured proxy gives an older manifest for longer, or has kept it for longer",
     ),
     "members_differ": Definition(
-        warning=timedelta(hours=1),
+        Limit(warning=timedelta(hours=1)),
+        "the machines behind one name serve different content for longer",
         about=Subject.SERVER,
-        meaning="the machines behind one name serve different content for longer",
     ),
 }
 """Every finding, in the order in which they are told; where cvmfs-servermon has a limit, it is the same."""
+
+LIMITS: Mapping[str, Limit] = {slug: one.limit for slug, one in FINDINGS.items()}
+"""The default limits by themselves, by finding."""
 
 SERVER_FINDINGS = tuple(slug for slug, one in FINDINGS.items() if one.about is Subject.SERVER)
 REPLICA_FINDINGS = tuple(slug for slug, one in FINDINGS.items() if one.about is Subject.REPLICA)

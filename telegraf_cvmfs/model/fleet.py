@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from telegraf_cvmfs.model.finding import FINDINGS, Limit
+from telegraf_cvmfs.model.finding import LIMITS, Limit
 
 
 class Role(enum.StrEnum):
@@ -43,7 +43,7 @@ class Server:
     backend: Backend = Backend.AUTO
     repos: tuple[str, ...] = ()
     ignore_repos: tuple[str, ...] = ()
-    limits: Mapping[str, Limit] = field(default_factory=lambda: FINDINGS)
+    limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)
     via: str = ""
     all_addresses: bool = False
     address: str | None = None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.memory.value import NOTHING, Memory, Remembered
 from telegraf_cvmfs.model import (
-    FINDINGS,
+    LIMITS,
     SERVER_FINDINGS,
     SEVERITY,
     Backend,
@@ -84,7 +84,7 @@ def manifest(revision: int = 6, published: timedelta | None = 2 * HOUR, **change
 
 
 def limited(on: Server = S1, **limits: Limit) -> Server:
-    return replace(on, limits={**FINDINGS, **limits})
+    return replace(on, limits={**LIMITS, **limits})
 
 
 def original(revision: int = 6, published: timedelta | None = 2 * HOUR) -> ServerVerdict:
@@ -121,7 +121,7 @@ def of_gc_on_stratum0(age: timedelta) -> ReplicaVerdict:
 
 
 OLDEST = 10_000 * DAY
-LIMITS: list[tuple[str, Callable[[timedelta], ReplicaVerdict], timedelta, timedelta]] = [
+AGES: list[tuple[str, Callable[[timedelta], ReplicaVerdict], timedelta, timedelta]] = [
     ("snapshot_old", of_snapshot, 8 * HOUR, 24 * HOUR),
     ("snapshot_old", of_first_snapshot, 72 * HOUR, 216 * HOUR),
     ("snapshot_stuck", of_running_snapshot, 24 * HOUR, OLDEST),
@@ -132,7 +132,7 @@ LIMITS: list[tuple[str, Callable[[timedelta], ReplicaVerdict], timedelta, timede
 
 
 def around_the_limits() -> Iterator[Any]:
-    for slug, build, warning, critical in LIMITS:
+    for slug, build, warning, critical in AGES:
         ages = {
             timedelta(0): None,
             warning - SECOND: None,
@@ -583,7 +583,7 @@ def verdicts(run: Run, slug: str) -> ReplicaVerdict | ServerVerdict:
 
 SERIOUS = [
     (slug, health)
-    for slug, limit in FINDINGS.items()
+    for slug, limit in LIMITS.items()
     for health, value in ((WARNING, limit.warning), (CRITICAL, limit.critical))
     if value is not None
 ]
@@ -619,15 +619,14 @@ def test_every_finding_of_the_contract_that_is_built_has_its_limits() -> None:
         "ahead": Limit(True, None),
         "backwards": Limit(True, None),
     }
-    assert contract.items() <= {slug: Limit(one.warning, one.critical) for slug, one in FINDINGS.items()}.items()
+    assert contract.items() <= dict(LIMITS).items()
 
 
 @pytest.mark.parametrize(
     ("off", "age", "health"), [("warning", 9, None), ("warning", 24, CRITICAL), ("critical", 90, WARNING)]
 )
 def test_one_severity_can_be_switched_off_alone(off: str, age: int, health: Health | None) -> None:
-    default = Limit(FINDINGS["snapshot_old"].warning, FINDINGS["snapshot_old"].critical)
-    where = limited(snapshot_old=replace(default, **{off: None}))
+    where = limited(snapshot_old=replace(LIMITS["snapshot_old"], **{off: None}))
     found = replica(on=where, status=ok(Status(last_snapshot=NOW - age * HOUR)))
     assert findings(verdict_of(found)).get("snapshot_old") == health
 

@@ -9,7 +9,7 @@ import pytest
 
 from telegraf_cvmfs.fleet.file import SECTIONS, load, parse, with_servers
 from telegraf_cvmfs.fleet.values import server_name, server_url
-from telegraf_cvmfs.model import FINDINGS, Backend, ConfigError, Fleet, Limit, Role, Server
+from telegraf_cvmfs.model import LIMITS, Backend, ConfigError, Fleet, Limit, Role, Server
 
 KEY = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"
 
@@ -98,8 +98,8 @@ def test_limits_of_the_file_move_the_defaults_and_a_servers_own_move_those(folde
     first, second = parse(EVERYTHING, folder / "fleet.toml").servers
     assert second.limits["snapshot_old"] == Limit(timedelta(hours=4), None)
     assert second.limits["check_failed"] == Limit()
-    assert second.limits["lagging"] == FINDINGS["lagging"]
-    assert second.limits["geodb_old"] == FINDINGS["geodb_old"]
+    assert second.limits["lagging"] == LIMITS["lagging"]
+    assert second.limits["geodb_old"] == LIMITS["geodb_old"]
     assert first.limits["snapshot_old"] == Limit(timedelta(hours=6), None)
     assert first.limits["geodb_old"] == Limit()
 

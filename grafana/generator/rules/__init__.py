@@ -14,7 +14,7 @@ import yaml
 
 from grafana.generator.rules.rule import Object, Rule, in_grafana
 from telegraf_cvmfs._version import PROJECT_URL
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Health, Limit
+from telegraf_cvmfs.model import LIMITS, SERVER_FINDINGS, Health, Limit
 from telegraf_cvmfs.points.schema import FINDING, SCRAPE, TAGS
 
 FILE = Path("provisioning/alerting/rules.yaml")
@@ -53,7 +53,7 @@ def document() -> Object:
 
 def rules() -> tuple[Rule, ...]:
     """Every rule: in the order of `FINDINGS`, then those about the scraper itself."""
-    found = (rule for finding, limit in FINDINGS.items() for rule in _rules_of(finding, limit))
+    found = (rule for finding, limit in LIMITS.items() for rule in _rules_of(finding, limit))
     return (*found, _silent(), _cut_short())
 
 

@@ -16,7 +16,7 @@ from grafana.generator import rules
 from grafana.generator.rules.rule import in_grafana
 from grafana.generator.rules.words import PATIENCE, SUMMARIES
 from telegraf_cvmfs._version import PROJECT_URL
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, Health
+from telegraf_cvmfs.model import FINDINGS, LIMITS, SERVER_FINDINGS, Health
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, SCRAPE, TAGS
 from telegraf_cvmfs.words.duration import duration
 from tests import ROOT
@@ -40,7 +40,7 @@ each_rule = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rul
 def test_each_severity_that_a_finding_can_have_is_a_rule_and_there_is_no_other() -> None:
     expected = {
         (slug, severity)
-        for slug, limit in FINDINGS.items()
+        for slug, limit in LIMITS.items()
         for severity in [name for name in ("warning", "critical") if getattr(limit, name) is not None] or ["info"]
     }
     found = [(rule["labels"]["finding"], rule["labels"]["severity"]) for rule in RULES.values()]
