@@ -49,9 +49,9 @@ from telegraf_cvmfs.scraping.documents import (
     root_catalog_url,
 )
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
+from telegraf_cvmfs.scraping.proof import Proofs
 from telegraf_cvmfs.scraping.quota import Quota
 from telegraf_cvmfs.scraping.reader import FORBIDDEN, NOT_SERVED, SILENT, Reader, internal
-from telegraf_cvmfs.wire.letter import is_object
 from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
@@ -96,6 +96,7 @@ class Visit:
         self._geoapi_why = ""
         self._response_time: timedelta | None = None
         self._context = context
+        self._proofs = Proofs(fleet, context.now, context.quota, self._reader)
         self._know(self._expected(Listed.UNKNOWN))
 
     def run(self) -> None:
@@ -233,7 +234,7 @@ class Visit:
         if url is None or manifest is None or manifest.certificate is None or replica.pass_through:
             return
         known = self._context.memory.certificate(replica, manifest.certificate)
-        if known is None or self._is_due(self._context.memory.proved(replica, manifest.root_catalog)):
+        if known is None or self._proofs.is_due(self._context.memory.proved(replica, manifest.root_catalog)):
             self._learn(key, certificate=self._reader.read(url, LARGEST_CERTIFICATE, bytes))
         else:  # it is as good as the root catalog's bytes: when those are read again, so is this
             self._learn(key, certificate=Reading(Result.OK, known, why=""))
@@ -247,11 +248,6 @@ class Visit:
         proved = self._context.memory.proved(replica, manifest.root_catalog)
         seen = self._reader.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
         self._learn(key, root_catalog=seen)
-
-    def _is_due(self, proved: datetime | None) -> bool:
-        """Is it time to read bytes again? Also if they were read at a time that has not come: a clock was wrong."""
-        every = self._fleet.verify_every
-        return every is None or proved is None or not timedelta(0) <= self._context.now - proved < every
 
     def _read_through_proxy(self, key: int) -> None:
         """The manifest as clients get it that sit behind the proxy."""
@@ -281,48 +277,8 @@ class Visit:
                 self._replicas[key] = before
 
     def prove_root_catalogs(self) -> None:
-        """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits.
-
-        One after the other, for each may be large; another first in each minute, so that all have their turn; and no
-        more once one did not come, for a server that is slow must not hold up the others.
-        """
-        keys = list(self._replicas)
-        turn = int(self._context.now.timestamp()) // 60 % max(len(keys), 1)
-        for key in keys[turn:] + keys[:turn]:
-            if not self._prove_root_catalog(key):
-                return
-
-    def _prove_root_catalog(self, key: int) -> bool:
-        """Returns whether the server gave what it was asked for, if anything."""
-        replica = self._replicas[key]
-        url, manifest, catalog = root_catalog_url(replica), replica.manifest.value, replica.root_catalog.value
-        if url is None or manifest is None or catalog is None or catalog.length == 0:
-            return True
-        if self._fleet.verify_every is None or not self._is_due(catalog.proved):
-            return True
-        intact = self._hash(url, manifest.root_catalog, catalog.length)
-        if intact is False:  # one bad answer is no proof
-            intact = self._hash(url, manifest.root_catalog, catalog.length)
-        if intact is not None:
-            proof = replace(catalog, intact=intact, proved=self._context.now if intact else None)
-            self._learn(key, root_catalog=replace(replica.root_catalog, value=proof))
-        return intact is not None or self._reader.heard
-
-    def _hash(self, url: str, name: str, length: int | None) -> bool | None:
-        """Do the bytes have the hash? None if they did not come, not all of them, or are too many."""
-
-        def judge(body: bytes) -> tuple[int, bool | None]:
-            short = length is not None and len(body) != length
-            return len(body), None if short else is_object(name, body)
-
-        each = self._fleet.verify_each
-        with self._context.quota.take(each if length is None else length, each) as granted:
-            reading = self._reader.read(url, granted, judge) if granted else None
-        if reading is None or reading.value is None:
-            return None
-        read, intact = reading.value
-        self._context.quota.give_back(granted - read)
-        return intact
+        """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits."""
+        self._proofs.prove(dict(self._replicas), lambda key, reading: self._learn(key, root_catalog=reading))
 
     def _with_marker(self, replica: Replica, status: Reading[Status]) -> Reading[Status]:
         """Servers before 2.7, and those without jq, say only in a marker file when they last snapshot."""
