@@ -28,7 +28,7 @@ def one_round(
     _open_enough_files()
     with progress(rounds.fleet, options) as done:
         run = rounds.look(deadline, now(), done)
-    text = emitter(options.format)(run, terminal=options.format == "human" and colours())
+    text = emitter(options.format, terminal=colours())(run)
     answered()
     show(text)
     rounds.keep(run)

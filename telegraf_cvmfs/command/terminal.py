@@ -61,7 +61,7 @@ def show(text: str) -> None:
 
 def colours() -> bool:
     """Does whoever reads stdout see colours, and want them?"""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ def print_history(options: argparse.Namespace, deadline: Deadline, until: dateti
         for run in runs:
             if deadline.passed:
                 return
-            show(emit(run, terminal=False))
+            show(emit(run))
     if options.state_dir not in (None, "none"):
         try:
             memory_file.write(memory_file.path_of(Path(options.state_dir), NAME), keeper.memory)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from telegraf_cvmfs.model import Run
 
@@ -18,18 +18,18 @@ FORMATS: Mapping[str, str] = {
 """What `--format` calls them, and the module here whose `render` writes them."""
 
 
-class Emitter(Protocol):
-    """Writes one run; `terminal` says that colours are wanted, where a format has any."""
+FOR_A_TERMINAL = ("human",)
+"""Formats that look otherwise on a terminal: their `render` has an argument `terminal`."""
 
-    def __call__(self, run: Run, *, terminal: bool = False) -> str:
-        """The whole text, each line ended."""
+Emitter = Callable[[Run], str]
+"""Writes one run: the whole text, each line ended."""
 
 
-def emitter(name: str) -> Emitter:
+def emitter(name: str, *, terminal: bool = False) -> Emitter:
     """The writer of a format; its module is imported only now, so that no format pays for another.
 
-    Raises:
-        KeyError: `name` is not in `FORMATS`.
+    `terminal` says that colours are wanted, where a format has any. KeyError if `name` is not in `FORMATS`.
     """
-    render: Emitter = importlib.import_module(f"{__name__}.{FORMATS[name]}").render
+    module = importlib.import_module(f"{__name__}.{FORMATS[name]}")
+    render: Emitter = partial(module.render, terminal=True) if terminal and name in FOR_A_TERMINAL else module.render
     return render

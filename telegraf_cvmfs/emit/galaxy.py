@@ -12,7 +12,7 @@ from telegraf_cvmfs.model import Manifest, Replica, Run
 from telegraf_cvmfs.points.rows import unix
 
 
-def render(run: Run, *, terminal: bool = False) -> str:  # noqa: ARG001 - no colours here
+def render(run: Run) -> str:
     """One line for each repository on each server; of two paths to one, or two machines of one, the better one's.
 
     That is one that is up, then one without an alias.

@@ -12,10 +12,11 @@ from datetime import UTC
 from typing import Any
 
 from telegraf_cvmfs._version import __version__
-from telegraf_cvmfs.emit.line_protocol import tame, writable
+from telegraf_cvmfs.emit.line_protocol import writable
 from telegraf_cvmfs.model import Finding, Replica, ReplicaVerdict, Run, ServerVerdict
 from telegraf_cvmfs.points.rows import Point, points, unix
 from telegraf_cvmfs.points.schema import PUBLISH, REPO, SCRAPE, SERVER
+from telegraf_cvmfs.words.text import one_line
 
 SCHEMA = 1
 
@@ -35,7 +36,7 @@ _Object = dict[str, Any]
 _Place = tuple[str, ...]
 
 
-def render(run: Run, *, terminal: bool = False) -> str:  # noqa: ARG001 - no colours here
+def render(run: Run) -> str:
     """The document, in ASCII, with a newline at its end."""
     return json.dumps(_tamed(document(run)), ensure_ascii=True, allow_nan=False, indent=2) + "\n"
 
@@ -141,4 +142,4 @@ def _tamed(value: Any) -> Any:  # noqa: ANN401 - anything that JSON has
         return {name: _tamed(content) for name, content in value.items()}
     if isinstance(value, list):
         return [_tamed(content) for content in value]
-    return tame(value) if isinstance(value, str) else value
+    return one_line(value) if isinstance(value, str) else value

@@ -26,17 +26,17 @@ from functools import lru_cache
 from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.points.rows import EPOCH, Point, points
 from telegraf_cvmfs.points.schema import Value
+from telegraf_cvmfs.words.text import one_line
 
 STRING_LIMIT = 64 * 1024
 """Bytes of UTF-8 that InfluxDB keeps in a string field; what is longer is cut."""
 
-_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _IN_KEYS = re.compile("[,= ]")
 _IN_MEASUREMENTS = re.compile("[, ]")
 _IN_STRINGS = re.compile(r'["\\]')
 
 
-def render(run: Run, *, terminal: bool = False) -> str:  # noqa: ARG001 - no colours here
+def render(run: Run) -> str:
     """All points of a run, one line each."""
     return "".join(lines(points(run)))
 
@@ -88,7 +88,7 @@ def number(content: float) -> str:
 
 def quoted(text: str) -> str:
     """A string field, cut to `STRING_LIMIT` bytes."""
-    cut = tame(text).encode()[:STRING_LIMIT].decode(errors="ignore")
+    cut = one_line(text).encode()[:STRING_LIMIT].decode(errors="ignore")
     return f'"{_escape(_IN_STRINGS, cut)}"'
 
 
@@ -103,13 +103,8 @@ def key(text: str) -> str:
     return _escape(_IN_KEYS, _plain(text))
 
 
-def tame(text: str) -> str:
-    """The text in characters that stay on one line, in any terminal and in valid UTF-8."""
-    return _UNWRITABLE.sub(" ", text)
-
-
 def _plain(text: str) -> str:
-    plain = tame(text).rstrip("\\").replace("\\", "_")
+    plain = one_line(text).rstrip("\\").replace("\\", "_")
     return plain if plain.strip() else ""
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from telegraf_cvmfs.emit.line_protocol import number, tame, writable
+from telegraf_cvmfs.emit.line_protocol import number, writable
 from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import FIELDS, PUBLISH, REPO, SERVER, Field
+from telegraf_cvmfs.words.text import one_line
 
 SUFFIXES: Mapping[str, str] = {"": "", "s": "_seconds", "bytes": "_bytes", "unix time": "_timestamp_seconds"}
 
@@ -28,7 +29,7 @@ _Sample = tuple[Mapping[str, str], float]
 _ESCAPED = re.compile(r'["\\]')
 
 
-def render(run: Run, *, terminal: bool = False) -> str:  # noqa: ARG001 - no colours here
+def render(run: Run) -> str:
     """All metrics of a run, the samples of each together: the format demands it."""
     rows = _unique(points(run))
     return "".join(
@@ -81,4 +82,4 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return _ESCAPED.sub(r"\\\g<0>", tame(text))
+    return _ESCAPED.sub(r"\\\g<0>", one_line(text))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 LONGEST_SHOWN = 40
 LONGEST_LABEL = 200
 _LONGEST_LIST = 4
+
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def shown(text: str) -> str:
@@ -34,6 +37,11 @@ def tame(text: str, longest: int) -> str:
     """The text on one line, without characters that would steer a terminal, cut at `longest` characters."""
     cut = text if len(text) <= longest else text[: longest - 3] + "..."
     return "".join(_visible(character) for character in cut)
+
+
+def one_line(text: str) -> str:
+    """The whole text in characters that stay on one line, in any terminal and in valid UTF-8, as outputs write it."""
+    return _UNWRITABLE.sub(" ", text)
 
 
 def listed(names: Sequence[str]) -> str:
