@@ -1,8 +1,8 @@
 """telegraf-cvmfs watches CernVM-FS servers: it scrapes every stratum 0 and stratum 1 of a fleet.
 
-One way through: a fleet file becomes a `Fleet` (config), its servers are visited (visit) and what they
-serve is fetched (fetch) and read (wire); the readings are judged (assess), the judgements become points
-(points), and points become text (emit). The model module has the nouns that all of them speak in.
+One way through: a fleet file becomes a `Fleet` (fleet), its servers are asked (scraping, by net) and what they serve is
+read (wire) and judged (assess, trust); the judgements become points (points), and points become text (emit). The model
+has the nouns that all of them speak in, and `watch` is one look at a fleet as one call.
 
 As a library it offers `scrape` and `scrape_server`, which return objects with the documented attributes of
 cvmfs-server-scraper's, and `set_log_level`.

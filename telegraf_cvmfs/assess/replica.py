@@ -1,4 +1,4 @@
-"""What can be wrong with a repository on a server, check by check. Pure; `assess` puts them together.
+"""What can be wrong with a repository on a server, check by check. Pure; `verdicts` puts them together.
 
 What is not known is unknown and never red. A replica that is a revision behind for a while is how replication works.
 """

@@ -1,4 +1,4 @@
-"""What was read, judged: a `Scrape` and its limits to a `Run` with its findings. Pure.
+"""The judgement of a run: a `Scrape` and its limits to a `Run` with its findings. Pure.
 
 The rules are those that operators know from cvmfs-servermon where it has one. Two are kept everywhere. A
 404 is an answer, and every other failure is not: what is not known is unknown, never red. And a replica that

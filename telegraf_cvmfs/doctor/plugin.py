@@ -95,7 +95,7 @@ def _told(run: Run) -> Step:
     """How it went; a red fleet is no broken link, but a fleet of which nothing is up is strange."""
     points = emitter("influx")(run).count("\n")
     up = sum(server.stratum.up for server in run.servers)
-    replicas = [replica.health for server in run.servers for replica in server.replicas]
+    replicas = [verdict.health for verdict in run.replicas]
     health = f"servers: {counts(server.health for server in run.servers)}; repositories: {counts(replicas) or 'none'}"
     what = f"a run gives {points} points in {run.duration.total_seconds():.1f} s; {health}"
     if points and not up:

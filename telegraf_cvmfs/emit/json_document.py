@@ -81,7 +81,7 @@ def _server(verdict: ServerVerdict, fields: Mapping[_Place, _Object]) -> _Object
         | {
             "rejected": [] if listing is None else list(listing.rejected),
             "findings": _findings(verdict.findings),
-            "replicas": [_replica(replica, fields) for replica in verdict.replicas],
+            "replicas": [_replica(one, fields) for one in verdict.replicas],
         }
     )
 

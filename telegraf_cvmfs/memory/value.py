@@ -1,4 +1,4 @@
-"""What earlier runs saw, and what of it is worth keeping after this one. Pure; `state` has the file.
+"""What earlier runs saw, and what of it is worth keeping after this one. Pure; `file` keeps it.
 
 Three things a single run cannot know: which repositories a server had while it could be asked, since when
 a replica has been without something published, and whether a replica went backwards.

@@ -55,4 +55,4 @@ class Run:
     @property
     def replicas(self) -> tuple[ReplicaVerdict, ...]:
         """Every replica of every server, in the order of the fleet file."""
-        return tuple(replica for server in self.servers for replica in server.replicas)
+        return tuple(verdict for server in self.servers for verdict in server.replicas)

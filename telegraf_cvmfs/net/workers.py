@@ -1,4 +1,4 @@
-"""Threads that do jobs side by side, and end with them."""
+"""Jobs in threads: at most so many at once, and no thread is left when the last job has ended."""
 
 from __future__ import annotations
 

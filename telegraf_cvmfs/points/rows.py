@@ -79,11 +79,11 @@ def _server_points(run: Run, verdict: ServerVerdict) -> Iterator[Point]:
     tags |= {"server": server.name, "address": server.address}
     yield _point(SERVER, tags, _server_fields(verdict, run.started), run.started)
     yield _point(FINDING, tags, _finding_fields(verdict.findings, SERVER_FINDINGS), run.started)
-    for replica in verdict.replicas:
-        labels = tags | {"repo": replica.replica.repo, "alias": replica.replica.alias}
-        yield _point(REPO, labels, _replica_fields(replica, verdict.stratum, run.started), run.started)
-        if replica.health is not None:
-            yield _point(FINDING, labels, _finding_fields(replica.findings, REPLICA_FINDINGS), run.started)
+    for one in verdict.replicas:
+        labels = tags | {"repo": one.replica.repo, "alias": one.replica.alias}
+        yield _point(REPO, labels, _replica_fields(one, verdict.stratum, run.started), run.started)
+        if one.health is not None:
+            yield _point(FINDING, labels, _finding_fields(one.findings, REPLICA_FINDINGS), run.started)
 
 
 def _finding_fields(findings: Sequence[Finding], possible: Iterable[str]) -> _Fields:

@@ -1,4 +1,4 @@
-"""The run: all servers of a fleet side by side, until all is read or the time is up."""
+"""The visits of a run: all servers of a fleet at the same time, until all is read or the time is up."""
 
 from __future__ import annotations
 

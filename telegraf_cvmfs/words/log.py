@@ -1,4 +1,4 @@
-"""What takes a line for the operator."""
+"""The log of the operator: what a line of it looks like, and what takes one."""
 
 from __future__ import annotations
 

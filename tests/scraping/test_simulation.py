@@ -211,9 +211,9 @@ class Month:
             name = origin(server.stratum.server)
             for one in server.findings:
                 self.found[name, "", one.slug].append(run.started)
-            for replica in server.replicas:
-                for one in replica.findings:
-                    self.found[name, replica.replica.repo, f"{one.slug} {one.health}"].append(run.started)
+            for verdict in server.replicas:
+                for one in verdict.findings:
+                    self.found[name, verdict.replica.repo, f"{one.slug} {one.health}"].append(run.started)
 
     def span(self, server: str, repo: str, slug: str) -> tuple[datetime, datetime]:
         """The first and the last run that found it; they found it all the time between."""
