@@ -5,15 +5,20 @@ VENV ?= .venv
 ARGS ?=
 
 IN = $(VENV)/bin
+
+# A file of tests stays with one worker, for its tests share servers; ARGS="-n 0" is one process.
+SIDE_BY_SIDE = -n 2 --dist loadfile
 HOUSE = $(wildcard tests/test_house*.py)
 PIP_INSTALL = $(IN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test fuzz check bench docs-tables clean
+.PHONY: help demo quick test soak fuzz check bench docs-tables clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    scrape a demo fleet on loopback: first line protocol, then a table"
+	@echo "make quick   run the tests that need no other program, but for the slow ones: a minute"
 	@echo "make test    run all tests, with a real Telegraf and InfluxDB where they can be had"
+	@echo "make soak    the long hauls of some tests: hours of running, in minutes"
 	@echo "make fuzz    hostile input for every reader, a minute each; ARGS=\"--seconds 600 fleet\" for more of one"
 	@echo "make check   lint, format, types, house rules"
 	@echo "make bench   what a run and a verification cost, beside the least they could"
@@ -27,7 +32,13 @@ demo: $(VENV)/.set-up
 
 test: $(VENV)/.set-up-for-tests
 	$(IN)/python -m tests.programs.cache || echo "tests that need a missing program will be skipped"
-	$(IN)/python -m pytest $(ARGS)
+	$(IN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+quick: $(VENV)/.set-up-for-tests
+	$(IN)/python -m pytest $(SIDE_BY_SIDE) --quick $(ARGS)
+
+soak: $(VENV)/.set-up-for-tests
+	TELEGRAF_CVMFS_SOAK=1 $(IN)/python -m pytest -n 0 -m soak $(ARGS)
 
 fuzz: $(VENV)/.set-up-for-fuzzing
 	$(IN)/python -m tests.fuzz --corpus $(VENV)/fuzz $(ARGS)

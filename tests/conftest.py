@@ -21,6 +21,26 @@ from tests.programs.loopback import only_loopback
 from tests.programs.telegraf import Texts
 
 
+PROGRAMS = {"telegraf", "influxd", "influxd2", "promtool", "chromium"}
+"""Fixtures that ask for a real program."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="only tests that need no other program and are not slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--quick"):
+        left_out = [item for item in items if PROGRAMS & set(_fixtures(item)) or item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    """What a test asks for, and what that asks for."""
+    return getattr(item, "fixturenames", [])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _environment() -> Iterator[None]:
     """Without what would let a test pass here and fail elsewhere.
@@ -90,13 +110,15 @@ def influxdb2(influxd2: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session", autouse=True)
-def telegraf_parses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Texts]:
+def telegraf_parses(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Texts]:
     """`.add(text)` line protocol; when all tests have run, Telegraf parses it or the run fails.
 
     What the command prints is added by `commands.run`, so all of it goes through Telegraf's real parser once.
     Where there is no Telegraf, the tests that ask for one are the ones that are skipped or fail.
     """
     yield PRINTED
+    if request.config.getoption("--quick"):
+        return
     with contextlib.suppress(cache.Missing):
         PRINTED.parse(cache.telegraf(), tmp_path_factory.mktemp("line-protocol"))
 

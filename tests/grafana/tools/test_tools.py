@@ -128,7 +128,6 @@ def test_nobody_there_is_said_so(tools: Tools) -> None:
         (faults.endless, "larger than 32 MiB"),
         (faults.hang_up, "connection broke"),
     ],
-    ids=str,
 )
 def test_whatever_comes_back_is_one_sentence(tools: Tools, fault: Fault, said: str) -> None:
     tools.server.broken["/api/alertmanager"] = fault
