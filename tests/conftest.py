@@ -20,7 +20,6 @@ from tests.programs.influxdb import InfluxDB
 from tests.programs.loopback import only_loopback
 from tests.programs.telegraf import Texts
 
-
 PROGRAMS = {"telegraf", "influxd", "influxd2", "promtool", "chromium"}
 """Fixtures that ask for a real program."""
 

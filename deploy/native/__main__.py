@@ -13,8 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.native import doctor, executables, logins, notes, stack
+from deploy.native import executables, logins, notes, stack
 from deploy.native.notes import Part
+from deploy.native.parts import doctor
 from deploy.native.room import CLONE, ENVIRONMENT, Refused, Room, Trouble
 from grafana.queries.__main__ import report
 from grafana.queries.dashboard import answers

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.native import executables, influxdb, logins, notes, parts, process
+from deploy.native import executables, logins, notes, parts, process
 from deploy.native.building import Building
-from deploy.native.influxdb import Database
 from deploy.native.notes import DEMO, Notes, Part
-from deploy.native.parts import Site
+from deploy.native.parts import Site, influxdb
+from deploy.native.parts.influxdb import Database
 from deploy.native.room import Refused, Room, Trouble
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import ConfigError

@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 import requests
 
-from deploy.native import grafana, influxdb, logins, process
-from deploy.native.influxdb import Database, Denied
+from deploy.native import logins, process
 from deploy.native.logins import Logins
+from deploy.native.parts import grafana, influxdb
+from deploy.native.parts.influxdb import Database, Denied
 from deploy.native.room import Room, Trouble
 from tests import ROOT
 from tests.deploy.native import GRAFANA, Stack, script

@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 import pytest
 
 from deploy.native import __main__ as entry
-from deploy.native import executables, grafana, logins, notes, ports, process, programs
-from deploy.native.influxdb import Database
+from deploy.native import executables, logins, notes, ports, process, programs
+from deploy.native.parts import grafana
+from deploy.native.parts.influxdb import Database
 from deploy.native.room import Refused, Room, Trouble
 from tests import ROOT
 from tests.deploy.native import Stack, script

@@ -14,8 +14,8 @@ from typing import Any
 
 import requests
 
-from deploy.native import influxdb as native
 from deploy.native.logins import Logins, made
+from deploy.native.parts import influxdb as native
 
 PATIENCE = 60.0  # seconds until it must answer; it takes less than one on an idle machine
 
@@ -91,7 +91,7 @@ def running(influxd: Path, room: Path) -> Iterator[InfluxDB]:
 def running_with_logins(influxd: Path, room: Path) -> Iterator[tuple[str, Logins]]:
     """InfluxDB as the stack without Docker runs it: its URL and the passwords of its users.
 
-    `deploy.native.influxdb.writer` and `.reader` make of them what Telegraf and Grafana use; the database is "cvmfs".
+    `deploy.native.parts.influxdb.writer` and `.reader` make of them what Telegraf and Grafana use; the database is "cvmfs".
     """
     settings, log = room / "influxdb.conf", room / "influxdb.log"
     settings.write_text(native.settings(room, port=0))

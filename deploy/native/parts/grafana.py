@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 
 from deploy.native import logins
-from deploy.native.influxdb import Database
+from deploy.native.parts.influxdb import Database
 from deploy.native.room import CLONE, Room
 
 _PATIENCE = 5.0  # seconds for one request

@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.native import influxdb, logins, telegraf
+from deploy.native import logins
 from deploy.native.building import inherited
 from deploy.native.notes import DEMO, Notes
+from deploy.native.parts import influxdb, telegraf
 from deploy.native.room import Room
 
 

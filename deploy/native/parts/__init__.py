@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy.native import grafana, influxdb, ports, telegraf
+from deploy.native import ports
 from deploy.native.building import Building
-from deploy.native.influxdb import Database
 from deploy.native.logins import Logins
 from deploy.native.notes import Part
+from deploy.native.parts import grafana, influxdb, telegraf
+from deploy.native.parts.influxdb import Database
 from deploy.native.room import trouble_with
 
 INFLUXDB_PORT, GRAFANA_PORT = 8086, 3000  # where everybody looks for them

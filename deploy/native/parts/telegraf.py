@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.native.influxdb import Database
+from deploy.native.parts.influxdb import Database
 from deploy.native.room import CLONE, Trouble
 
 _FOLDER = CLONE / "telegraf"
@@ -57,7 +57,7 @@ def shipped(telegraf: Path) -> list[str]:
 
 def history(telegraf: Path) -> list[str]:
     """Telegraf's command line for one run that writes the demo fleet's past."""
-    return [*_agent(telegraf), "--config", str(Path(__file__).with_name("history.conf")), "--once"]
+    return [*_agent(telegraf), "--config", str(Path(__file__).parents[1] / "history.conf"), "--once"]
 
 
 def files() -> tuple[Path, ...]:
