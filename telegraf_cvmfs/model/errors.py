@@ -10,7 +10,12 @@ class ScrapeError(Exception):
 
 
 class ParseError(ScrapeError):
-    """An answer arrived, but it is not the document that it claims to be."""
+    """An answer arrived, but it is not the document that it claims to be: str() names that first, `why` does not."""
+
+    def __init__(self, document: str, why: str) -> None:
+        super().__init__(f"{document}: {why}")
+        self.document = document
+        self.why = why
 
 
 class FetchError(ScrapeError):

@@ -52,6 +52,12 @@ class Reading(Generic[T]):
     why: str = "the run's time was up"
     age: int | None = None
     ours: bool = False  # it could not be read because of an error of this program
+    fault: str = ""  # what `why` says is wrong with the document, without its name; empty if it names none
+
+    @property
+    def fault_or_why(self) -> str:
+        """Why there is none, for a sentence that has named the document already."""
+        return self.fault or self.why
 
     @property
     def answered(self) -> bool:

@@ -53,9 +53,9 @@ class Reader:
         try:
             return Reading(Result.OK, parse(answer.body), status, "", age)
         except NameMismatchError as error:
-            return Reading(Result.NAME_MISMATCH, None, status, str(error), age)
+            return Reading(Result.NAME_MISMATCH, None, status, str(error), age, fault=error.why)
         except ParseError as error:
-            return Reading(Result.INVALID, None, status, str(error), age)
+            return Reading(Result.INVALID, None, status, str(error), age, fault=error.why)
         except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
             return self._our_fault(url, error)
 

@@ -28,7 +28,7 @@ def parse_manifest(body: bytes) -> Manifest:
     written = {line[0]: line[1:] for line in lines(text) if line}
     missing = [key for key in _REQUIRED if key not in written]
     if missing:
-        raise ParseError(f"manifest: no {', '.join(missing)} line")
+        raise ParseError("manifest", f"no {', '.join(missing)} line")
     values = {field: _read(key, written[key]) for key, (field, _) in _FIELDS.items() if key in written}
     return Manifest(**values, letter=letter)
 
@@ -45,7 +45,7 @@ def _read(key: str, value: str) -> Any:  # noqa: ANN401
     try:
         return _FIELDS[key][1](value)
     except ValueError as why:
-        raise ParseError(f"manifest: {key} {why}") from None
+        raise ParseError("manifest", f"{key} {why}") from None
 
 
 def _number(bits: int) -> Callable[[str], int]:

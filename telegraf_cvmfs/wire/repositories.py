@@ -79,12 +79,12 @@ def parse_meta(body: bytes) -> Meta:
 def _listed(document: Mapping[str, Any]) -> list[tuple[str, object]]:
     lists = {key: document[key] for key in _LISTS if document.get(key) is not None}
     if not lists:
-        raise ParseError("repositories.json: not a list of repositories")
+        raise ParseError("repositories.json", "not a list of repositories")
     for key, entries in lists.items():
         if not isinstance(entries, list):
-            raise ParseError(f"repositories.json: {key} is not a list")
+            raise ParseError("repositories.json", f"{key} is not a list")
     if sum(map(len, lists.values())) > MOST_ENTRIES:
-        raise ParseError(f"repositories.json: more than {MOST_ENTRIES} entries")
+        raise ParseError("repositories.json", f"more than {MOST_ENTRIES} entries")
     return [(key, entry) for key, entries in lists.items() for entry in entries]
 
 
