@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from telegraf_cvmfs.model import Backend, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
+from telegraf_cvmfs.model import Backend, Cause, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
 from telegraf_cvmfs.words.duration import duration, in_words
 from telegraf_cvmfs.words.text import listed, tame
 
@@ -24,84 +24,58 @@ LONGEST_LINE = 400
 NOT_SHOWN = (403, 404, 410)
 NAMES = ("telegraf-cvmfs", "telegraf_cvmfs")
 
-ADVICE: tuple[tuple[Result, str, str], ...] = (
-    (
-        Result.DNS_ERROR,
-        "",
-        "the name cannot be looked up from here: is it spelt right, and has this machine a DNS server?",
+ADVICE: Mapping[tuple[Result, Cause | None], str] = {
+    (Result.DNS_ERROR, None): (
+        "the name cannot be looked up from here: is it spelt right, and has this machine a DNS server?"
     ),
-    (
-        Result.CONNECTION_FAILED,
-        "proxy:",
-        "the proxy was not reached, and the server not asked: is [scrape] proxy right in the fleet file?",
+    (Result.CONNECTION_FAILED, Cause.PROXY): (
+        "the proxy was not reached, and the server not asked: is [scrape] proxy right in the fleet file?"
     ),
-    (
-        Result.CONNECTION_FAILED,
-        "refused",
-        "the machine is there, but nothing listens at this port: is it right (80, 8000)? Does its web server run?",
+    (Result.CONNECTION_FAILED, Cause.REFUSED): (
+        "the machine is there, but nothing listens at this port: is it right (80, 8000)? Does its web server run?"
     ),
-    (
-        Result.CONNECTION_FAILED,
-        "connecting to",
-        "there is no way to it from here: is the address right, is a firewall between, does it take a proxy?",
+    (Result.CONNECTION_FAILED, Cause.UNREACHABLE): (
+        "there is no way to it from here: is the address right, is a firewall between, does it take a proxy?"
     ),
-    (
-        Result.CONNECTION_FAILED,
-        "",
-        "it hung up before it had answered: is this the port of its web server (80, 8000)? Does it want https?",
+    (Result.CONNECTION_FAILED, None): (
+        "it hung up before it had answered: is this the port of its web server (80, 8000)? Does it want https?"
     ),
-    (
-        Result.TIMEOUT,
-        "",
-        "it did not answer in time: a firewall that drops packets looks like this, and so does an overloaded server",
+    (Result.TIMEOUT, None): (
+        "it did not answer in time: a firewall that drops packets looks like this, and so does an overloaded server"
     ),
-    (
-        Result.TLS_ERROR,
-        "expired",
-        "its operators must renew the certificate of its web server; or is the clock of this machine wrong?",
+    (Result.TLS_ERROR, Cause.EXPIRED_CERTIFICATE): (
+        "its operators must renew the certificate of its web server; or is the clock of this machine wrong?"
     ),
-    (
-        Result.TLS_ERROR,
-        "mismatch",
-        "the certificate of its web server is for another name: write that name into `url`, if it is the same server",
+    (Result.TLS_ERROR, Cause.OTHER_NAME): (
+        "the certificate of its web server is for another name: write that name into `url`, if it is the same server"
     ),
-    (
-        Result.TLS_ERROR,
-        "does not speak TLS",
-        "write http:// instead of https:// into `url`, or the port that speaks https",
+    (Result.TLS_ERROR, Cause.NOT_TLS): "write http:// instead of https:// into `url`, or the port that speaks https",
+    (Result.TLS_ERROR, Cause.UNTRUSTED): (
+        "nobody whom this machine trusts signed its certificate: the variable SSL_CERT_FILE can name an authority"
     ),
-    (
-        Result.TLS_ERROR,
-        "certificate",
-        "nobody whom this machine trusts signed its certificate: the variable SSL_CERT_FILE can name an authority",
+    (Result.TLS_ERROR, None): (
+        "the encrypted connection failed: does this port speak https? If not, write http:// into `url`"
     ),
-    (
-        Result.TLS_ERROR,
-        "",
-        "the encrypted connection failed: does this port speak https? If not, write http:// into `url`",
+    (Result.INVALID, None): (
+        "something answers, but not with a list of repositories: is there another web site at this address or port?"
     ),
-    (
-        Result.INVALID,
-        "",
-        "something answers, but not with a list of repositories: is there another web site at this address or port?",
+    (Result.TOO_LARGE, None): (
+        "that is more than any CernVM-FS server has to say: is there another web site at this address or port?"
     ),
-    (
-        Result.TOO_LARGE,
-        "",
-        "that is more than any CernVM-FS server has to say: is there another web site at this address or port?",
+    (Result.DEADLINE, None): "there was no time left to ask it: give more with --deadline, or [scrape] deadline",
+    (Result.HTTP_ERROR, Cause.OTHER_SERVER): "write the address to which it redirects into `url`, if you trust it",
+    (Result.HTTP_ERROR, Cause.REDIRECTS): (
+        "its web server is set up wrongly: nothing can be read through such redirects"
     ),
-    (Result.DEADLINE, "", "there was no time left to ask it: give more with --deadline, or [scrape] deadline"),
-    (Result.HTTP_ERROR, "redirected to another", "write the address to which it redirects into `url`, if you trust it"),
-    (Result.HTTP_ERROR, "redirect", "its web server is set up wrongly: nothing can be read through such redirects"),
-    (Result.HTTP_ERROR, "not an answer in HTTP", "what listens at this port is no web server: is the port right?"),
-    (
-        Result.HTTP_ERROR,
-        "status 5",
-        "the web server is there, but in trouble (or what it stands before is): its operators find why in its log",
+    (Result.HTTP_ERROR, Cause.NOT_HTTP): "what listens at this port is no web server: is the port right?",
+    (Result.HTTP_ERROR, Cause.SERVER_ERROR): (
+        "the web server is there, but in trouble (or what it stands before is): its operators find why in its log"
     ),
-    (Result.HTTP_ERROR, "", "the web server is there, but does not give its list to this machine: ask its operators"),
-)
-"""What to do about a result whose sentence has the words; the first that fits."""
+    (Result.HTTP_ERROR, None): (
+        "the web server is there, but does not give its list to this machine: ask its operators"
+    ),
+}
+"""What to do about a result of this cause; with None, of any other cause."""
 
 
 Judge = Callable[[Replica], Trust | None]
@@ -200,9 +174,11 @@ def _unlisted(stratum: Stratum) -> Iterator[str]:
     yield from _first_manifest(stratum)
 
 
-def _advice(reading: Reading[Any]) -> list[str]:
+def _advice(reading: Reading[Any]) -> Iterator[str]:
     """What to do about it; nothing where nobody knows."""
-    return [advice for result, words, advice in ADVICE if result is reading.result and words in reading.why][:1]
+    advice = ADVICE.get((reading.result, reading.cause)) or ADVICE.get((reading.result, None))
+    if advice is not None:
+        yield advice
 
 
 def _first_manifest(stratum: Stratum) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telegraf_cvmfs.model.result import Result
+from telegraf_cvmfs.model.result import Cause, Result
 
 
 class ScrapeError(Exception):
@@ -21,10 +21,11 @@ class ParseError(ScrapeError):
 class FetchError(ScrapeError):
     """No usable answer arrived: refused, timed out, 5xx, too large."""
 
-    def __init__(self, result: Result, why: str, http_status: int | None = None) -> None:
+    def __init__(self, result: Result, why: str, http_status: int | None = None, cause: Cause | None = None) -> None:
         super().__init__(why)
         self.result = result
         self.http_status = http_status
+        self.cause = cause
 
 
 class ConfigError(Exception):

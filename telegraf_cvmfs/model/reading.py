@@ -19,7 +19,7 @@ from telegraf_cvmfs.model.documents import (
     Whitelist,
 )
 from telegraf_cvmfs.model.fleet import Backend, Fleet, Role, Server
-from telegraf_cvmfs.model.result import GeoAPIStatus, Result
+from telegraf_cvmfs.model.result import Cause, GeoAPIStatus, Result
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Reading(Generic[T]):
     why: str = "the run's time was up"
     age: int | None = None
     ours: bool = False  # it could not be read because of an error of this program
+    cause: Cause | None = None  # of a result other than OK, where more is known
     fault: str = ""  # what `why` says is wrong with the document, without its name; empty if it names none
 
     @property

@@ -10,7 +10,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from urllib.parse import urljoin, urlsplit
 
@@ -19,9 +19,9 @@ import urllib3
 from requests.utils import get_environ_proxies
 
 from telegraf_cvmfs._version import PROJECT_URL, __version__
-from telegraf_cvmfs.model import Answer, FetchError, Result, Server, Traffic
+from telegraf_cvmfs.model import Answer, Cause, FetchError, Result, Server, Traffic
 from telegraf_cvmfs.net.budget import LATE, budget
-from telegraf_cvmfs.net.connection import Connect, Session, connected, secure_context
+from telegraf_cvmfs.net.connection import Connect, Session, connected, of_proxy, secure_context
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names, Resolve, system_resolve
 
@@ -130,7 +130,8 @@ class Network:
         if isinstance(reason, TimeoutError):
             raise FetchError(budget.slow, f"no connection to {host}:{port} in time") from reason
         why = f"connecting to {host}:{port}: {reason.strerror or reason}"
-        raise FetchError(Result.CONNECTION_FAILED, why) from reason
+        cause = Cause.REFUSED if isinstance(reason, ConnectionRefusedError) else Cause.UNREACHABLE
+        raise FetchError(Result.CONNECTION_FAILED, why, cause=cause) from reason
 
     def asks_proxy(self, server: Server) -> bool:
         """Does a proxy reach this server for us, and so choose the machine?"""
@@ -186,7 +187,8 @@ class Network:
                 if response.status_code not in _REDIRECTS:
                     return _answer(response, limit)
                 url = _target(url, response)
-        raise FetchError(Result.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", response.status_code)
+        why = f"more than {MAX_REDIRECTS} redirects"
+        raise FetchError(Result.HTTP_ERROR, why, response.status_code, Cause.REDIRECTS)
 
     def _ask(self, session: Session, url: str, method: str) -> requests.Response:
         """The head of an answer. Asked again, once, if a connection from before had died or was left dirty."""
@@ -258,9 +260,11 @@ def _target(url: str, response: requests.Response) -> str:
         same = _origin(target) == _origin(url)
     except ValueError:
         same = False
-    if not same or not location:
-        where = f"to another server, {location[:200]!r}: not followed" if location else "to nowhere"
-        raise FetchError(Result.HTTP_ERROR, f"redirected {where}", response.status_code)
+    if not location:
+        raise FetchError(Result.HTTP_ERROR, "redirected to nowhere", response.status_code, Cause.REDIRECTS)
+    if not same:
+        why = f"redirected to another server, {location[:200]!r}: not followed"
+        raise FetchError(Result.HTTP_ERROR, why, response.status_code, Cause.OTHER_SERVER)
     return target
 
 
@@ -278,16 +282,25 @@ FAILURES = (
 _OF_CONNECTION = (Result.CONNECTION_FAILED, Result.HTTP_ERROR, Result.TLS_ERROR)
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 
+_BREAKS_A_RULE = (6, 25, 34, *range(45, 54), 68, 77, 78, *range(80, 95))  # of X.509, whoever signed it
+_CAUSES: Mapping[int, Cause | None] = {
+    10: Cause.EXPIRED_CERTIFICATE,
+    62: Cause.OTHER_NAME,
+    64: Cause.OTHER_NAME,
+    **dict.fromkeys(_BREAKS_A_RULE),
+}
+"""Why a certificate is refused, by OpenSSL's number (x509_vfy.h); any other number: it is not trusted."""
+
 
 def failure(error: Exception, http_status: int | None = None) -> FetchError:
     """What a failed request means to an operator."""
     if isinstance(error, FetchError):
-        return FetchError(error.result, str(error), http_status)
+        return FetchError(error.result, str(error), http_status, error.cause)
     root = _root(error)
     if budget.spent or isinstance(error, requests.Timeout) or isinstance(root, TimeoutError):
         return FetchError(budget.slow, LATE, http_status)
-    proxy = "proxy: " if isinstance(error, requests.exceptions.ProxyError) else ""
-    return FetchError(_result(root), proxy + _reason(root), http_status)
+    failed = FetchError(_result(root), _reason(root), http_status, _cause(root))
+    return of_proxy(failed) if isinstance(error, requests.exceptions.ProxyError) else failed
 
 
 def _result(root: BaseException) -> Result:
@@ -295,6 +308,20 @@ def _result(root: BaseException) -> Result:
         return Result.TLS_ERROR
     not_http = isinstance(root, HTTPException) and not isinstance(root, (RemoteDisconnected, IncompleteRead))
     return Result.HTTP_ERROR if not_http else Result.CONNECTION_FAILED
+
+
+def _cause(root: BaseException) -> Cause | None:
+    if isinstance(root, ssl.SSLError):
+        return _tls_cause(root)
+    return Cause.NOT_HTTP if _result(root) is Result.HTTP_ERROR else None
+
+
+def _tls_cause(error: ssl.SSLError) -> Cause | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CAUSES.get(error.verify_code, Cause.UNTRUSTED)
+    if error.reason in _NOT_TLS:
+        return Cause.NOT_TLS
+    return Cause.UNTRUSTED if "CERTIFICATE" in (error.reason or "") else None  # as OpenSSL calls errors about one
 
 
 def _reason(root: BaseException) -> str:

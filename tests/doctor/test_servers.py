@@ -15,8 +15,8 @@ import pytest
 
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.signing import make_keys
-from telegraf_cvmfs.doctor.servers import LONGEST_LINE, check, telegraf_settings
-from telegraf_cvmfs.model import Backend, Fleet, Role, Server
+from telegraf_cvmfs.doctor.servers import ADVICE, LONGEST_LINE, check, telegraf_settings
+from telegraf_cvmfs.model import Backend, Cause, Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.scraping.visits import probe
@@ -104,6 +104,16 @@ def test_trouble_with_tls_is_told_with_what_to_do(
         first, second = lines_of(one(url), seconds=1.5)
     assert wrong in first
     assert advice in second
+
+
+def test_an_address_to_which_there_is_no_way_is_told() -> None:
+    first, second = lines_of(one("http://127.255.255.255"))
+    assert first.endswith("connecting to 127.255.255.255:80: Network is unreachable")
+    assert "there is no way to it from here" in second
+
+
+def test_there_is_advice_for_every_cause() -> None:
+    assert {cause for _, cause in ADVICE} == {None, *Cause}
 
 
 def test_a_name_that_is_not_known_is_told() -> None:
