@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any
 
 from telegraf_cvmfs.model import Backend, Cause, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
+from telegraf_cvmfs.net.fetch import NOT_SERVED
+from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.words.duration import duration, in_words
 from telegraf_cvmfs.words.text import listed, tame
 
@@ -21,7 +23,7 @@ TELEGRAF_TIMEOUT = timedelta(seconds=5)
 LONGEST_LINE = 400
 """Characters: what a server says may be quoted, and it may say much."""
 
-NOT_SHOWN = (403, 404, 410)
+NOT_SHOWN = (*NOT_SERVED, Status.FORBIDDEN)
 NAMES = ("telegraf-cvmfs", "telegraf_cvmfs")
 
 ADVICE: Mapping[tuple[Result, Cause | None], str] = {

@@ -24,6 +24,7 @@ from telegraf_cvmfs.net.budget import LATE, budget
 from telegraf_cvmfs.net.connection import Connect, Session, connected, of_proxy, secure_context
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names, Resolve, system_resolve
+from telegraf_cvmfs.net.question import REDIRECTS, Status
 
 __all__ = ["Fetch", "Network", "Resolve", "system_resolve"]
 
@@ -43,12 +44,13 @@ HEADERS = {
 REQUEST_TIMEOUT = 10.0
 """Seconds for one request, its connection included; a third of the run's time if that is less."""
 
+NOT_SERVED = (404, 410)
+"""Statuses that say that there is no such document (RFC 9110, 15.5.5 and 15.5.11)."""
+
 MAX_REDIRECTS = 3
 MAX_HEAD = 64 * 1024
 """Bytes of headers, and as much again for what surrounds the pieces of a chunked body."""
 
-_REDIRECTS = (301, 302, 303, 307, 308)
-_NOT_SERVED = (404, 410)
 _ERROR_PAGE, _ERROR_PAGE_TIME = 16 * 1024, 0.5  # bytes, seconds
 _LONGEST_NUMBER = 18  # digits: Python refuses to read thousands of them
 
@@ -171,7 +173,7 @@ class Network:
         except FetchError:
             self._count(failures=1)
             raise
-        failed = answer.status != requests.codes.ok and answer.status not in _NOT_SERVED
+        failed = answer.status != Status.OK and answer.status not in NOT_SERVED
         self._count(failures=int(failed), bytes_read=len(answer.body))
         return answer
 
@@ -184,7 +186,7 @@ class Network:
         """Fetch, going where a redirect points as long as that is the same server."""
         for _ in range(MAX_REDIRECTS + 1):
             with contextlib.closing(self._ask(session, url, "GET" if limit else "HEAD")) as response:
-                if response.status_code not in _REDIRECTS:
+                if response.status_code not in REDIRECTS:
                     return _answer(response, limit)
                 url = _target(url, response)
         why = f"more than {MAX_REDIRECTS} redirects"
@@ -220,10 +222,10 @@ def _answer(response: requests.Response, limit: int) -> Answer:
     if not limit:
         response.raw.read(1, decode_content=False)  # nothing; but only then is the connection free again
         return Answer(status, b"", age, _number(response, "Content-Length"))
-    if status == requests.codes.ok:
+    if status == Status.OK:
         body = _body(response, limit)
         return Answer(status, body, age, len(body))
-    if status >= requests.codes.ok:  # after a 1xx another answer follows: that connection is not used again
+    if status >= Status.OK:  # after a 1xx another answer follows: that connection is not used again
         with contextlib.suppress(FetchError), budget.within(_ERROR_PAGE_TIME):
             _body(response, _ERROR_PAGE)  # only so that the connection can be
     return Answer(status, b"")

@@ -6,18 +6,17 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from telegraf_cvmfs.model import Answer, Cause, FetchError, ParseError, Reading, Result
-from telegraf_cvmfs.net.fetch import Fetch
+from telegraf_cvmfs.net.fetch import NOT_SERVED, Fetch
+from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.scraping.documents import NameMismatchError
 from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
 
-HTTP_OK = 200
-NOT_SERVED = (404, 410)
-FORBIDDEN = 403  # what S3 says of an object that is not there, to those who may not list the bucket
+FORBIDDEN = Status.FORBIDDEN  # what S3 says of an object that is not there, to those who may not list the bucket
 SERVER_ERRORS = range(500, 600)
 
-HEAD_NOT_TAKEN = (403, 405, 501)
+HEAD_NOT_TAKEN = (FORBIDDEN, 405, 501)
 """What servers answer that do not know HEAD, or do not want it."""
 
 SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
@@ -74,7 +73,7 @@ class Reader:
         if doubtful:
             answer = self._ask(url, 1)
             if isinstance(answer, Reading) and answer.result is Result.TOO_LARGE:
-                answer = Answer(HTTP_OK, b"")
+                answer = Answer(Status.OK, b"")
         return answer if isinstance(answer, Reading) else Reading(Result.OK, make(answer), answer.status, "")
 
     def _ask(self, url: str, limit: int) -> Answer | Reading[Any]:
@@ -89,7 +88,7 @@ class Reader:
         except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
             return self._our_fault(url, error)
         self._silences = 0
-        if answer.status == HTTP_OK:
+        if answer.status == Status.OK:
             return answer
         if answer.status in NOT_SERVED or (answer.status == FORBIDDEN and self.s3):
             return Reading(Result.NOT_FOUND, http_status=answer.status, why=f"not served (HTTP {answer.status})")
