@@ -271,7 +271,8 @@ def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
 
 def _check(options: argparse.Namespace, deadline: Deadline) -> int:
     """Say what would be scraped and what is wrong, in plain words."""
-    from telegraf_cvmfs.doctor.servers import check, telegraf_settings
+    from telegraf_cvmfs.doctor.servers import check
+    from telegraf_cvmfs.doctor.telegraf_files import telegraf_settings
     from telegraf_cvmfs.net.fetch import Network
     from telegraf_cvmfs.scraping.visits import probe
     from telegraf_cvmfs.trust.keys import Keyring

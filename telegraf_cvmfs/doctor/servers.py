@@ -1,30 +1,23 @@
-"""`--check`: why Telegraf shows nothing, in plain words. Each server is tried once, nothing is scraped. Pure.
+"""What `--check` says of the servers of a fleet, in plain words: each was tried once, nothing was scraped. Pure.
 
 The sentences are for somebody who sees the word "whitelist" for the first time, or is too tired to think.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 from telegraf_cvmfs.model import Backend, Cause, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
 from telegraf_cvmfs.net.fetch import NOT_SERVED
 from telegraf_cvmfs.net.question import Status
-from telegraf_cvmfs.words.duration import duration, in_words
+from telegraf_cvmfs.words.duration import in_words
 from telegraf_cvmfs.words.text import listed, tame
-
-TELEGRAF_TIMEOUT = timedelta(seconds=5)
-"""What inputs.exec gives a command unless it is told otherwise."""
 
 LONGEST_LINE = 400
 """Characters: what a server says may be quoted, and it may say much."""
 
 NOT_SHOWN = (*NOT_SERVED, Status.FORBIDDEN)
-NAMES = ("telegraf-cvmfs", "telegraf_cvmfs")
 
 ADVICE: Mapping[tuple[Result, Cause | None], str] = {
     (Result.DNS_ERROR, None): (
@@ -190,87 +183,6 @@ def _first_manifest(stratum: Stratum) -> Iterator[str]:
             yield f"ok: {replica.repo} can be read"
         else:
             yield f"wrong: {replica.repo} cannot be read from {replica.url}: {replica.manifest.why}"
-
-
-def telegraf_settings(name: str, text: str, deadline: timedelta) -> Iterator[str]:
-    """What is wrong with one of Telegraf's own files, for this program; nothing if it has nothing to do with it."""
-    try:
-        inputs = tomllib.loads(text).get("inputs", {})
-    except (ValueError, RecursionError) as error:
-        if any(word in text for word in NAMES):  # Telegraf fills in variables first, and its own TOML is laxer
-            yield tame(f"{name}: cannot be read as TOML, so it is not checked: {error}", LONGEST_LINE)
-        return
-    for kind, judge in (("exec", _exec_input), ("execd", _execd_input)):
-        for table in _tables(inputs, kind):
-            if any(word in _command(table) for word in NAMES):
-                lines = (f"{name}: [[inputs.{kind}]] {line}" for line in judge(table, deadline))
-                yield from (tame(line, LONGEST_LINE) for line in lines)
-
-
-def _tables(inputs: Any, kind: str) -> list[dict[str, Any]]:  # noqa: ANN401
-    tables = inputs.get(kind, []) if isinstance(inputs, dict) else []
-    return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
-
-
-def _command(table: Mapping[str, Any]) -> str:
-    """What it runs, whichever way it is spelt: a list of lists, of strings, one string."""
-    return f"{table.get('commands', '')} {table.get('command', '')}"
-
-
-def _exec_input(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
-    if _runs_execd(table):
-        yield "wrong: the sub-command execd waits to be asked and never ends: it belongs into [[inputs.execd]]"
-    if table.get("data_format", "json") != "influx":
-        yield 'wrong: data_format is not "influx": Telegraf would read the output as JSON and throw all of it away'
-    yield from _timeout(table, deadline)
-
-
-def _timeout(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
-    """A time-out has to be longer than a run (Telegraf, plugins/inputs/exec)."""
-    timeout = _span(table.get("timeout"), TELEGRAF_TIMEOUT)
-    longest = f"a run may take {in_words(deadline)} (--deadline)"
-    if timeout is None:
-        yield f"its timeout is not understood here; {longest}, and it must be longer than that"
-    elif timeout > deadline:
-        yield f"ok: its timeout is {in_words(timeout)}, and {longest}"
-    else:
-        default = "" if "timeout" in table else ", for none is set"
-        yield f"wrong: its timeout is {in_words(timeout)}{default}, and {longest}: Telegraf would cut a slow run short"
-        yield f'write timeout = "{int(deadline.total_seconds()) + 15}s" there, or give the program a shorter --deadline'
-
-
-def _execd_input(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
-    wrong = list(_execd_faults(table, deadline))
-    yield from wrong or ("ok: it asks by a line on stdin, and reads what this program prints",)
-
-
-def _execd_faults(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
-    if not _runs_execd(table):
-        yield "wrong: its command has no sub-command execd: it would scrape once, end, and be started again and again"
-    if table.get("signal", "none") != "STDIN":
-        yield 'wrong: signal is not "STDIN": the program would wait for ever to be asked'
-    if table.get("data_format", "influx") != "influx":
-        yield 'wrong: data_format is not "influx", which is what this program prints'
-    interval = _span(table.get("interval"), None)
-    if interval is not None and interval <= deadline:
-        yield (
-            f"wrong: its interval is {in_words(interval)}, and a run may take {in_words(deadline)} (--deadline): "
-            "what is asked for while a run goes on is not answered"
-        )
-
-
-def _runs_execd(table: Mapping[str, Any]) -> bool:
-    return re.search(r"\bexecd\b", _command(table)) is not None
-
-
-def _span(written: object, default: timedelta | None) -> timedelta | None:
-    """A span of time; of `${NAME:-60s}` the default, which is what a shell without NAME gives."""
-    if written is None:
-        return default
-    try:
-        return duration(re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", str(written)))
-    except ValueError:
-        return None
 
 
 def _many(count: int, noun: str) -> str:

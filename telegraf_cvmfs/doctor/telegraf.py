@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
-from telegraf_cvmfs.doctor.servers import telegraf_settings
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, has_outputs
+from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, has_outputs, remarks
 from telegraf_cvmfs.words.duration import in_words
 from telegraf_cvmfs.words.text import listed
 
@@ -140,17 +139,11 @@ NOT_THERE = "No such file or directory"
 
 
 def _settings(found: Installation, deadline: timedelta) -> Iterator[Step]:
-    """What `--check` says of the files, each verdict with its advice; and is there anywhere to write to?"""
-    for file in found.files:
-        lines = list(telegraf_settings(file.path, file.text, deadline))
-        for index, line in enumerate(lines):
-            prefix, verdict, said = line.partition(" wrong: ")
-            if verdict:
-                more = lines[index + 1 : index + 2]
-                advice = more[0].partition("]] ")[2] if more and not re.search(r"\]\] (ok|wrong): ", more[0]) else ""
-                yield Step(LINK, Verdict.WRONG, f"{prefix} {said}", advice or f"correct that in {file.path}")
-            elif "cannot be read as TOML" in line or "is not understood" in line:
-                yield Step(LINK, Verdict.UNSURE, line, "telegraf config check")
+    """What is wrong with our inputs, as `--check` says it too; and is there anywhere to write to?"""
+    for remark in (remark for file in found.files for remark in remarks(file, deadline)):
+        if remark.verdict is not Verdict.OK:
+            usual = f"correct that in {remark.file}" if remark.verdict is Verdict.WRONG else "telegraf config check"
+            yield Step(LINK, remark.verdict, f"{remark.where} {remark.sentence}", remark.advice or usual)
     if not has_outputs(found.files):
         what = "its files name no output: nothing would be written anywhere"
         yield Step(LINK, Verdict.WRONG, what, "give it one of telegraf/outputs/*.conf as well")

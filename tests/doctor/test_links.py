@@ -582,6 +582,15 @@ def test_each_wrong_setting_has_its_own_advice() -> None:
     ]
 
 
+def test_what_is_not_understood_is_no_advice_about_what_is_wrong() -> None:
+    text = FILE.text.replace("60s", "soon").replace('data_format = "influx"', "")
+    steps = [step for step in said(found(ConfigFile("a.conf", text))) if "[[inputs.exec]]" in step.what]
+    assert [(step.verdict, step.advice) for step in steps] == [
+        (WRONG, "correct that in a.conf"),
+        (UNSURE, "telegraf config check"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("tried", "verdict", "words"),
     [

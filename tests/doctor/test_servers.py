@@ -15,7 +15,8 @@ import pytest
 
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.signing import make_keys
-from telegraf_cvmfs.doctor.servers import ADVICE, LONGEST_LINE, check, telegraf_settings
+from telegraf_cvmfs.doctor.servers import ADVICE, LONGEST_LINE, check
+from telegraf_cvmfs.doctor.telegraf_files import telegraf_settings
 from telegraf_cvmfs.model import Backend, Cause, Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
