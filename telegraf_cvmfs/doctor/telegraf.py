@@ -121,7 +121,7 @@ def _program(found: Installation) -> Iterator[Step]:
 
 
 def _no_input(found: Installation) -> Step:
-    hidden = [file for file in found.files if file.problem and file.problem != NOT_THERE]
+    hidden = [file for file in found.files if file.problem and not file.missing]
     read = [file.path for file in found.files if not file.problem]
     if hidden:
         what = f"{hidden[0].path} cannot be read ({hidden[0].problem}): whether it runs this program is not known"
@@ -133,9 +133,6 @@ def _no_input(found: Installation) -> Step:
         return Step(LINK, Verdict.UNSURE if running else Verdict.WRONG, what, advice)
     what = f"no [[inputs.exec]] or [[inputs.execd]] runs telegraf-cvmfs in {listed(read)}"
     return Step(LINK, Verdict.WRONG, what, _COPY)
-
-
-NOT_THERE = "No such file or directory"
 
 
 def _settings(found: Installation, deadline: timedelta) -> Iterator[Step]:

@@ -29,11 +29,12 @@ _FLEET_FILE, _DEFAULT_FLEET_FILE = "TELEGRAF_CVMFS_CONFIG", "/etc/telegraf-cvmfs
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """One file: its text (it may hold a secret) and what kept it from being read."""
+    """One file: its text (it may hold a secret), and what kept it from being read: is it not there?"""
 
     path: str
     text: str = field(default="", repr=False)
     problem: str = ""
+    missing: bool = False
 
     @property
     def is_odd(self) -> bool:

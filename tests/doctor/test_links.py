@@ -30,7 +30,7 @@ from telegraf_cvmfs.doctor.program import output_of
 from telegraf_cvmfs.doctor.question import no_web_address
 from telegraf_cvmfs.doctor.secrecy import HIDDEN, Secrecy, basic, login_in, secrets_in
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial, examine
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, expanded, has_outputs, inputs
+from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, inputs
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.question import Ask, Question, Reply
@@ -452,66 +452,6 @@ def test_secrets_are_known_by_the_names_of_their_variables() -> None:
     assert login_in("http://[x") == ("http://[x", "", "")
 
 
-# --- Telegraf's files -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given", "made"),
-    [
-        ("${A}", "1"),
-        ("${A:-2}", "1"),
-        ("${E:-2}", "2"),
-        ("${E-2}", ""),
-        ("${N:-2}${N-}", "2"),
-        ("${N}", "${N}"),
-        ("${N:?say so}", "${N:?say so}"),
-        ("${A:?say so}", "1"),
-        ("$A $$ ${", "$A $$ ${"),
-    ],
-)
-def test_variables_are_filled_in_as_telegraf_does(given: str, made: str) -> None:
-    assert expanded(given, {"A": "1", "E": ""}) == made
-
-
-@pytest.mark.parametrize(
-    ("commands", "program", "fleet", "in_lists"),
-    [
-        ('commands = [["/opt/telegraf-cvmfs", "--config", "/a.toml"]]', "/opt/telegraf-cvmfs", "/a.toml", True),
-        ('commands = [["uptime"], ["telegraf-cvmfs"]]', "telegraf-cvmfs", "/etc/telegraf-cvmfs/fleet.toml", True),
-        ("commands = [\"telegraf-cvmfs --config='/a b.toml'\"]", "telegraf-cvmfs", "/a b.toml", False),
-        ('command = "python3 -m telegraf_cvmfs --demo"', "python3", "", False),
-        ('commands = ["telegraf-cvmfs \'"]', "telegraf-cvmfs", "/etc/telegraf-cvmfs/fleet.toml", False),
-    ],
-)
-def test_the_input_that_runs_this_program_is_found(commands: str, program: str, fleet: str, in_lists: bool) -> None:
-    file = ConfigFile("a.conf", f'[agent]\ninterval = "1m"\n[[inputs.exec]]\n{commands}\n')
-    (one,) = inputs([file], {})
-    assert (one.program, one.fleet_file, one.in_lists, one.interval) == (program, fleet, in_lists, MINUTE)
-
-
-@pytest.mark.parametrize(
-    "other", ["", "inputs = 3", "[inputs]\nexec = [3]", '[[inputs.exec]]\ncommands = ["uptime"]', "[["]
-)
-def test_what_does_not_run_this_program_is_no_input(other: str) -> None:
-    assert list(inputs([ConfigFile("a.conf", other)], {})) == []
-
-
-def test_an_interval_is_the_inputs_the_agents_or_telegrafs() -> None:
-    def interval(*texts: str) -> timedelta:
-        return next(inputs([ConfigFile(str(number), one) for number, one in enumerate(texts)], {})).interval
-
-    ours = '[[inputs.exec]]\ncommands = ["telegraf-cvmfs"]\n'
-    assert interval(ours + 'interval = "5m"', '[agent]\ninterval = "1m"') == 5 * MINUTE
-    assert interval(ours, '[agent]\ninterval = "1m"') == MINUTE
-    assert interval(ours + "interval = 3") == timedelta(seconds=10)
-
-
-def test_an_output_is_looked_for_in_all_files() -> None:
-    assert has_outputs([ConfigFile("a", ""), ConfigFile("b", "[[outputs.influxdb]]")])
-    assert has_outputs([ConfigFile("a", "this = is no [TOML")]), "nobody knows"
-    assert not has_outputs([ConfigFile("a", "[agent]"), ConfigFile("b", "")])
-
-
 # --- Telegraf in words ------------------------------------------------------------------------------
 
 FILE = ConfigFile(
@@ -552,11 +492,11 @@ def test_a_telegraf_as_it_should_be_is_well() -> None:
         (found(version="1.38.4"), WRONG, "does not take `commands` as lists"),
         (found(ConfigFile("a.conf", problem="Permission denied")), UNSURE, "sudo telegraf-cvmfs doctor"),
         (
-            found(ConfigFile("a.conf", problem="No such file or directory"), pid=None),
+            found(ConfigFile("a.conf", problem="No such file or directory", missing=True), pid=None),
             WRONG,
             "no configuration of Telegraf",
         ),
-        (found(ConfigFile("a.conf", problem="No such file or directory")), UNSURE, "in a container"),
+        (found(ConfigFile("a.conf", problem="No such file or directory", missing=True)), UNSURE, "in a container"),
         (found(ConfigFile("a.conf", "telegraf-cvmfs = [")), UNSURE, "cannot be read as TOML"),
         (found(pid=None), WRONG, "Telegraf is not running"),
         (found(pid=None, others=(3,)), WRONG, "runs with others (process 3)"),
