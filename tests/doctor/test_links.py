@@ -24,6 +24,7 @@ from telegraf_cvmfs.doctor import grafana as dashboards
 from telegraf_cvmfs.doctor import influxdb, installation
 from telegraf_cvmfs.doctor.chain import LONGEST_LINE, Link, Step, Verdict, text
 from telegraf_cvmfs.doctor.freshness import Examined, Expected, Newest, chosen, freshness, is_fresh
+from telegraf_cvmfs.doctor.login import DEFAULT_GRAFANA, Login
 from telegraf_cvmfs.doctor.plugin import Share
 from telegraf_cvmfs.doctor.processes import Process, User, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
@@ -145,7 +146,7 @@ def test_who_starts_all_parts_together_is_told_that_command_and_no_service() -> 
         *influxdb.examine(USER, asked({"/ping": refused}), lambda: NOW, expected).steps,
         *influxdb.examine(USER, asked({"/ping": version("1.8"), "/query": refused}), lambda: NOW, expected).steps[1:],
         *dashboards.examine(
-            dashboards.Login(), asked({dashboards.DEFAULT_URL + "/api/health": refused}), lambda: NOW, expected
+            Login(DEFAULT_GRAFANA), asked({DEFAULT_GRAFANA + "/api/health": refused}), lambda: NOW, expected
         ).steps,
         *(list(examine(found(pid=None, others=others), "", MINUTE, "", start))[-1] for others in ((), (3,))),
         freshness(Link.INFLUXDB, None, expected, NOW),
@@ -190,19 +191,19 @@ def rows(*times: Any, fleet: Any = "demo") -> dict[str, Any]:
 
 FRESH = rows(int(NOW.timestamp() * 1000))
 NO_POINTS = {"results": [{"statement_id": 0}]}
-USER = influxdb.Login("http://db:8086", user="grafana", password="pw")  # noqa: S106
-TOKEN = influxdb.Login("http://db:8086", token="tk")  # noqa: S106
+USER = influxdb.Database(Login("http://db:8086", user="grafana", password="pw"))  # noqa: S106
+TOKEN = influxdb.Database(Login("http://db:8086", token="tk"))  # noqa: S106
 
 
-def database(login: influxdb.Login, **answers: Reply | FetchError) -> Examined:
+def database(one: influxdb.Database, **answers: Reply | FetchError) -> Examined:
     usual = {"/ping": version("1.8.10"), "/query": reply(200, FRESH), "/write": reply(403, {"error": "no"})}
     given = usual | {f"/{path}": answer for path, answer in answers.items()}
-    return influxdb.examine(login, asked(given), lambda: NOW, Expected("demo"))
+    return influxdb.examine(one, asked(given), lambda: NOW, Expected("demo"))
 
 
 @pytest.mark.parametrize("number", ["1.6.7", "v2.7.12", "3.2.1"])
 @pytest.mark.parametrize("login", [USER, TOKEN])
-def test_each_version_of_influxdb_is_asked_in_the_same_way(number: str, login: influxdb.Login) -> None:
+def test_each_version_of_influxdb_is_asked_in_the_same_way(number: str, login: influxdb.Database) -> None:
     seen = database(login, ping=version(number))
     assert verdicts(seen.steps) == [OK, OK, OK]
     assert f"InfluxDB {number.removeprefix('v')} answers" in seen.steps[0].what
@@ -212,7 +213,7 @@ def test_each_version_of_influxdb_is_asked_in_the_same_way(number: str, login: i
 def test_a_login_is_sent_as_each_kind_of_login_is() -> None:
     assert USER.headers == {"Authorization": basic("grafana", "pw")}
     assert TOKEN.headers == {"Authorization": "Token tk"}
-    assert influxdb.Login().headers == {}
+    assert influxdb.Database(Login("http://db:8086")).headers == {}
     assert "pw" not in repr(USER) + repr(Question("http://db", USER.headers))
 
 
@@ -283,7 +284,7 @@ def test_two_clocks_that_differ_are_told() -> None:
     ],
 )
 def test_a_database_that_does_not_answer(error: FetchError, given: bool, verdict: Verdict, advice: str) -> None:
-    login = influxdb.Login("http://db:8086", given=given)
+    login = influxdb.Database(Login("http://db:8086", given=given))
     for path in ("ping", "query") if given else ("ping",):
         last = database(login, **{path: error}).steps[-1]
         assert last.verdict is verdict
@@ -291,7 +292,7 @@ def test_a_database_that_does_not_answer(error: FetchError, given: bool, verdict
 
 
 def test_what_answers_at_the_usual_port_unasked_may_be_anything() -> None:
-    login = influxdb.Login("http://db:8086", given=False)
+    login = influxdb.Database(Login("http://db:8086", given=False))
     assert verdicts(database(login, ping=reply(302, location="http://elsewhere")).steps) == [NOT_ASKED]
     assert verdicts(database(USER, ping=reply(302, location="http://elsewhere")).steps) == [WRONG]
     assert verdicts(database(login, query=reply(401), write=reply(401)).steps) == [OK, NOT_ASKED]
@@ -320,7 +321,7 @@ def server(served: Grafana) -> Grafana:
 
 
 def shown(server: Grafana, patience: float = 10, seconds: float = 20, **login: Any) -> Examined:
-    who = dashboards.Login(server.url, **({"token": server.token} | login))
+    who = Login(server.url, **({"token": server.token} | login))
     return dashboards.examine(who, Web(Deadline(seconds), patience).ask, lambda: NOW, Expected("demo"))
 
 
