@@ -70,7 +70,7 @@ def examine(
         steps = _elsewhere(steps)
     steps += stored.steps
     if is_fresh(shown.newest, expected, clock()):
-        steps = [_seen_by_grafana(step) if step.advice == influxdb.ASK_AS_READER else step for step in steps]
+        steps = [_seen_by_grafana(step) if step is stored.unseen else step for step in steps]
     steps += shown.steps
     secrecy = Secrecy(_secrets(database.login, dashboards) | secrets_in(machine.environment, environment))
     steps = [replace(step, what=secrecy.hide(step.what), advice=secrecy.hide(step.advice)) for step in steps]

@@ -28,10 +28,17 @@ class Newest:
 
 @dataclass(frozen=True)
 class Examined:
-    """The steps of a link that can see points, and the newest of these if it saw one."""
+    """What a link that can see points was found to be.
+
+    Args:
+        steps: each question and its outcome.
+        newest: the newest point, if it was seen.
+        unseen: the one of the steps that leaves open whether points arrive, because this login may not look.
+    """
 
     steps: tuple[Step, ...]
     newest: Newest | None = None
+    unseen: Step | None = None
 
 
 @dataclass(frozen=True)

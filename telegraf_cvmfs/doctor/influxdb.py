@@ -8,7 +8,7 @@ denies that the database is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -23,10 +23,8 @@ from telegraf_cvmfs.words.duration import in_words
 
 NEWEST_RUN = 'SELECT "servers" FROM "cvmfs_scrape" GROUP BY "fleet" ORDER BY time DESC LIMIT 1'
 
-ASK_AS_READER = "ask as the user who reads: INFLUXDB_USERNAME=grafana and its INFLUXDB_PASSWORD"
-"""What to do where a login that may only write left the question open whether points arrive."""
-
 _LINK = Link.INFLUXDB
+_ASK_AS_READER = "ask as the user who reads: INFLUXDB_USERNAME=grafana and its INFLUXDB_PASSWORD"
 _REFUSED = (Status.UNAUTHORIZED, Status.FORBIDDEN)
 _MAY_WRITE = (Status.NO_CONTENT, Status.OK, Status.BAD_REQUEST)
 
@@ -110,8 +108,8 @@ def examine(database: Database, ask: Ask, clock: Callable[[], datetime], expecte
         answers = _Answers(ask(_query(database)), ask(_empty_write(database)))
     except FetchError as error:
         return Examined((there, _unanswered(database, error, expected)))
-    steps, newest = _judged(database, answers, clock(), expected, reply.headers.get("x-influxdb-version", ""))
-    return Examined((there, *_clocks(reply, clock()), *steps), newest)
+    found = _judged(database, answers, clock(), expected, reply.headers.get("x-influxdb-version", ""))
+    return replace(found, steps=(there, *_clocks(reply, clock()), *found.steps))
 
 
 def _silent(database: Database, error: FetchError, expected: Expected) -> Step:
@@ -158,27 +156,26 @@ def _clocks(reply: Reply, now: datetime) -> Iterator[Step]:
         yield Step(_LINK, Verdict.UNSURE, what, CLOCKS)
 
 
-def _judged(
-    database: Database, answers: _Answers, now: datetime, expected: Expected, version: str
-) -> tuple[list[Step], Newest | None]:
+def _judged(database: Database, answers: _Answers, now: datetime, expected: Expected, version: str) -> Examined:
     """The login, the database, the points."""
     refusal = _refusal(database, answers, version)
     if refusal is not None:
-        return [refusal], None
+        return Examined((refusal,))
     may = f"{database.who} may {'write to' if answers.may_write else 'read'} the database {database.name!r}"
     let_in = "the login is right" if database.login.is_one else "it asks for no login"
     welcome = Step(_LINK, Verdict.OK, f"{let_in}: {may}")
     if answers.error:
-        return [welcome, _only_writes(database, answers)], None
+        unseen = _only_writes(database, answers)
+        return Examined((welcome, unseen), unseen=unseen)
     newest = chosen(answers.newest, expected)
-    return [welcome, freshness(_LINK, newest, expected, now)], newest
+    return Examined((welcome, freshness(_LINK, newest, expected, now)), newest)
 
 
 def _only_writes(database: Database, answers: _Answers) -> Step:
     what = f"{database.who} may write, but not read, as it should be for Telegraf: whether points arrive it cannot see"
     if answers.query.status in _REFUSED or answers.not_found:
-        return Step(_LINK, Verdict.UNSURE, what, ASK_AS_READER)
-    return Step(_LINK, Verdict.UNSURE, f"{what} ({answers.error})", ASK_AS_READER)
+        return Step(_LINK, Verdict.UNSURE, what, _ASK_AS_READER)
+    return Step(_LINK, Verdict.UNSURE, f"{what} ({answers.error})", _ASK_AS_READER)
 
 
 def _refusal(database: Database, answers: _Answers, version: str) -> Step | None:
