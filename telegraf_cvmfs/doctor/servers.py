@@ -73,13 +73,15 @@ ADVICE: Mapping[tuple[Result, Cause | None], str] = {
 """What to do about a result of this cause; with None, of any other cause."""
 
 
-Judge = Callable[[Replica], Trust | None]
-
-
-def check(fleet: Fleet, strata: Iterable[Stratum], judge: Judge = lambda _replica: None) -> Iterator[str]:
+def check(
+    fleet: Fleet, strata: Iterable[Stratum], trust_of: Callable[[Replica], Trust | None] = lambda _replica: None
+) -> Iterator[str]:
     """Lines that say what would be scraped, and what is wrong with each server and what to do.
 
-    `judge` says what a client with the fleet's keys would make of a repository; by default nobody asks.
+    Args:
+        fleet: what is watched.
+        strata: each of its servers, as far as it was tried.
+        trust_of: what a client with the fleet's keys would make of a repository now; by default nobody asks.
     """
     yield tame(
         f"fleet {fleet.name}: {_many(len(fleet.servers), 'server')}, a run takes at most {in_words(fleet.deadline)}",
@@ -87,14 +89,14 @@ def check(fleet: Fleet, strata: Iterable[Stratum], judge: Judge = lambda _replic
     )
     for stratum in strata:
         server = stratum.server
-        lines = (f"{server.role.value} at {server.url}", *_server(fleet, stratum), *_keys(stratum, judge))
+        lines = (f"{server.role.value} at {server.url}", *_server(fleet, stratum), *_keys(stratum, trust_of))
         yield from (tame(f"{server.name}: {line}", LONGEST_LINE) for line in lines)
 
 
-def _keys(stratum: Stratum, judge: Judge) -> Iterator[str]:
+def _keys(stratum: Stratum, trust_of: Callable[[Replica], Trust | None]) -> Iterator[str]:
     """Do the master keys fit? Of one repository: the others are scraped, and then each is judged."""
     for replica in [replica for replica in stratum.replicas if replica.up][:1]:
-        trust = judge(replica)
+        trust = trust_of(replica)
         if trust is None:
             continue
         if trust.signature is Signature.NO_KEY:
