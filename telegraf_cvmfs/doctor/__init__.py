@@ -1,7 +1,8 @@
-"""`telegraf-cvmfs doctor`: from the plugin over Telegraf and InfluxDB to Grafana, where does the chain break?
+"""`telegraf-cvmfs doctor`: asks the plugin, Telegraf, InfluxDB and Grafana, and says where the chain breaks.
 
-Asking and judging are apart: `chain`, `freshness`, `question`, `secrecy`, `telegraf`, `telegraf_files`, `influxdb` and
-`grafana` are pure, and get who asks as an argument; `web`, `plugin`, `installation`, `processes` and `program` ask.
+Asking and judging are apart: `chain`, `freshness`, `question`, `login`, `secrecy`, `servers`, `telegraf`,
+`telegraf_files`, `influxdb` and `grafana` are pure, and get who asks as an argument; `plugin`, `configuration`,
+`installation`, `processes` and `program` ask, and `net.web` does.
 """
 
 from __future__ import annotations
@@ -131,12 +132,12 @@ def _secrets(*logins: Login) -> set[str]:
 
 
 def _elsewhere(steps: Iterable[Step]) -> list[Step]:
-    """Points arrive, and no Telegraf of this machine has our input: then another machine's has."""
+    """The steps where points arrive, though no Telegraf of this machine has our input: then another machine's has."""
     return [_not_here(step) if step.link is telegraf.LINK and step.verdict in _BAD else step for step in steps]
 
 
 def _seen_by_grafana(step: Step) -> Step:
-    """A login that may only write leaves a question, which Grafana has answered."""
+    """The step that a login left open which may only write, answered by Grafana."""
     return replace(step, verdict=Verdict.OK, what=f"{step.what}, but Grafana does (below)", advice="")
 
 

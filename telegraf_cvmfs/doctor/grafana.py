@@ -45,10 +45,10 @@ def examine(login: Login, ask: Ask, clock: Callable[[], datetime], expected: Exp
 def _examine(
     login: Login, ask: Ask, clock: Callable[[], datetime], expected: Expected, steps: list[Step]
 ) -> Newest | None:
-    """Adds the steps one by one, so that those before a failure stay; `FetchError` at the first."""
+    """The newest point; adds the steps one by one, so that those before a failure, a `FetchError`, stay."""
 
     def add(step: Step) -> bool:
-        """Go on?"""
+        """Append a step; returns whether to go on."""
         steps.append(step)
         return step.verdict is not Verdict.WRONG
 
@@ -197,7 +197,10 @@ def _dashboards(replies: list[Reply]) -> Step:
 
 
 def _rules(login: Login, ask: Ask) -> Step:
-    """A Viewer may not always see provisioned rules as such, but then as those that are in force."""
+    """The step about the alert rules.
+
+    A Viewer may not always see provisioned rules as such, but then as those that are in force.
+    """
     reply = ask(Question(f"{login.url}/api/v1/provisioning/alert-rules", _headers(login)))
     if reply.status in (Status.FORBIDDEN, Status.NOT_FOUND):
         reply = ask(Question(f"{login.url}/api/ruler/grafana/api/v1/rules", _headers(login)))
@@ -223,7 +226,7 @@ _DEEPEST = 6
 
 
 def _odd(what: str, reply: Reply) -> Step:
-    """An answer that says neither yes nor no."""
+    """The step about an answer that says neither yes nor no."""
     if reply.status in _REFUSED:
         return Step(_LINK, Verdict.NOT_ASKED, f"{what}: this login may not see that", _MAKE_TOKEN)
     said = f"{what}: Grafana answers with HTTP status {reply.status}, {reply.said()}"

@@ -146,7 +146,7 @@ def _empty_write(database: Database) -> Question:
 
 
 def _clocks(reply: Reply, now: datetime) -> Iterator[Step]:
-    """The database's machine says what time it is there (RFC 9110, 6.6.1)."""
+    """The step about a clock that differs from ours: the database's machine says what time it is (RFC 9110, 6.6.1)."""
     try:
         there = datetime.strptime(reply.headers.get("date", ""), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     except ValueError:
@@ -157,7 +157,7 @@ def _clocks(reply: Reply, now: datetime) -> Iterator[Step]:
 
 
 def _judged(database: Database, answers: _Answers, now: datetime, expected: Expected, version: str) -> Examined:
-    """The login, the database, the points."""
+    """The steps about the login, the database and the points."""
     refusal = _refusal(database, answers, version)
     if refusal is not None:
         return Examined((refusal,))
@@ -179,7 +179,7 @@ def _only_writes(database: Database, answers: _Answers) -> Step:
 
 
 def _refusal(database: Database, answers: _Answers, version: str) -> Step | None:
-    """Why nothing further can be asked; None if something can."""
+    """The step that says why nothing further can be asked; None if something can."""
     statuses = (answers.query.status, answers.write.status)
     if Status.UNAUTHORIZED in statuses:
         return _not_let_in(database, answers)

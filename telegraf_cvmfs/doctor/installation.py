@@ -41,7 +41,7 @@ class Machine:
 
 
 def machine(program: str, named: Sequence[Path], environment: Mapping[str, str]) -> Machine:
-    """Find it.
+    """Where Telegraf is on this machine, and what it sees.
 
     Args:
         program: its program, if it is not the one on the PATH.
@@ -64,7 +64,7 @@ def machine(program: str, named: Sequence[Path], environment: Mapping[str, str])
 
 
 def installation(found: Machine, deadline: Deadline) -> Installation:
-    """What can be read of it."""
+    """What can be read of Telegraf: its version, its files, and what keeps its user from running our program."""
     files = tuple(_config_file(path, found.environment) for path in files_in(found.places))
     ours = tuple(inputs(files, found.environment))
     return Installation(
@@ -145,7 +145,7 @@ def _defaults() -> dict[str, str]:
 
 
 def _program(named: str) -> Path | None:
-    """The one that is named, else the one on the PATH; never what a process says that it is: we may be root."""
+    """The program that is named, else the one on the PATH; never what a process says that it is: we may be root."""
     found = shutil.which(named or "telegraf")
     return Path(found).absolute() if found else None
 
@@ -169,7 +169,7 @@ def _obstacles(ours: Sequence[Input], found: Machine) -> Iterator[str]:
 
 
 def _interpreter(program: Path, user: User) -> str | None:
-    """A script needs what its first line names: the Python of a virtual environment, for instance."""
+    """What keeps a user from what a script's first line names: the Python of a virtual environment, for instance."""
     with contextlib.suppress(OSError), program.open("rb") as file:
         first = file.readline(4096).decode(errors="replace")
         if first.startswith("#!") and (words := first[2:].split()):

@@ -94,7 +94,7 @@ def check(
 
 
 def _keys(stratum: Stratum, trust_of: Callable[[Replica], Trust | None]) -> Iterator[str]:
-    """Do the master keys fit? Of one repository: the others are scraped, and then each is judged."""
+    """Lines that say whether the master keys fit one repository: each of them is judged when it is scraped."""
     for replica in [replica for replica in stratum.replicas if replica.up][:1]:
         trust = trust_of(replica)
         if trust is None:
@@ -138,7 +138,7 @@ def _listed(fleet: Fleet, stratum: Stratum) -> Iterator[str]:
 
 
 def _role(stratum: Stratum) -> Iterator[str]:
-    """Is it what the fleet file calls it? Some publish some repositories and replicate others: they are left alone."""
+    """A line if a server is not what the fleet file calls it; one that publishes and replicates may be either."""
     kinds = {entry.replica for entry in stratum.listing.value.entries} if stratum.listing.value else set()
     role = stratum.server.role
     if kinds == {False} and role is not Role.STRATUM0:
@@ -172,7 +172,7 @@ def _unlisted(stratum: Stratum) -> Iterator[str]:
 
 
 def _advice(reading: Reading[Any]) -> Iterator[str]:
-    """What to do about it; nothing where nobody knows."""
+    """A line that says what to do about a document that was not read; none where nobody knows."""
     advice = ADVICE.get((reading.result, reading.cause)) or ADVICE.get((reading.result, None))
     if advice is not None:
         yield advice

@@ -82,7 +82,7 @@ class Installation:
 def examine(
     found: Installation, trial: Trial | str, deadline: timedelta, fleet_file: str, start: str = ""
 ) -> Iterator[Step]:
-    """Each thing that has to be right, in the order in which it has to be.
+    """The steps about Telegraf: each thing that has to be right, in the order in which it has to be.
 
     Args:
         found: what is on this machine.
@@ -136,7 +136,7 @@ def _no_input(found: Installation) -> Step:
 
 
 def _settings(found: Installation, deadline: timedelta) -> Iterator[Step]:
-    """What is wrong with our inputs, as `--check` says it too; and is there anywhere to write to?"""
+    """The steps about the files: what is wrong with our inputs, as `--check` says it too, and with the outputs."""
     for remark in (remark for file in found.files for remark in remarks(file, deadline)):
         if remark.verdict is not Verdict.OK:
             usual = f"correct that in {remark.file}" if remark.verdict is Verdict.WRONG else "telegraf config check"
@@ -182,7 +182,7 @@ def _trial(found: Installation, trial: Trial | str) -> Iterator[Step]:
 
 
 def _failure(trial: Trial) -> tuple[str, str]:
-    """Why it gave no points, and what to do."""
+    """Why a trial gave no points, and what to do."""
     if trial.code is None:
         return "did not end in time", "give the doctor more time: --deadline 180"
     errors = [line[3:] for line in trial.complaints if line.startswith("E! ")]
@@ -203,7 +203,7 @@ def _process(found: Installation, start: str) -> Step:
 
 
 def _short(error: str) -> str:
-    """Its beginning and its end: Telegraf wraps what is wrong in all that it was doing."""
+    """The beginning and the end of an error: Telegraf wraps what is wrong in all that it was doing."""
     error = re.sub(r"^\[inputs\.execd?\] (Error in plugin: )?", "", error)
     return error if len(error) <= _LONGEST else f"{error[: _LONGEST // 3]} … {error[-2 * _LONGEST // 3 :]}"
 

@@ -88,12 +88,12 @@ class Input:
 
     @property
     def program(self) -> str:
-        """What is started."""
+        """The program that is started."""
         return self.words[0]
 
 
 def names_this_program(text: str) -> bool:
-    """Does it name this program, as a command or as a module of Python?"""
+    """Does a text name this program, as a command or as a module of Python?"""
     return any(name in text for name in _NAMES)
 
 

@@ -6,7 +6,7 @@ from telegraf_cvmfs.model.result import Cause, Result
 
 
 class ScrapeError(Exception):
-    """A stratum, or a document that it served, let us down; str() is a sentence for the operator."""
+    """A stratum did not serve what it should, or what it served is not good; str() is a sentence for the operator."""
 
 
 class ParseError(ScrapeError):

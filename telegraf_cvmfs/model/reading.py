@@ -142,7 +142,7 @@ class Stratum:
 
     @property
     def answer(self) -> Reading[Any]:
-        """What tells whether the server answers: its list; on S3, which has none, its best manifest."""
+        """The reading that tells whether the server answers: its list; on S3, which has none, its best manifest."""
         if self.backend is not Backend.S3 or not self.replicas:
             return self.listing
         return min((replica.manifest for replica in self.replicas), key=lambda reading: reading.result.code)

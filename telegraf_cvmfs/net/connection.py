@@ -46,7 +46,7 @@ class Session(requests.Session):
         self.mount("https://", adapter)
 
     def get_redirect_target(self, _response: requests.Response) -> None:
-        """Never one: where `requests` sees one it reads, and decompresses, all of the answer's body."""
+        """None, always: where `requests` sees a target it reads, and decompresses, all of the answer's body."""
         return
 
 

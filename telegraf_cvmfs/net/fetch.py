@@ -1,4 +1,4 @@
-"""One URL to one `Answer`, in bounded time and memory, whatever the server does.
+"""Fetches a URL: one `Answer`, in bounded time and memory, whatever the server does.
 
 `requests` makes the requests; the sockets under it keep to the budget of their request (`connection`), and
 no request has more time than the run. So when the run is over no thread of ours is still reading.
@@ -295,7 +295,7 @@ _CAUSES: Mapping[int, Cause | None] = {
 
 
 def failure(error: Exception, http_status: int | None = None) -> FetchError:
-    """What a failed request means to an operator."""
+    """A failed request as an error: its result, its cause, and a sentence for the operator."""
     if isinstance(error, FetchError):
         return FetchError(error.result, str(error), http_status, error.cause)
     root = _root(error)

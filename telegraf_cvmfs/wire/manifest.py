@@ -68,7 +68,7 @@ def _seconds(text: str) -> timedelta:
 
 
 def _moment(text: str) -> datetime | None:
-    """CernVM-FS writes no T for a time that it does not know, and reads a missing one as 0."""
+    """The time of a T line; None for 0, which CernVM-FS takes for a time that is not known, and writes no T for."""
     seconds = _uint64(text)
     try:
         return _EPOCH + timedelta(seconds=seconds) if seconds else None
@@ -83,7 +83,7 @@ def _root_path_hash(text: str) -> str:
 
 
 def _optional_hash(text: str) -> str | None:
-    """An empty value is no hash, as for CernVM-FS: a stratum 0 that lost its reflog's checksum writes one."""
+    """A content hash; None if empty, as for CernVM-FS: a stratum 0 that lost its reflog's checksum writes that."""
     return content_hash(text) if text else None
 
 

@@ -96,7 +96,7 @@ def _entry_or_sentence(key: str, entry: object) -> Entry | str:
 
 
 def _entry(written: object, *, replica: bool) -> Entry:
-    """ValueError if no repository can be asked for with it."""
+    """An entry of a list; ValueError if no repository can be asked for with it."""
     if not isinstance(written, dict):
         raise ValueError("an entry is not an object")
     name = _name(written.get("name"))
@@ -141,7 +141,7 @@ def _unique(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _printable(value: Any, room: int) -> Any:  # noqa: ANN401
-    """ValueError beyond the depth allowed."""
+    """A value of JSON with its texts made printable; ValueError beyond the depth allowed."""
     if room == 0:
         raise ValueError("nested too deeply")
     if isinstance(value, str):

@@ -41,7 +41,7 @@ def _expires(line: str) -> datetime:
 
 
 def _repository(rest: list[str]) -> str | None:
-    """Takes the N line off the rest; what has none is left to those who compare names."""
+    """The repository of the N line, which is taken off the rest; None without one."""
     if not rest[0].startswith("N"):
         return None
     try:
@@ -51,7 +51,7 @@ def _repository(rest: list[str]) -> str | None:
 
 
 def _flags(rest: list[str]) -> tuple[str, ...]:
-    """Takes the flags off the rest; in any other place or order clients do not see them."""
+    """The flags, which are taken off the rest; in any other place or order clients do not see them."""
     found = []
     for line, flag in _FLAGS.items():
         if rest[:1] == [line]:
