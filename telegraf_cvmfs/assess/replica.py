@@ -85,7 +85,7 @@ def _check_manifest(case: Case) -> Iterator[Finding]:
     if case.first_snapshot:
         yield Finding("manifest", health, "nothing is served yet: the first snapshot is running")
     else:
-        yield Finding("manifest", health, f"manifest not read: {manifest.why.removeprefix('manifest: ')}")
+        yield Finding("manifest", health, f"manifest not read: {manifest.fault_or_why}")
 
 
 def _manifest_health(case: Case) -> Health:
@@ -191,9 +191,7 @@ def _check_whitelist(case: Case) -> Iterator[Finding]:
         yield from _check_expiry(limit, whitelist.value.refused_from - case.now)
     elif whitelist.result is Result.NOT_FOUND:
         if limit.critical:
-            yield Finding(
-                "whitelist", Health.CRITICAL, f"clients refuse the repository: whitelist {_said(whitelist.why)}"
-            )
+            yield Finding("whitelist", Health.CRITICAL, f"clients refuse the repository: whitelist {whitelist.why}")
     elif not whitelist.broken:  # what is broken is told with the signatures
         yield not_known("whitelist", "whether the whitelist is valid", whitelist.why)
 
@@ -300,7 +298,3 @@ _CHECKS_OF_ANY: tuple[Check, ...] = (
     _check_integrity,
 )
 _CHECKS_OF_REPLICA: tuple[Check, ...] = (_check_snapshot, _check_stuck, _check_lag)
-
-
-def _said(why: str) -> str:
-    return why.removeprefix("whitelist: ")

@@ -1,7 +1,8 @@
-"""`telegraf-cvmfs doctor`: from the plugin over Telegraf and InfluxDB to Grafana, where does the chain break?
+"""`telegraf-cvmfs doctor`: asks the plugin, Telegraf, InfluxDB and Grafana, and says where the chain breaks.
 
-Asking and judging are apart: `chain`, `freshness`, `question`, `secrecy`, `telegraf`, `telegraf_files`, `influxdb` and
-`grafana` are pure, and get who asks as an argument; `web`, `plugin`, `installation`, `processes` and `program` ask.
+Asking and judging are apart: `chain`, `freshness`, `question`, `login`, `secrecy`, `servers`, `telegraf`,
+`telegraf_files`, `influxdb` and `grafana` are pure, and get who asks as an argument; `plugin`, `configuration`,
+`installation`, `processes` and `program` ask, and `net.web` does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 from telegraf_cvmfs.doctor import grafana, influxdb, installation, plugin, telegraf
 from telegraf_cvmfs.doctor.chain import Step, Verdict, first_wrong, text
 from telegraf_cvmfs.doctor.freshness import Expected, is_fresh
+from telegraf_cvmfs.doctor.login import DEFAULT_GRAFANA, DEFAULT_INFLUXDB, Login
 from telegraf_cvmfs.doctor.plugin import Plugin, Share
 from telegraf_cvmfs.doctor.question import TIME_IS_UP
 from telegraf_cvmfs.doctor.secrecy import Secrecy, basic, login_in, secrets_in
@@ -69,9 +71,9 @@ def examine(
         steps = _elsewhere(steps)
     steps += stored.steps
     if is_fresh(shown.newest, expected, clock()):
-        steps = [_seen_by_grafana(step) if step.advice == influxdb.ASK_AS_READER else step for step in steps]
+        steps = [_seen_by_grafana(step) if step is stored.unseen else step for step in steps]
     steps += shown.steps
-    secrecy = Secrecy(_secrets(database, dashboards) | secrets_in(machine.environment, environment))
+    secrecy = Secrecy(_secrets(database.login, dashboards) | secrets_in(machine.environment, environment))
     steps = [replace(step, what=secrecy.hide(step.what), advice=secrecy.hide(step.advice)) for step in steps]
     return text(steps), BROKEN if first_wrong(steps) else ALL_WELL
 
@@ -99,23 +101,23 @@ def _expected(fleet: Fleet | None, found: telegraf.Installation) -> Expected:
     return Expected(name, max(one.interval for one in found.inputs), found.pid is not None)
 
 
-def _database(options: argparse.Namespace, variables: Mapping[str, str]) -> influxdb.Login:
+def _database(options: argparse.Namespace, variables: Mapping[str, str]) -> influxdb.Database:
     """From the options, else from the variables that the shipped files of Telegraf read."""
     given = options.influxdb_url or variables.get("INFLUXDB_URL", "")
-    url, user, password = login_in(given or influxdb.DEFAULT_URL)
+    url, user, password = login_in(given or DEFAULT_INFLUXDB)
     bucket = variables.get("INFLUXDB_DATABASE") or variables.get("INFLUXDB_BUCKET")
     user = options.influxdb_username or variables.get("INFLUXDB_USERNAME") or user
     password = _line(variables, "INFLUXDB_PASSWORD") or password
-    database = options.influxdb_database or bucket or "cvmfs"
-    return influxdb.Login(url.rstrip("/"), database, user, password, _line(variables, "INFLUXDB_TOKEN"), bool(given))
+    login = Login(url.rstrip("/"), user, password, _line(variables, "INFLUXDB_TOKEN"), bool(given))
+    return influxdb.Database(login, options.influxdb_database or bucket or "cvmfs")
 
 
-def _dashboards(options: argparse.Namespace, variables: Mapping[str, str]) -> grafana.Login:
+def _dashboards(options: argparse.Namespace, variables: Mapping[str, str]) -> Login:
     given = options.grafana_url or variables.get("GRAFANA_URL", "")
-    url, user, password = login_in(given or grafana.DEFAULT_URL)
+    url, user, password = login_in(given or DEFAULT_GRAFANA)
     user = variables.get("GRAFANA_USER") or user
     password = _line(variables, "GRAFANA_PASSWORD") or password
-    return grafana.Login(url.rstrip("/"), user, password, _line(variables, "GRAFANA_TOKEN"), bool(given))
+    return Login(url.rstrip("/"), user, password, _line(variables, "GRAFANA_TOKEN"), bool(given))
 
 
 def _line(variables: Mapping[str, str], name: str) -> str:
@@ -123,19 +125,19 @@ def _line(variables: Mapping[str, str], name: str) -> str:
     return variables.get(name, "").strip("\r\n")
 
 
-def _secrets(database: influxdb.Login, dashboards: grafana.Login) -> set[str]:
+def _secrets(*logins: Login) -> set[str]:
     """What is sent, also where no variable names it."""
-    logins = {basic(one.user, one.password).removeprefix("Basic ") for one in (database, dashboards)}
-    return {database.password, database.token, dashboards.password, dashboards.token, *logins}
+    pairs = {basic(one.user, one.password).removeprefix("Basic ") for one in logins}
+    return {secret for one in logins for secret in (one.password, one.token)} | pairs
 
 
 def _elsewhere(steps: Iterable[Step]) -> list[Step]:
-    """Points arrive, and no Telegraf of this machine has our input: then another machine's has."""
+    """The steps where points arrive, though no Telegraf of this machine has our input: then another machine's has."""
     return [_not_here(step) if step.link is telegraf.LINK and step.verdict in _BAD else step for step in steps]
 
 
 def _seen_by_grafana(step: Step) -> Step:
-    """A login that may only write leaves a question, which Grafana has answered."""
+    """The step that a login left open which may only write, answered by Grafana."""
     return replace(step, verdict=Verdict.OK, what=f"{step.what}, but Grafana does (below)", advice="")
 
 

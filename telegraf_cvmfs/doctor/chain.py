@@ -22,7 +22,7 @@ class Link(Enum):
 
 
 class Verdict(Enum):
-    """What a question to a link came to."""
+    """The outcome of a question to a link."""
 
     OK = "ok"
     WRONG = "wrong"
@@ -46,7 +46,7 @@ def text(steps: Sequence[Step]) -> str:
 
 
 def first_wrong(steps: Iterable[Step]) -> Step | None:
-    """Where the chain breaks; what comes after it may follow from it."""
+    """The step at which the chain breaks, None if it does not; what comes after it may follow from it."""
     return next((step for step in steps if step.verdict is Verdict.WRONG), None)
 
 

@@ -28,15 +28,22 @@ class Newest:
 
 @dataclass(frozen=True)
 class Examined:
-    """The steps of a link that can see points, and the newest of these if it saw one."""
+    """What a link that can see points was found to be.
+
+    Args:
+        steps: each question and its outcome.
+        newest: the newest point, if it was seen.
+        unseen: the one of the steps that leaves open whether points arrive, because this login may not look.
+    """
 
     steps: tuple[Step, ...]
     newest: Newest | None = None
+    unseen: Step | None = None
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What should be there.
+    """The points that should be there, and who writes them.
 
     Args:
         fleet: the tag `fleet`; empty if it is not known.
@@ -52,23 +59,23 @@ class Expected:
 
     @property
     def oldest(self) -> timedelta:
-        """Older than that, and a run is missing."""
+        """The greatest age at which no run is missing."""
         return 2 * self.interval + SLACK
 
 
 def chosen(found: list[Newest], expected: Expected) -> Newest | None:
-    """The newest of the fleet that is expected, else of any."""
+    """The newest point of the fleet that is expected, else of any."""
     ours = [newest for newest in found if newest.fleet == expected.fleet]
     return max(ours or found, key=lambda newest: newest.at, default=None)
 
 
 def is_fresh(newest: Newest | None, expected: Expected, now: datetime) -> bool:
-    """Do points arrive, as of now?"""
+    """Is the newest point of the fleet that is expected, and new enough as of now?"""
     return newest is not None and -AHEAD <= now - newest.at <= expected.oldest and _is_ours(newest, expected)
 
 
 def freshness(link: Link, newest: Newest | None, expected: Expected, now: datetime) -> Step:
-    """What the newest point says, and what to do if that is not good."""
+    """The step about the age of the newest point, with what to do if that is not good."""
     if newest is None:
         return Step(link, Verdict.WRONG, "there are no points of cvmfs_scrape: nothing was written yet", _who(expected))
     age = now - newest.at

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.freshness import Examined, Expected, Newest, chosen, freshness
 from telegraf_cvmfs.doctor.influxdb import NEWEST_RUN, moment
+from telegraf_cvmfs.doctor.login import Login
 from telegraf_cvmfs.doctor.question import no_web_address, redirected, start_it, unanswered
-from telegraf_cvmfs.doctor.secrecy import basic
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.question import REDIRECTS, Ask, Question, Reply, Status, web_address
 from telegraf_cvmfs.words.text import listed
 
-DEFAULT_URL = "http://127.0.0.1:3000"
 DATASOURCE = "influxdb"
 DASHBOARDS = ("cvmfs-home", "cvmfs-fleet", "cvmfs-server", "cvmfs-repository", "cvmfs-trust", "cvmfs-freshness")
 RULES = "cvmfs-"
@@ -30,34 +28,6 @@ _LINK = Link.GRAFANA
 _REFUSED = (Status.UNAUTHORIZED, Status.FORBIDDEN)
 _MAKE_TOKEN = "make a token, `python -m grafana.tools create-token --name doctor`, and set GRAFANA_TOKEN"  # noqa: S105
 _PROVISION = "is grafana/provisioning mounted or copied to where Grafana reads it? Its log says what it refused"
-
-
-@dataclass(frozen=True)
-class Login:
-    """Where Grafana is, and as whom to ask; `given` if somebody said so."""
-
-    url: str = DEFAULT_URL
-    user: str = ""
-    password: str = field(default="", repr=False)
-    token: str = field(default="", repr=False)
-    given: bool = True
-
-    @property
-    def is_one(self) -> bool:
-        """Is there anything to log in with?"""
-        return bool(self.token or self.user)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The header that logs in."""
-        if self.token:
-            return {"Authorization": f"Bearer {self.token}"}
-        return {"Authorization": basic(self.user, self.password)} if self.user else {}
-
-    @property
-    def keys(self) -> str:
-        """Where it came from."""
-        return "GRAFANA_TOKEN" if self.token else "GRAFANA_USER and GRAFANA_PASSWORD"
 
 
 def examine(login: Login, ask: Ask, clock: Callable[[], datetime], expected: Expected) -> Examined:
@@ -75,10 +45,10 @@ def examine(login: Login, ask: Ask, clock: Callable[[], datetime], expected: Exp
 def _examine(
     login: Login, ask: Ask, clock: Callable[[], datetime], expected: Expected, steps: list[Step]
 ) -> Newest | None:
-    """Adds the steps one by one, so that those before a failure stay; `FetchError` at the first."""
+    """The newest point; adds the steps one by one, so that those before a failure, a `FetchError`, stay."""
 
     def add(step: Step) -> bool:
-        """Go on?"""
+        """Append a step; returns whether to go on."""
         steps.append(step)
         return step.verdict is not Verdict.WRONG
 
@@ -88,15 +58,25 @@ def _examine(
     if not login.is_one:
         add(Step(_LINK, Verdict.NOT_ASKED, "what is in it: no login is given", _MAKE_TOKEN))
         return None
-    if not add(_login(login, ask(Question(f"{login.url}/api/org", login.headers)))):
+    if not add(_login(login, ask(Question(f"{login.url}/api/org", _headers(login))))):
         return None
     newest = None
-    if add(_datasource(ask(Question(f"{login.url}/api/datasources/uid/{DATASOURCE}/health", login.headers)))):
+    if add(_datasource(ask(Question(f"{login.url}/api/datasources/uid/{DATASOURCE}/health", _headers(login))))):
         step, newest = _points(ask(_newest_run(login)), clock(), expected)
         add(step)
     add(_dashboards([ask(_dashboard(login, uid)) for uid in DASHBOARDS]))
     add(_rules(login, ask))
     return newest
+
+
+def _headers(login: Login) -> dict[str, str]:
+    """The header that logs in."""
+    return login.by_token("Bearer") or login.by_password
+
+
+def _keys(login: Login) -> str:
+    """The variables that the login is from."""
+    return "GRAFANA_TOKEN" if login.token else "GRAFANA_USER and GRAFANA_PASSWORD"
 
 
 def _silent(login: Login, error: FetchError, expected: Expected) -> Step:
@@ -133,10 +113,10 @@ def _health(login: Login, reply: Reply) -> Step:
 
 def _login(login: Login, reply: Reply) -> Step:
     if reply.status == Status.UNAUTHORIZED:
-        what = f"the login is wrong: {login.keys} not accepted ({reply.said()})"
+        what = f"the login is wrong: {_keys(login)} not accepted ({reply.said()})"
         return Step(_LINK, Verdict.WRONG, what, _MAKE_TOKEN)
     if reply.status in (Status.OK, Status.FORBIDDEN):  # known, though it may not see that
-        return Step(_LINK, Verdict.OK, f"the login is right ({login.keys})")
+        return Step(_LINK, Verdict.OK, f"the login is right ({_keys(login)})")
     return _odd("the login", reply)
 
 
@@ -158,7 +138,7 @@ def _newest_run(login: Login) -> Question:
     asked = {"refId": "A", "datasource": source, "rawQuery": True, "query": NEWEST_RUN, "resultFormat": "time_series"}
     asked |= {"intervalMs": 60_000, "maxDataPoints": 100}
     body = json.dumps({"queries": [asked], "from": "now-1h", "to": "now"}).encode()
-    headers = {**login.headers, "Content-Type": "application/json"}
+    headers = {**_headers(login), "Content-Type": "application/json"}
     return Question(f"{login.url}/api/ds/query", headers, method="POST", body=body)
 
 
@@ -202,7 +182,7 @@ def _runs(frames: Any) -> Iterator[Newest]:  # noqa: ANN401
 
 
 def _dashboard(login: Login, uid: str) -> Question:
-    return Question(f"{login.url}/api/dashboards/uid/{uid}", login.headers)
+    return Question(f"{login.url}/api/dashboards/uid/{uid}", _headers(login))
 
 
 def _dashboards(replies: list[Reply]) -> Step:
@@ -217,10 +197,13 @@ def _dashboards(replies: list[Reply]) -> Step:
 
 
 def _rules(login: Login, ask: Ask) -> Step:
-    """A Viewer may not always see provisioned rules as such, but then as those that are in force."""
-    reply = ask(Question(f"{login.url}/api/v1/provisioning/alert-rules", login.headers))
+    """The step about the alert rules.
+
+    A Viewer may not always see provisioned rules as such, but then as those that are in force.
+    """
+    reply = ask(Question(f"{login.url}/api/v1/provisioning/alert-rules", _headers(login)))
     if reply.status in (Status.FORBIDDEN, Status.NOT_FOUND):
-        reply = ask(Question(f"{login.url}/api/ruler/grafana/api/v1/rules", login.headers))
+        reply = ask(Question(f"{login.url}/api/ruler/grafana/api/v1/rules", _headers(login)))
     if reply.status != Status.OK:
         return _odd("the alert rules", reply)
     ours = {uid for uid in _uids(reply.json()) if uid.startswith(RULES)}
@@ -243,7 +226,7 @@ _DEEPEST = 6
 
 
 def _odd(what: str, reply: Reply) -> Step:
-    """An answer that says neither yes nor no."""
+    """The step about an answer that says neither yes nor no."""
     if reply.status in _REFUSED:
         return Step(_LINK, Verdict.NOT_ASKED, f"{what}: this login may not see that", _MAKE_TOKEN)
     said = f"{what}: Grafana answers with HTTP status {reply.status}, {reply.said()}"

@@ -8,62 +8,55 @@ denies that the database is there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.doctor.freshness import AHEAD, CLOCKS, Examined, Expected, Newest, chosen, freshness
+from telegraf_cvmfs.doctor.login import Login
 from telegraf_cvmfs.doctor.question import no_web_address, redirected, start_it, unanswered
-from telegraf_cvmfs.doctor.secrecy import basic
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.question import REDIRECTS, Ask, Question, Reply, Status, web_address
 from telegraf_cvmfs.words.duration import in_words
 
-DEFAULT_URL = "http://127.0.0.1:8086"
 NEWEST_RUN = 'SELECT "servers" FROM "cvmfs_scrape" GROUP BY "fleet" ORDER BY time DESC LIMIT 1'
 
-ASK_AS_READER = "ask as the user who reads: INFLUXDB_USERNAME=grafana and its INFLUXDB_PASSWORD"
-"""What to do where a login that may only write left the question open whether points arrive."""
-
 _LINK = Link.INFLUXDB
+_ASK_AS_READER = "ask as the user who reads: INFLUXDB_USERNAME=grafana and its INFLUXDB_PASSWORD"
 _REFUSED = (Status.UNAUTHORIZED, Status.FORBIDDEN)
 _MAY_WRITE = (Status.NO_CONTENT, Status.OK, Status.BAD_REQUEST)
 
 
 @dataclass(frozen=True)
-class Login:
-    """Where the database is, and as whom to ask; `given` if somebody said so."""
+class Database:
+    """A database, or a bucket of that name, and as whom to ask for it."""
 
-    url: str = DEFAULT_URL
-    database: str = "cvmfs"
-    user: str = ""
-    password: str = field(default="", repr=False)
-    token: str = field(default="", repr=False)
-    given: bool = True
+    login: Login
+    name: str = "cvmfs"
 
     @property
-    def is_one(self) -> bool:
-        """Is there anything to log in with?"""
-        return bool(self.user or self.token)
+    def url(self) -> str:
+        """Where its server is."""
+        return self.login.url
 
     @property
     def headers(self) -> dict[str, str]:
         """The header that logs in."""
-        if self.user:
-            return {"Authorization": basic(self.user, self.password)}
-        return {"Authorization": f"Token {self.token}"} if self.token else {}
+        return self.login.by_password or self.login.by_token("Token")
 
     @property
     def who(self) -> str:
-        """Its name in a sentence."""
-        return f"user {self.user!r}" if self.user else "this token" if self.token else "somebody without a login"
+        """Who asks, in a sentence."""
+        login = self.login
+        return f"user {login.user!r}" if login.user else "this token" if login.token else "somebody without a login"
 
     @property
     def keys(self) -> str:
-        """Where it came from."""
-        return "INFLUXDB_USERNAME and INFLUXDB_PASSWORD" if self.user or not self.token else "INFLUXDB_TOKEN"
+        """The variables that the login is from."""
+        only_token = self.login.token and not self.login.user
+        return "INFLUXDB_TOKEN" if only_token else "INFLUXDB_USERNAME and INFLUXDB_PASSWORD"
 
 
 @dataclass(frozen=True)
@@ -100,60 +93,60 @@ class _Answers:
         return self.write.status in _MAY_WRITE
 
 
-def examine(login: Login, ask: Ask, clock: Callable[[], datetime], expected: Expected) -> Examined:
+def examine(database: Database, ask: Ask, clock: Callable[[], datetime], expected: Expected) -> Examined:
     """Ask a database: each step depends on the one before, so the first that fails is the last."""
-    if not web_address(login.url):
-        return Examined((no_web_address(_LINK, login.url, "INFLUXDB_URL"),))
+    if not web_address(database.url):
+        return Examined((no_web_address(_LINK, database.url, "INFLUXDB_URL"),))
     try:
-        reply = ask(Question(f"{login.url}/ping", login.headers))
+        reply = ask(Question(f"{database.url}/ping", database.headers))
     except FetchError as error:
-        return Examined((_silent(login, error, expected),))
-    there = _version(login, reply)
+        return Examined((_silent(database, error, expected),))
+    there = _version(database, reply)
     if there.verdict is not Verdict.OK:
         return Examined((there,))
     try:
-        answers = _Answers(ask(_query(login)), ask(_empty_write(login)))
+        answers = _Answers(ask(_query(database)), ask(_empty_write(database)))
     except FetchError as error:
-        return Examined((there, _unanswered(login, error, expected)))
-    steps, newest = _judged(login, answers, clock(), expected, reply.headers.get("x-influxdb-version", ""))
-    return Examined((there, *_clocks(reply, clock()), *steps), newest)
+        return Examined((there, _unanswered(database, error, expected)))
+    found = _judged(database, answers, clock(), expected, reply.headers.get("x-influxdb-version", ""))
+    return replace(found, steps=(there, *_clocks(reply, clock()), *found.steps))
 
 
-def _silent(login: Login, error: FetchError, expected: Expected) -> Step:
-    if login.given or error.result is Result.DEADLINE:
-        return _unanswered(login, error, expected)
-    what = f"no INFLUXDB_URL is given, and {login.url} does not answer"
+def _silent(database: Database, error: FetchError, expected: Expected) -> Step:
+    if database.login.given or error.result is Result.DEADLINE:
+        return _unanswered(database, error, expected)
+    what = f"no INFLUXDB_URL is given, and {database.url} does not answer"
     return Step(_LINK, Verdict.NOT_ASKED, what, "set INFLUXDB_URL, INFLUXDB_USERNAME and INFLUXDB_PASSWORD")
 
 
-def _unanswered(login: Login, error: FetchError, expected: Expected) -> Step:
-    return unanswered(_LINK, login.url, error, start_it("influxdb", "INFLUXDB_URL", expected.start))
+def _unanswered(database: Database, error: FetchError, expected: Expected) -> Step:
+    return unanswered(_LINK, database.url, error, start_it("influxdb", "INFLUXDB_URL", expected.start))
 
 
-def _version(login: Login, reply: Reply) -> Step:
+def _version(database: Database, reply: Reply) -> Step:
     version = reply.headers.get("x-influxdb-version", "")
     if version:
-        return Step(_LINK, Verdict.OK, f"InfluxDB {version.removeprefix('v')} answers at {login.url}")
-    if reply.status in REDIRECTS and login.given:
-        return redirected(_LINK, login.url, reply, "INFLUXDB_URL")
-    what = f"something answers at {login.url}, but it is no InfluxDB (HTTP status {reply.status})"
-    if login.given:
+        return Step(_LINK, Verdict.OK, f"InfluxDB {version.removeprefix('v')} answers at {database.url}")
+    if reply.status in REDIRECTS and database.login.given:
+        return redirected(_LINK, database.url, reply, "INFLUXDB_URL")
+    what = f"something answers at {database.url}, but it is no InfluxDB (HTTP status {reply.status})"
+    if database.login.given:
         return Step(_LINK, Verdict.WRONG, what, "another program has that port: write InfluxDB's into INFLUXDB_URL")
     return Step(_LINK, Verdict.NOT_ASKED, f"no INFLUXDB_URL is given; {what}", "set INFLUXDB_URL")
 
 
-def _query(login: Login) -> Question:
-    asked = urlencode({"db": login.database, "q": NEWEST_RUN, "epoch": "ms"})
-    return Question(f"{login.url}/query?{asked}", login.headers)
+def _query(database: Database) -> Question:
+    asked = urlencode({"db": database.name, "q": NEWEST_RUN, "epoch": "ms"})
+    return Question(f"{database.url}/query?{asked}", database.headers)
 
 
-def _empty_write(login: Login) -> Question:
-    asked = urlencode({"db": login.database})
-    return Question(f"{login.url}/write?{asked}", login.headers, method="POST")
+def _empty_write(database: Database) -> Question:
+    asked = urlencode({"db": database.name})
+    return Question(f"{database.url}/write?{asked}", database.headers, method="POST")
 
 
 def _clocks(reply: Reply, now: datetime) -> Iterator[Step]:
-    """The database's machine says what time it is there (RFC 9110, 6.6.1)."""
+    """The step about a clock that differs from ours: the database's machine says what time it is (RFC 9110, 6.6.1)."""
     try:
         there = datetime.strptime(reply.headers.get("date", ""), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     except ValueError:
@@ -163,70 +156,70 @@ def _clocks(reply: Reply, now: datetime) -> Iterator[Step]:
         yield Step(_LINK, Verdict.UNSURE, what, CLOCKS)
 
 
-def _judged(
-    login: Login, answers: _Answers, now: datetime, expected: Expected, version: str
-) -> tuple[list[Step], Newest | None]:
-    """The login, the database, the points."""
-    refusal = _refusal(login, answers, version)
+def _judged(database: Database, answers: _Answers, now: datetime, expected: Expected, version: str) -> Examined:
+    """The steps about the login, the database and the points."""
+    refusal = _refusal(database, answers, version)
     if refusal is not None:
-        return [refusal], None
-    may = f"{login.who} may {'write to' if answers.may_write else 'read'} the database {login.database!r}"
-    welcome = Step(_LINK, Verdict.OK, f"the login is right: {may}" if login.is_one else f"it asks for no login: {may}")
+        return Examined((refusal,))
+    may = f"{database.who} may {'write to' if answers.may_write else 'read'} the database {database.name!r}"
+    let_in = "the login is right" if database.login.is_one else "it asks for no login"
+    welcome = Step(_LINK, Verdict.OK, f"{let_in}: {may}")
     if answers.error:
-        return [welcome, _only_writes(login, answers)], None
+        unseen = _only_writes(database, answers)
+        return Examined((welcome, unseen), unseen=unseen)
     newest = chosen(answers.newest, expected)
-    return [welcome, freshness(_LINK, newest, expected, now)], newest
+    return Examined((welcome, freshness(_LINK, newest, expected, now)), newest)
 
 
-def _only_writes(login: Login, answers: _Answers) -> Step:
-    what = f"{login.who} may write, but not read, as it should be for Telegraf: whether points arrive it cannot see"
+def _only_writes(database: Database, answers: _Answers) -> Step:
+    what = f"{database.who} may write, but not read, as it should be for Telegraf: whether points arrive it cannot see"
     if answers.query.status in _REFUSED or answers.not_found:
-        return Step(_LINK, Verdict.UNSURE, what, ASK_AS_READER)
-    return Step(_LINK, Verdict.UNSURE, f"{what} ({answers.error})", ASK_AS_READER)
+        return Step(_LINK, Verdict.UNSURE, what, _ASK_AS_READER)
+    return Step(_LINK, Verdict.UNSURE, f"{what} ({answers.error})", _ASK_AS_READER)
 
 
-def _refusal(login: Login, answers: _Answers, version: str) -> Step | None:
-    """Why nothing further can be asked; None if something can."""
+def _refusal(database: Database, answers: _Answers, version: str) -> Step | None:
+    """The step that says why nothing further can be asked; None if something can."""
     statuses = (answers.query.status, answers.write.status)
     if Status.UNAUTHORIZED in statuses:
-        return _not_let_in(login, answers)
+        return _not_let_in(database, answers)
     if "create admin user first" in answers.error:
         advice = "CREATE USER admin WITH PASSWORD '…' WITH ALL PRIVILEGES, then the users of docs/native.md"
         return Step(_LINK, Verdict.WRONG, "logins are switched on, but it has no users yet", advice)
     if answers.write.status == Status.NOT_FOUND or (answers.not_found and not answers.may_write):
-        return _no_database(login, version)
+        return _no_database(database, version)
     if not answers.error or answers.may_write:
         return None
     if answers.query.status in _REFUSED:
-        what = f"the login is right, but {login.who} may neither read nor write the database {login.database!r}"
-        return Step(_LINK, Verdict.WRONG, what, _grant(login, version))
+        what = f"the login is right, but {database.who} may neither read nor write the database {database.name!r}"
+        return Step(_LINK, Verdict.WRONG, what, _grant(database, version))
     return Step(_LINK, Verdict.WRONG, f"it does not answer a query: {answers.error}", "look at the log of InfluxDB")
 
 
-def _not_let_in(login: Login, answers: _Answers) -> Step:
-    if login.is_one:
+def _not_let_in(database: Database, answers: _Answers) -> Step:
+    if database.login.is_one:
         said = answers.query.said() if answers.query.status == Status.UNAUTHORIZED else answers.write.said()
-        what = f"the login is wrong: it does not let {login.who} in ({said})"
-        return Step(_LINK, Verdict.WRONG, what, f"compare {login.keys} with what the database has (.env in Docker)")
+        what = f"the login is wrong: it does not let {database.who} in ({said})"
+        return Step(_LINK, Verdict.WRONG, what, f"compare {database.keys} with what the database has (.env in Docker)")
     what = "it wants a login, and none is given"
     return Step(_LINK, Verdict.NOT_ASKED, what, "set INFLUXDB_USERNAME and INFLUXDB_PASSWORD, or INFLUXDB_TOKEN")
 
 
-def _no_database(login: Login, version: str) -> Step:
+def _no_database(database: Database, version: str) -> Step:
     if version.startswith("v2"):
-        what = f"there is no bucket for the database {login.database!r} that {login.who} may see"
+        what = f"there is no bucket for the database {database.name!r} that {database.who} may see"
         advice = (
-            f"influx bucket list says which there are; if there is none: influx bucket create --name {login.database}"
+            f"influx bucket list says which there are; if there is none: influx bucket create --name {database.name}"
         )
         return Step(_LINK, Verdict.WRONG, what, advice)
-    what = f"there is no database {login.database!r}"
-    return Step(_LINK, Verdict.WRONG, what, f'make it, as its administrator: CREATE DATABASE "{login.database}"')
+    what = f"there is no database {database.name!r}"
+    return Step(_LINK, Verdict.WRONG, what, f'make it, as its administrator: CREATE DATABASE "{database.name}"')
 
 
-def _grant(login: Login, version: str) -> str:
+def _grant(database: Database, version: str) -> str:
     if version.startswith("v2"):
         return "give it rights on the bucket: influx v1 auth create --read-bucket … or --write-bucket …"
-    return f'as its administrator: GRANT WRITE (for Telegraf) or READ ON "{login.database}" TO "{login.user}"'
+    return f'as its administrator: GRANT WRITE (for Telegraf) or READ ON "{database.name}" TO "{database.login.user}"'
 
 
 def _runs(series: Any) -> Iterator[Newest]:  # noqa: ANN401

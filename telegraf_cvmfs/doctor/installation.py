@@ -6,22 +6,19 @@ import contextlib
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from telegraf_cvmfs.doctor.configuration import default_places, files_in, is_folder, read
 from telegraf_cvmfs.doctor.processes import Process, User, is_believed, known, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
 from telegraf_cvmfs.doctor.secrecy import is_secret
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, expanded, inputs
+from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, expanded, inputs, names_this_program
 from telegraf_cvmfs.net.deadline import Deadline
 
 DEFAULTS = Path("/etc/default/telegraf")
 """The variables that the service gives Telegraf, in the packages of its makers."""
-
-MAIN = Path("/etc/telegraf/telegraf.conf")
-LARGEST_FILE = 4 << 20
-"""Bytes."""
 
 Reader = tuple[Process, list[Path]]
 """A process and what it reads."""
@@ -44,7 +41,7 @@ class Machine:
 
 
 def machine(program: str, named: Sequence[Path], environment: Mapping[str, str]) -> Machine:
-    """Find it.
+    """Where Telegraf is on this machine, and what it sees.
 
     Args:
         program: its program, if it is not the one on the PATH.
@@ -52,7 +49,7 @@ def machine(program: str, named: Sequence[Path], environment: Mapping[str, str])
             itself. Where they are named only a process that reads one of them counts.
         environment: ours; what Telegraf's own says counts more.
     """
-    default, every = _default_places({**environment, **_defaults()}), telegrafs()
+    default, every = default_places({**environment, **_defaults()}), telegrafs()
     running = [(process, _of_arguments(process) or default) for process in every if is_believed(process.user)]
     process, places = _of_interest(running, named) or (None, list(named) or default)
     theirs = (process.environment if process else None) or {}
@@ -67,8 +64,8 @@ def machine(program: str, named: Sequence[Path], environment: Mapping[str, str])
 
 
 def installation(found: Machine, deadline: Deadline) -> Installation:
-    """What can be read of it."""
-    files = tuple(_config_file(path, found.environment) for path in _files(found.places))
+    """What can be read of Telegraf: its version, its files, and what keeps its user from running our program."""
+    files = tuple(_config_file(path, found.environment) for path in files_in(found.places))
     ours = tuple(inputs(files, found.environment))
     return Installation(
         program=str(found.program or ""),
@@ -104,11 +101,11 @@ def attempt(found: Machine, deadline: Deadline, seconds: float) -> Trial:
 def _of_interest(running: Sequence[Reader], named: Sequence[Path]) -> Reader | None:
     """The process that reads one of the files that are named; without any, one that runs this program, else any."""
     if named:
-        wanted = {path.resolve() for path in (*_files(named), *named)}
-        match = (one for one, places in running if wanted & {path.resolve() for path in (*_files(places), *places)})
+        wanted = {path.resolve() for path in (*files_in(named), *named)}
+        match = (one for one, places in running if wanted & {path.resolve() for path in (*files_in(places), *places)})
         process = next(match, None)
         return (process, list(named)) if process else None
-    ours = (pair for pair in running if any("telegraf-cvmfs" in _text(path)[0] for path in _files(pair[1])))
+    ours = (pair for pair in running if any(names_this_program(read(path).text) for path in files_in(pair[1])))
     return next(ours, running[0] if running else None)
 
 
@@ -118,44 +115,18 @@ def _of_arguments(process: Process) -> list[Path]:
     return [(process.folder or Path("/")) / path for path in found if "://" not in path]
 
 
-def _default_places(environment: Mapping[str, str]) -> list[Path]:
-    """As `--check` finds them."""
-    main = Path(environment.get("TELEGRAF_CONFIG_PATH") or MAIN)
-    folder = main.parent / "telegraf.d"
-    return [main, folder] if folder.is_dir() else [main]
-
-
-def _files(places: Sequence[Path]) -> list[Path]:
-    """Each file, and those in a folder, as Telegraf reads it: also in the folders below."""
-    found: list[Path] = []
-    for place in places:
-        found += sorted(place.rglob("*.conf")) if place.is_dir() else [place]
-    return list(dict.fromkeys(found))
-
-
 def _option(place: Path) -> tuple[str, str]:
-    return ("--config-directory" if place.is_dir() else "--config"), str(place)
+    return ("--config-directory" if is_folder(place) else "--config"), str(place)
 
 
 def _config_file(path: Path, environment: Mapping[str, str]) -> ConfigFile:
-    text, problem = _text(path)
-    return ConfigFile(str(path), expanded(text, environment), problem)
-
-
-def _text(path: Path) -> tuple[str, str]:
-    """What is in it, and what is wrong with that."""
-    try:
-        with path.open("rb") as file:
-            return file.read(LARGEST_FILE).decode(), ""
-    except OSError as error:
-        return "", error.strerror or str(error)
-    except UnicodeDecodeError:
-        return "", "it is not UTF-8"
+    file = read(path)
+    return replace(file, text=expanded(file.text, environment))
 
 
 def _harmless(environment: Mapping[str, str], places: Sequence[Path]) -> dict[str, str]:
     """Our variables for a trial as another user: no secret of ours but those that Telegraf's files name."""
-    texts = [_text(path)[0] for path in _files(places)]
+    texts = [read(path).text for path in files_in(places)]
     return {
         name: value
         for name, value in environment.items()
@@ -165,7 +136,7 @@ def _harmless(environment: Mapping[str, str], places: Sequence[Path]) -> dict[st
 
 def _defaults() -> dict[str, str]:
     """The variables of the service, where we may read them."""
-    lines = _text(DEFAULTS)[0].splitlines()
+    lines = read(DEFAULTS).text.splitlines()
     found = (re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*?)\s*", line) for line in lines)
     return {match[1]: match[2].strip("'\"") for match in found if match}
 
@@ -174,7 +145,7 @@ def _defaults() -> dict[str, str]:
 
 
 def _program(named: str) -> Path | None:
-    """The one that is named, else the one on the PATH; never what a process says that it is: we may be root."""
+    """The program that is named, else the one on the PATH; never what a process says that it is: we may be root."""
     found = shutil.which(named or "telegraf")
     return Path(found).absolute() if found else None
 
@@ -198,7 +169,7 @@ def _obstacles(ours: Sequence[Input], found: Machine) -> Iterator[str]:
 
 
 def _interpreter(program: Path, user: User) -> str | None:
-    """A script needs what its first line names: the Python of a virtual environment, for instance."""
+    """What keeps a user from what a script's first line names: the Python of a virtual environment, for instance."""
     with contextlib.suppress(OSError), program.open("rb") as file:
         first = file.readline(4096).decode(errors="replace")
         if first.startswith("#!") and (words := first[2:].split()):

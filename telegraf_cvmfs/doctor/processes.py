@@ -41,7 +41,7 @@ class Process:
 
 
 def telegrafs(proc: Path = PROC) -> list[Process]:
-    """All that run here, the oldest first."""
+    """All Telegraf processes that run here, the oldest first."""
     found = []
     for entry in sorted((entry for entry in _entries(proc) if entry.name.isdecimal()), key=lambda one: int(one.name)):
         with contextlib.suppress(OSError, ValueError):  # it may end while we look

@@ -1,4 +1,4 @@
-"""What it means that a question over HTTP got no answer, or not the one that was wanted. Pure."""
+"""The steps about a question over HTTP that got no answer, or not the one that was wanted. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ TIME_IS_UP = "the doctor's time was up (--deadline)"
 
 
 def no_web_address(link: Link, url: str, variable: str) -> Step:
-    """What is said of an address that is none."""
+    """The step about an address that is none."""
     shown = url.rpartition("@")[2]  # before it may be a password that made it none
     what = f"{variable} is not the address of a server: {shown[:LONGEST_QUOTE]!r}"
     return Step(link, Verdict.WRONG, what, f"write http://host:port or https://host:port into {variable}")
 
 
 def unanswered(link: Link, url: str, error: FetchError, advice: str) -> Step:
-    """What it means that nothing came; `advice` is for when nobody listens there."""
+    """The step about a question to which no answer came; `advice` is for when nobody listens there."""
     if error.result is Result.DEADLINE:
         return Step(link, Verdict.NOT_ASKED, TIME_IS_UP, "give the doctor more time: --deadline 180")
     return Step(link, Verdict.WRONG, f"no answer from {url}: {error}", _REMEDIES.get(error.result, advice))
@@ -31,7 +31,7 @@ def start_it(service: str, variable: str, command: str) -> str:
 
 
 def redirected(link: Link, url: str, reply: Reply, variable: str) -> Step:
-    """What is said of a redirect: it is not followed, for a login goes with each question."""
+    """The step about a redirect: it is not followed, for a login goes with each question."""
     where = reply.headers.get("location", "nowhere")[:LONGEST_QUOTE]
     what = f"{url} redirects to {where!r}: not followed, so that no login goes to a stranger"
     return Step(link, Verdict.WRONG, what, f"write the address itself into {variable}, if you trust it")

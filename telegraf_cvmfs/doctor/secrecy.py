@@ -1,4 +1,4 @@
-"""Nothing that is printed may hold a secret, whoever says it: servers repeat what they were told. Pure."""
+"""Hides secrets in what is printed, whoever says it: servers repeat what they were told. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Secrecy:
 
 
 def _pattern(form: str) -> re.Pattern[str]:
-    """A short secret may be a word like another: it is hidden where it stands alone."""
+    """What finds a form of a secret: a short one, which may be a word like another, only where it stands alone."""
     exact = re.escape(form)
     return re.compile(exact if len(form) >= _LONG else rf"(?<![\w-]){exact}(?![\w-])")
 

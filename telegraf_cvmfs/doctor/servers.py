@@ -1,116 +1,87 @@
-"""`--check`: why Telegraf shows nothing, in plain words. Each server is tried once, nothing is scraped. Pure.
+"""What `--check` says of the servers of a fleet, in plain words: each was tried once, nothing was scraped. Pure.
 
 The sentences are for somebody who sees the word "whitelist" for the first time, or is too tired to think.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
-from telegraf_cvmfs.model import Backend, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
-from telegraf_cvmfs.words.duration import duration, in_words
+from telegraf_cvmfs.model import Backend, Cause, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
+from telegraf_cvmfs.net.fetch import NOT_SERVED
+from telegraf_cvmfs.net.question import Status
+from telegraf_cvmfs.words.duration import in_words
 from telegraf_cvmfs.words.text import listed, tame
-
-TELEGRAF_TIMEOUT = timedelta(seconds=5)
-"""What inputs.exec gives a command unless it is told otherwise."""
 
 LONGEST_LINE = 400
 """Characters: what a server says may be quoted, and it may say much."""
 
-NOT_SHOWN = (403, 404, 410)
-NAMES = ("telegraf-cvmfs", "telegraf_cvmfs")
+NOT_SHOWN = (*NOT_SERVED, Status.FORBIDDEN)
 
-ADVICE: tuple[tuple[Result, str, str], ...] = (
-    (
-        Result.DNS_ERROR,
-        "",
-        "the name cannot be looked up from here: is it spelt right, and has this machine a DNS server?",
+ADVICE: Mapping[tuple[Result, Cause | None], str] = {
+    (Result.DNS_ERROR, None): (
+        "the name cannot be looked up from here: is it spelt right, and has this machine a DNS server?"
     ),
-    (
-        Result.CONNECTION_FAILED,
-        "proxy:",
-        "the proxy was not reached, and the server not asked: is [scrape] proxy right in the fleet file?",
+    (Result.CONNECTION_FAILED, Cause.PROXY): (
+        "the proxy was not reached, and the server not asked: is [scrape] proxy right in the fleet file?"
     ),
-    (
-        Result.CONNECTION_FAILED,
-        "refused",
-        "the machine is there, but nothing listens at this port: is it right (80, 8000)? Does its web server run?",
+    (Result.CONNECTION_FAILED, Cause.REFUSED): (
+        "the machine is there, but nothing listens at this port: is it right (80, 8000)? Does its web server run?"
     ),
-    (
-        Result.CONNECTION_FAILED,
-        "connecting to",
-        "there is no way to it from here: is the address right, is a firewall between, does it take a proxy?",
+    (Result.CONNECTION_FAILED, Cause.UNREACHABLE): (
+        "there is no way to it from here: is the address right, is a firewall between, does it take a proxy?"
     ),
-    (
-        Result.CONNECTION_FAILED,
-        "",
-        "it hung up before it had answered: is this the port of its web server (80, 8000)? Does it want https?",
+    (Result.CONNECTION_FAILED, None): (
+        "it hung up before it had answered: is this the port of its web server (80, 8000)? Does it want https?"
     ),
-    (
-        Result.TIMEOUT,
-        "",
-        "it did not answer in time: a firewall that drops packets looks like this, and so does an overloaded server",
+    (Result.TIMEOUT, None): (
+        "it did not answer in time: a firewall that drops packets looks like this, and so does an overloaded server"
     ),
-    (
-        Result.TLS_ERROR,
-        "expired",
-        "its operators must renew the certificate of its web server; or is the clock of this machine wrong?",
+    (Result.TLS_ERROR, Cause.EXPIRED_CERTIFICATE): (
+        "its operators must renew the certificate of its web server; or is the clock of this machine wrong?"
     ),
-    (
-        Result.TLS_ERROR,
-        "mismatch",
-        "the certificate of its web server is for another name: write that name into `url`, if it is the same server",
+    (Result.TLS_ERROR, Cause.OTHER_NAME): (
+        "the certificate of its web server is for another name: write that name into `url`, if it is the same server"
     ),
-    (
-        Result.TLS_ERROR,
-        "does not speak TLS",
-        "write http:// instead of https:// into `url`, or the port that speaks https",
+    (Result.TLS_ERROR, Cause.NOT_TLS): "write http:// instead of https:// into `url`, or the port that speaks https",
+    (Result.TLS_ERROR, Cause.UNTRUSTED): (
+        "nobody whom this machine trusts signed its certificate: the variable SSL_CERT_FILE can name an authority"
     ),
-    (
-        Result.TLS_ERROR,
-        "certificate",
-        "nobody whom this machine trusts signed its certificate: the variable SSL_CERT_FILE can name an authority",
+    (Result.TLS_ERROR, None): (
+        "the encrypted connection failed: does this port speak https? If not, write http:// into `url`"
     ),
-    (
-        Result.TLS_ERROR,
-        "",
-        "the encrypted connection failed: does this port speak https? If not, write http:// into `url`",
+    (Result.INVALID, None): (
+        "something answers, but not with a list of repositories: is there another web site at this address or port?"
     ),
-    (
-        Result.INVALID,
-        "",
-        "something answers, but not with a list of repositories: is there another web site at this address or port?",
+    (Result.TOO_LARGE, None): (
+        "that is more than any CernVM-FS server has to say: is there another web site at this address or port?"
     ),
-    (
-        Result.TOO_LARGE,
-        "",
-        "that is more than any CernVM-FS server has to say: is there another web site at this address or port?",
+    (Result.DEADLINE, None): "there was no time left to ask it: give more with --deadline, or [scrape] deadline",
+    (Result.HTTP_ERROR, Cause.OTHER_SERVER): "write the address to which it redirects into `url`, if you trust it",
+    (Result.HTTP_ERROR, Cause.REDIRECTS): (
+        "its web server is set up wrongly: nothing can be read through such redirects"
     ),
-    (Result.DEADLINE, "", "there was no time left to ask it: give more with --deadline, or [scrape] deadline"),
-    (Result.HTTP_ERROR, "redirected to another", "write the address to which it redirects into `url`, if you trust it"),
-    (Result.HTTP_ERROR, "redirect", "its web server is set up wrongly: nothing can be read through such redirects"),
-    (Result.HTTP_ERROR, "not an answer in HTTP", "what listens at this port is no web server: is the port right?"),
-    (
-        Result.HTTP_ERROR,
-        "status 5",
-        "the web server is there, but in trouble (or what it stands before is): its operators find why in its log",
+    (Result.HTTP_ERROR, Cause.NOT_HTTP): "what listens at this port is no web server: is the port right?",
+    (Result.HTTP_ERROR, Cause.SERVER_ERROR): (
+        "the web server is there, but in trouble (or what it stands before is): its operators find why in its log"
     ),
-    (Result.HTTP_ERROR, "", "the web server is there, but does not give its list to this machine: ask its operators"),
-)
-"""What to do about a result whose sentence has the words; the first that fits."""
+    (Result.HTTP_ERROR, None): (
+        "the web server is there, but does not give its list to this machine: ask its operators"
+    ),
+}
+"""What to do about a result of this cause; with None, of any other cause."""
 
 
-Judge = Callable[[Replica], Trust | None]
-
-
-def check(fleet: Fleet, strata: Iterable[Stratum], judge: Judge = lambda _replica: None) -> Iterator[str]:
+def check(
+    fleet: Fleet, strata: Iterable[Stratum], trust_of: Callable[[Replica], Trust | None] = lambda _replica: None
+) -> Iterator[str]:
     """Lines that say what would be scraped, and what is wrong with each server and what to do.
 
-    `judge` says what a client with the fleet's keys would make of a repository; by default nobody asks.
+    Args:
+        fleet: what is watched.
+        strata: each of its servers, as far as it was tried.
+        trust_of: what a client with the fleet's keys would make of a repository now; by default nobody asks.
     """
     yield tame(
         f"fleet {fleet.name}: {_many(len(fleet.servers), 'server')}, a run takes at most {in_words(fleet.deadline)}",
@@ -118,14 +89,14 @@ def check(fleet: Fleet, strata: Iterable[Stratum], judge: Judge = lambda _replic
     )
     for stratum in strata:
         server = stratum.server
-        lines = (f"{server.role.value} at {server.url}", *_server(fleet, stratum), *_keys(stratum, judge))
+        lines = (f"{server.role.value} at {server.url}", *_server(fleet, stratum), *_keys(stratum, trust_of))
         yield from (tame(f"{server.name}: {line}", LONGEST_LINE) for line in lines)
 
 
-def _keys(stratum: Stratum, judge: Judge) -> Iterator[str]:
-    """Do the master keys fit? Of one repository: the others are scraped, and then each is judged."""
+def _keys(stratum: Stratum, trust_of: Callable[[Replica], Trust | None]) -> Iterator[str]:
+    """Lines that say whether the master keys fit one repository: each of them is judged when it is scraped."""
     for replica in [replica for replica in stratum.replicas if replica.up][:1]:
-        trust = judge(replica)
+        trust = trust_of(replica)
         if trust is None:
             continue
         if trust.signature is Signature.NO_KEY:
@@ -167,7 +138,7 @@ def _listed(fleet: Fleet, stratum: Stratum) -> Iterator[str]:
 
 
 def _role(stratum: Stratum) -> Iterator[str]:
-    """Is it what the fleet file calls it? Some publish some repositories and replicate others: they are left alone."""
+    """A line if a server is not what the fleet file calls it; one that publishes and replicates may be either."""
     kinds = {entry.replica for entry in stratum.listing.value.entries} if stratum.listing.value else set()
     role = stratum.server.role
     if kinds == {False} and role is not Role.STRATUM0:
@@ -200,9 +171,11 @@ def _unlisted(stratum: Stratum) -> Iterator[str]:
     yield from _first_manifest(stratum)
 
 
-def _advice(reading: Reading[Any]) -> list[str]:
-    """What to do about it; nothing where nobody knows."""
-    return [advice for result, words, advice in ADVICE if result is reading.result and words in reading.why][:1]
+def _advice(reading: Reading[Any]) -> Iterator[str]:
+    """A line that says what to do about a document that was not read; none where nobody knows."""
+    advice = ADVICE.get((reading.result, reading.cause)) or ADVICE.get((reading.result, None))
+    if advice is not None:
+        yield advice
 
 
 def _first_manifest(stratum: Stratum) -> Iterator[str]:
@@ -212,87 +185,6 @@ def _first_manifest(stratum: Stratum) -> Iterator[str]:
             yield f"ok: {replica.repo} can be read"
         else:
             yield f"wrong: {replica.repo} cannot be read from {replica.url}: {replica.manifest.why}"
-
-
-def telegraf_settings(name: str, text: str, deadline: timedelta) -> Iterator[str]:
-    """What is wrong with one of Telegraf's own files, for this program; nothing if it has nothing to do with it."""
-    try:
-        inputs = tomllib.loads(text).get("inputs", {})
-    except (ValueError, RecursionError) as error:
-        if any(word in text for word in NAMES):  # Telegraf fills in variables first, and its own TOML is laxer
-            yield tame(f"{name}: cannot be read as TOML, so it is not checked: {error}", LONGEST_LINE)
-        return
-    for kind, judge in (("exec", _exec_input), ("execd", _execd_input)):
-        for table in _tables(inputs, kind):
-            if any(word in _command(table) for word in NAMES):
-                lines = (f"{name}: [[inputs.{kind}]] {line}" for line in judge(table, deadline))
-                yield from (tame(line, LONGEST_LINE) for line in lines)
-
-
-def _tables(inputs: Any, kind: str) -> list[dict[str, Any]]:  # noqa: ANN401
-    tables = inputs.get(kind, []) if isinstance(inputs, dict) else []
-    return [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
-
-
-def _command(table: Mapping[str, Any]) -> str:
-    """What it runs, whichever way it is spelt: a list of lists, of strings, one string."""
-    return f"{table.get('commands', '')} {table.get('command', '')}"
-
-
-def _exec_input(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
-    if _runs_execd(table):
-        yield "wrong: the sub-command execd waits to be asked and never ends: it belongs into [[inputs.execd]]"
-    if table.get("data_format", "json") != "influx":
-        yield 'wrong: data_format is not "influx": Telegraf would read the output as JSON and throw all of it away'
-    yield from _timeout(table, deadline)
-
-
-def _timeout(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
-    """A time-out has to be longer than a run (Telegraf, plugins/inputs/exec)."""
-    timeout = _span(table.get("timeout"), TELEGRAF_TIMEOUT)
-    longest = f"a run may take {in_words(deadline)} (--deadline)"
-    if timeout is None:
-        yield f"its timeout is not understood here; {longest}, and it must be longer than that"
-    elif timeout > deadline:
-        yield f"ok: its timeout is {in_words(timeout)}, and {longest}"
-    else:
-        default = "" if "timeout" in table else ", for none is set"
-        yield f"wrong: its timeout is {in_words(timeout)}{default}, and {longest}: Telegraf would cut a slow run short"
-        yield f'write timeout = "{int(deadline.total_seconds()) + 15}s" there, or give the program a shorter --deadline'
-
-
-def _execd_input(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
-    wrong = list(_execd_faults(table, deadline))
-    yield from wrong or ("ok: it asks by a line on stdin, and reads what this program prints",)
-
-
-def _execd_faults(table: Mapping[str, Any], deadline: timedelta) -> Iterator[str]:
-    if not _runs_execd(table):
-        yield "wrong: its command has no sub-command execd: it would scrape once, end, and be started again and again"
-    if table.get("signal", "none") != "STDIN":
-        yield 'wrong: signal is not "STDIN": the program would wait for ever to be asked'
-    if table.get("data_format", "influx") != "influx":
-        yield 'wrong: data_format is not "influx", which is what this program prints'
-    interval = _span(table.get("interval"), None)
-    if interval is not None and interval <= deadline:
-        yield (
-            f"wrong: its interval is {in_words(interval)}, and a run may take {in_words(deadline)} (--deadline): "
-            "what is asked for while a run goes on is not answered"
-        )
-
-
-def _runs_execd(table: Mapping[str, Any]) -> bool:
-    return re.search(r"\bexecd\b", _command(table)) is not None
-
-
-def _span(written: object, default: timedelta | None) -> timedelta | None:
-    """A span of time; of `${NAME:-60s}` the default, which is what a shell without NAME gives."""
-    if written is None:
-        return default
-    try:
-        return duration(re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", str(written)))
-    except ValueError:
-        return None
 
 
 def _many(count: int, noun: str) -> str:

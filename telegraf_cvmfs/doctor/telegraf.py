@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
-from telegraf_cvmfs.doctor.servers import telegraf_settings
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, has_outputs
+from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, has_outputs, remarks
 from telegraf_cvmfs.words.duration import in_words
 from telegraf_cvmfs.words.text import listed
 
@@ -83,7 +82,7 @@ class Installation:
 def examine(
     found: Installation, trial: Trial | str, deadline: timedelta, fleet_file: str, start: str = ""
 ) -> Iterator[Step]:
-    """Each thing that has to be right, in the order in which it has to be.
+    """The steps about Telegraf: each thing that has to be right, in the order in which it has to be.
 
     Args:
         found: what is on this machine.
@@ -122,7 +121,7 @@ def _program(found: Installation) -> Iterator[Step]:
 
 
 def _no_input(found: Installation) -> Step:
-    hidden = [file for file in found.files if file.problem and file.problem != NOT_THERE]
+    hidden = [file for file in found.files if file.problem and not file.missing]
     read = [file.path for file in found.files if not file.problem]
     if hidden:
         what = f"{hidden[0].path} cannot be read ({hidden[0].problem}): whether it runs this program is not known"
@@ -136,21 +135,12 @@ def _no_input(found: Installation) -> Step:
     return Step(LINK, Verdict.WRONG, what, _COPY)
 
 
-NOT_THERE = "No such file or directory"
-
-
 def _settings(found: Installation, deadline: timedelta) -> Iterator[Step]:
-    """What `--check` says of the files, each verdict with its advice; and is there anywhere to write to?"""
-    for file in found.files:
-        lines = list(telegraf_settings(file.path, file.text, deadline))
-        for index, line in enumerate(lines):
-            prefix, verdict, said = line.partition(" wrong: ")
-            if verdict:
-                more = lines[index + 1 : index + 2]
-                advice = more[0].partition("]] ")[2] if more and not re.search(r"\]\] (ok|wrong): ", more[0]) else ""
-                yield Step(LINK, Verdict.WRONG, f"{prefix} {said}", advice or f"correct that in {file.path}")
-            elif "cannot be read as TOML" in line or "is not understood" in line:
-                yield Step(LINK, Verdict.UNSURE, line, "telegraf config check")
+    """The steps about the files: what is wrong with our inputs, as `--check` says it too, and with the outputs."""
+    for remark in (remark for file in found.files for remark in remarks(file, deadline)):
+        if remark.verdict is not Verdict.OK:
+            usual = f"correct that in {remark.file}" if remark.verdict is Verdict.WRONG else "telegraf config check"
+            yield Step(LINK, remark.verdict, f"{remark.where} {remark.sentence}", remark.advice or usual)
     if not has_outputs(found.files):
         what = "its files name no output: nothing would be written anywhere"
         yield Step(LINK, Verdict.WRONG, what, "give it one of telegraf/outputs/*.conf as well")
@@ -192,7 +182,7 @@ def _trial(found: Installation, trial: Trial | str) -> Iterator[Step]:
 
 
 def _failure(trial: Trial) -> tuple[str, str]:
-    """Why it gave no points, and what to do."""
+    """Why a trial gave no points, and what to do."""
     if trial.code is None:
         return "did not end in time", "give the doctor more time: --deadline 180"
     errors = [line[3:] for line in trial.complaints if line.startswith("E! ")]
@@ -213,7 +203,7 @@ def _process(found: Installation, start: str) -> Step:
 
 
 def _short(error: str) -> str:
-    """Its beginning and its end: Telegraf wraps what is wrong in all that it was doing."""
+    """The beginning and the end of an error: Telegraf wraps what is wrong in all that it was doing."""
     error = re.sub(r"^\[inputs\.execd?\] (Error in plugin: )?", "", error)
     return error if len(error) <= _LONGEST else f"{error[: _LONGEST // 3]} … {error[-2 * _LONGEST // 3 :]}"
 

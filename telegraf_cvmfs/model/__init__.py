@@ -36,6 +36,6 @@ from telegraf_cvmfs.model.finding import (
 )
 from telegraf_cvmfs.model.fleet import Backend, Fleet, GeoAPI, RepositoryRule, Role, Server
 from telegraf_cvmfs.model.reading import Answer, Listed, Reading, Replica, Scrape, Stratum, Traffic
-from telegraf_cvmfs.model.result import Coded, GeoAPIStatus, Result
+from telegraf_cvmfs.model.result import Cause, Coded, GeoAPIStatus, Result
 from telegraf_cvmfs.model.signature import Key, Signature, Trust
 from telegraf_cvmfs.model.verdict import ReplicaVerdict, Run, ServerVerdict

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from telegraf_cvmfs.model.result import Result
+from telegraf_cvmfs.model.result import Cause, Result
 
 
 class ScrapeError(Exception):
-    """A stratum, or a document that it served, let us down; str() is a sentence for the operator."""
+    """A stratum did not serve what it should, or what it served is not good; str() is a sentence for the operator."""
 
 
 class ParseError(ScrapeError):
-    """An answer arrived, but it is not the document that it claims to be."""
+    """An answer arrived, but it is not the document that it claims to be: str() names that first, `why` does not."""
+
+    def __init__(self, document: str, why: str) -> None:
+        super().__init__(f"{document}: {why}")
+        self.document = document
+        self.why = why
 
 
 class FetchError(ScrapeError):
     """No usable answer arrived: refused, timed out, 5xx, too large."""
 
-    def __init__(self, result: Result, why: str, http_status: int | None = None) -> None:
+    def __init__(self, result: Result, why: str, http_status: int | None = None, cause: Cause | None = None) -> None:
         super().__init__(why)
         self.result = result
         self.http_status = http_status
+        self.cause = cause
 
 
 class ConfigError(Exception):

@@ -19,7 +19,7 @@ from telegraf_cvmfs.model.documents import (
     Whitelist,
 )
 from telegraf_cvmfs.model.fleet import Backend, Fleet, Role, Server
-from telegraf_cvmfs.model.result import GeoAPIStatus, Result
+from telegraf_cvmfs.model.result import Cause, GeoAPIStatus, Result
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,13 @@ class Reading(Generic[T]):
     why: str = "the run's time was up"
     age: int | None = None
     ours: bool = False  # it could not be read because of an error of this program
+    cause: Cause | None = None  # of a result other than OK, where more is known
+    fault: str = ""  # what `why` says is wrong with the document, without its name; empty if it names none
+
+    @property
+    def fault_or_why(self) -> str:
+        """Why there is none, for a sentence that has named the document already."""
+        return self.fault or self.why
 
     @property
     def answered(self) -> bool:
@@ -135,7 +142,7 @@ class Stratum:
 
     @property
     def answer(self) -> Reading[Any]:
-        """What tells whether the server answers: its list; on S3, which has none, its best manifest."""
+        """The reading that tells whether the server answers: its list; on S3, which has none, its best manifest."""
         if self.backend is not Backend.S3 or not self.replicas:
             return self.listing
         return min((replica.manifest for replica in self.replicas), key=lambda reading: reading.result.code)

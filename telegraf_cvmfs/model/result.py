@@ -30,6 +30,22 @@ class Result(Coded):
     UNLISTED = ("unlisted", 11)
 
 
+class Cause(enum.Enum):
+    """What exactly kept a document from being read, where more is known than its `Result`."""
+
+    PROXY = "proxy"  # the proxy was not reached, or did not let it through
+    REFUSED = "refused"  # nothing listens at the port
+    UNREACHABLE = "unreachable"  # there is no way to the machine
+    EXPIRED_CERTIFICATE = "expired_certificate"  # the certificate of the web server has expired
+    OTHER_NAME = "other_name"  # the certificate of the web server is for another name
+    UNTRUSTED = "untrusted"  # nobody who is trusted signed the certificate of the web server, or it wants one
+    NOT_TLS = "not_tls"  # what listens at the port does not speak TLS
+    OTHER_SERVER = "other_server"  # a redirect leads to another server
+    REDIRECTS = "redirects"  # redirects lead nowhere
+    NOT_HTTP = "not_http"  # what listens at the port does not speak HTTP
+    SERVER_ERROR = "server_error"  # a status from 500 to 599
+
+
 class GeoAPIStatus(enum.IntEnum):
     """What a server's GeoAPI is worth; names and numbers are cvmfs-server-scraper's."""
 

@@ -1,4 +1,4 @@
-"""What the request that a thread is making may still use up: seconds and bytes.
+"""The seconds and bytes that the request of each thread may still use.
 
 A request never changes its thread, and what reads from its socket lies deep below three libraries. So each
 thread has a budget, and the sockets ask it before and after each operation.
@@ -18,7 +18,7 @@ LATE = "no complete answer in time"
 
 
 class Budget(threading.local):
-    """One for each thread. Beside what is left it notes what its sockets saw last.
+    """What the request of this thread may still use, and what its sockets saw last.
 
     `ended`: the peer had closed when last read from. `kept`: the request went out on a connection that had
     been used before. `fresh`: it must not.
@@ -33,7 +33,7 @@ class Budget(threading.local):
 
     @contextlib.contextmanager
     def within(self, seconds: float, deadline: Deadline | None = None) -> Iterator[None]:
-        """Inside, no more than these seconds, nor than was left before, nor than the deadline leaves."""
+        """A context with no more than these seconds, nor than were left before, nor than the deadline leaves."""
         before = self._until, self._deadline
         self._until = min(self._until, time.monotonic() + seconds)
         self._deadline = deadline or self._deadline
@@ -43,7 +43,7 @@ class Budget(threading.local):
             self._until, self._deadline = before
 
     def allow(self, count: int, excess: str) -> None:
-        """From here on so many bytes; `excess` says what is wrong with more."""
+        """Set how many bytes may be read from here on; `excess` says what is wrong with more."""
         self._bytes, self._excess = count, excess
         self.ended = False
 
@@ -77,7 +77,7 @@ class Budget(threading.local):
 
     @property
     def slow(self) -> Result:
-        """What too late means: the server took too long, or the run had no more time to give."""
+        """The result of a request that is too late: the server took too long, or the run had no more time to give."""
         return Result.DEADLINE if self._deadline is not None and self._deadline.passed else Result.TIMEOUT
 
     @property

@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from telegraf_cvmfs.model import FetchError
+from telegraf_cvmfs.model import Cause, FetchError, Result
 from telegraf_cvmfs.net.budget import budget
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Session(requests.Session):
         self.mount("https://", adapter)
 
     def get_redirect_target(self, _response: requests.Response) -> None:
-        """Never one: where `requests` sees one it reads, and decompresses, all of the answer's body."""
+        """None, always: where `requests` sees a target it reads, and decompresses, all of the answer's body."""
         return
 
 
@@ -67,6 +67,12 @@ def connected(address: str, port: int, seconds: float) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def of_proxy(error: FetchError) -> FetchError:
+    """The same failure, as that of the proxy: the server that it was to reach was not asked."""
+    cause = Cause.PROXY if error.result is Result.CONNECTION_FAILED else error.cause
+    return FetchError(error.result, f"proxy: {error}", error.http_status, cause)
 
 
 def secure_context() -> ssl.SSLContext:
@@ -204,6 +210,6 @@ def _to_proxy(connect: Connect) -> Connect:
         try:
             return connect(host, port)
         except FetchError as error:
-            raise FetchError(error.result, f"proxy: {error}") from error
+            raise of_proxy(error) from error
 
     return connect_to_proxy

@@ -1,4 +1,4 @@
-"""One URL to one `Answer`, in bounded time and memory, whatever the server does.
+"""Fetches a URL: one `Answer`, in bounded time and memory, whatever the server does.
 
 `requests` makes the requests; the sockets under it keep to the budget of their request (`connection`), and
 no request has more time than the run. So when the run is over no thread of ours is still reading.
@@ -10,7 +10,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from urllib.parse import urljoin, urlsplit
 
@@ -19,11 +19,12 @@ import urllib3
 from requests.utils import get_environ_proxies
 
 from telegraf_cvmfs._version import PROJECT_URL, __version__
-from telegraf_cvmfs.model import Answer, FetchError, Result, Server, Traffic
+from telegraf_cvmfs.model import Answer, Cause, FetchError, Result, Server, Traffic
 from telegraf_cvmfs.net.budget import LATE, budget
-from telegraf_cvmfs.net.connection import Connect, Session, connected, secure_context
+from telegraf_cvmfs.net.connection import Connect, Session, connected, of_proxy, secure_context
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names, Resolve, system_resolve
+from telegraf_cvmfs.net.question import REDIRECTS, Status
 
 __all__ = ["Fetch", "Network", "Resolve", "system_resolve"]
 
@@ -43,12 +44,13 @@ HEADERS = {
 REQUEST_TIMEOUT = 10.0
 """Seconds for one request, its connection included; a third of the run's time if that is less."""
 
+NOT_SERVED = (404, 410)
+"""Statuses that say that there is no such document (RFC 9110, 15.5.5 and 15.5.11)."""
+
 MAX_REDIRECTS = 3
 MAX_HEAD = 64 * 1024
 """Bytes of headers, and as much again for what surrounds the pieces of a chunked body."""
 
-_REDIRECTS = (301, 302, 303, 307, 308)
-_NOT_SERVED = (404, 410)
 _ERROR_PAGE, _ERROR_PAGE_TIME = 16 * 1024, 0.5  # bytes, seconds
 _LONGEST_NUMBER = 18  # digits: Python refuses to read thousands of them
 
@@ -130,7 +132,8 @@ class Network:
         if isinstance(reason, TimeoutError):
             raise FetchError(budget.slow, f"no connection to {host}:{port} in time") from reason
         why = f"connecting to {host}:{port}: {reason.strerror or reason}"
-        raise FetchError(Result.CONNECTION_FAILED, why) from reason
+        cause = Cause.REFUSED if isinstance(reason, ConnectionRefusedError) else Cause.UNREACHABLE
+        raise FetchError(Result.CONNECTION_FAILED, why, cause=cause) from reason
 
     def asks_proxy(self, server: Server) -> bool:
         """Does a proxy reach this server for us, and so choose the machine?"""
@@ -170,7 +173,7 @@ class Network:
         except FetchError:
             self._count(failures=1)
             raise
-        failed = answer.status != requests.codes.ok and answer.status not in _NOT_SERVED
+        failed = answer.status != Status.OK and answer.status not in NOT_SERVED
         self._count(failures=int(failed), bytes_read=len(answer.body))
         return answer
 
@@ -183,10 +186,11 @@ class Network:
         """Fetch, going where a redirect points as long as that is the same server."""
         for _ in range(MAX_REDIRECTS + 1):
             with contextlib.closing(self._ask(session, url, "GET" if limit else "HEAD")) as response:
-                if response.status_code not in _REDIRECTS:
+                if response.status_code not in REDIRECTS:
                     return _answer(response, limit)
                 url = _target(url, response)
-        raise FetchError(Result.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", response.status_code)
+        why = f"more than {MAX_REDIRECTS} redirects"
+        raise FetchError(Result.HTTP_ERROR, why, response.status_code, Cause.REDIRECTS)
 
     def _ask(self, session: Session, url: str, method: str) -> requests.Response:
         """The head of an answer. Asked again, once, if a connection from before had died or was left dirty."""
@@ -218,10 +222,10 @@ def _answer(response: requests.Response, limit: int) -> Answer:
     if not limit:
         response.raw.read(1, decode_content=False)  # nothing; but only then is the connection free again
         return Answer(status, b"", age, _number(response, "Content-Length"))
-    if status == requests.codes.ok:
+    if status == Status.OK:
         body = _body(response, limit)
         return Answer(status, body, age, len(body))
-    if status >= requests.codes.ok:  # after a 1xx another answer follows: that connection is not used again
+    if status >= Status.OK:  # after a 1xx another answer follows: that connection is not used again
         with contextlib.suppress(FetchError), budget.within(_ERROR_PAGE_TIME):
             _body(response, _ERROR_PAGE)  # only so that the connection can be
     return Answer(status, b"")
@@ -258,9 +262,11 @@ def _target(url: str, response: requests.Response) -> str:
         same = _origin(target) == _origin(url)
     except ValueError:
         same = False
-    if not same or not location:
-        where = f"to another server, {location[:200]!r}: not followed" if location else "to nowhere"
-        raise FetchError(Result.HTTP_ERROR, f"redirected {where}", response.status_code)
+    if not location:
+        raise FetchError(Result.HTTP_ERROR, "redirected to nowhere", response.status_code, Cause.REDIRECTS)
+    if not same:
+        why = f"redirected to another server, {location[:200]!r}: not followed"
+        raise FetchError(Result.HTTP_ERROR, why, response.status_code, Cause.OTHER_SERVER)
     return target
 
 
@@ -278,16 +284,25 @@ FAILURES = (
 _OF_CONNECTION = (Result.CONNECTION_FAILED, Result.HTTP_ERROR, Result.TLS_ERROR)
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 
+_BREAKS_A_RULE = (6, 25, 34, *range(45, 54), 68, 77, 78, *range(80, 95))  # of X.509, whoever signed it
+_CAUSES: Mapping[int, Cause | None] = {
+    10: Cause.EXPIRED_CERTIFICATE,
+    62: Cause.OTHER_NAME,
+    64: Cause.OTHER_NAME,
+    **dict.fromkeys(_BREAKS_A_RULE),
+}
+"""Why a certificate is refused, by OpenSSL's number (x509_vfy.h); any other number: it is not trusted."""
+
 
 def failure(error: Exception, http_status: int | None = None) -> FetchError:
-    """What a failed request means to an operator."""
+    """A failed request as an error: its result, its cause, and a sentence for the operator."""
     if isinstance(error, FetchError):
-        return FetchError(error.result, str(error), http_status)
+        return FetchError(error.result, str(error), http_status, error.cause)
     root = _root(error)
     if budget.spent or isinstance(error, requests.Timeout) or isinstance(root, TimeoutError):
         return FetchError(budget.slow, LATE, http_status)
-    proxy = "proxy: " if isinstance(error, requests.exceptions.ProxyError) else ""
-    return FetchError(_result(root), proxy + _reason(root), http_status)
+    failed = FetchError(_result(root), _reason(root), http_status, _cause(root))
+    return of_proxy(failed) if isinstance(error, requests.exceptions.ProxyError) else failed
 
 
 def _result(root: BaseException) -> Result:
@@ -295,6 +310,20 @@ def _result(root: BaseException) -> Result:
         return Result.TLS_ERROR
     not_http = isinstance(root, HTTPException) and not isinstance(root, (RemoteDisconnected, IncompleteRead))
     return Result.HTTP_ERROR if not_http else Result.CONNECTION_FAILED
+
+
+def _cause(root: BaseException) -> Cause | None:
+    if isinstance(root, ssl.SSLError):
+        return _tls_cause(root)
+    return Cause.NOT_HTTP if _result(root) is Result.HTTP_ERROR else None
+
+
+def _tls_cause(error: ssl.SSLError) -> Cause | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CAUSES.get(error.verify_code, Cause.UNTRUSTED)
+    if error.reason in _NOT_TLS:
+        return Cause.NOT_TLS
+    return Cause.UNTRUSTED if "CERTIFICATE" in (error.reason or "") else None  # as OpenSSL calls errors about one
 
 
 def _reason(root: BaseException) -> str:

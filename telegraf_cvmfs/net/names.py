@@ -55,7 +55,7 @@ class Names:
         return lookup.addresses
 
     def prefer(self, host: str, address: str) -> None:
-        """From now on this address first: those before it did not answer, and waiting for them costs time."""
+        """Put this address first from now on: those before it did not answer, and waiting for them costs time."""
         with self._lock:
             lookup = self._lookups.get(host)  # it may have been forgotten since
             if lookup is not None:

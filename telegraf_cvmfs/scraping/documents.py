@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telegraf_cvmfs.model import Listed, Manifest, Replica, Result
+from telegraf_cvmfs.model import Listed, Manifest, ParseError, Replica, Result
 from telegraf_cvmfs.wire.manifest import parse_manifest, path_of
 from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
 from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
@@ -40,7 +40,7 @@ LARGEST_ORDER = 4 * KIB
 LARGEST_CERTIFICATE = 64 * KIB
 
 
-class NameMismatchError(Exception):
+class NameMismatchError(ParseError):
     """A good manifest, of another repository."""
 
 
@@ -54,7 +54,7 @@ def own_manifest(repo: str, body: bytes) -> Manifest:
     manifest = parse_manifest(body)
     if manifest.repository != repo:
         found = f"it is the manifest of {manifest.repository}" if manifest.repository else "it names no repository"
-        raise NameMismatchError(f"manifest: {found}, not of {repo}")
+        raise NameMismatchError("manifest", f"{found}, not of {repo}")
     return manifest
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from telegraf_cvmfs.model import Answer, FetchError, ParseError, Reading, Result
-from telegraf_cvmfs.net.fetch import Fetch
+from telegraf_cvmfs.model import Answer, Cause, FetchError, ParseError, Reading, Result
+from telegraf_cvmfs.net.fetch import NOT_SERVED, Fetch
+from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.scraping.documents import NameMismatchError
 from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
 
-HTTP_OK = 200
-NOT_SERVED = (404, 410)
-FORBIDDEN = 403  # what S3 says of an object that is not there, to those who may not list the bucket
+FORBIDDEN = Status.FORBIDDEN  # what S3 says of an object that is not there, to those who may not list the bucket
+SERVER_ERRORS = range(500, 600)
 
-HEAD_NOT_TAKEN = (403, 405, 501)
+HEAD_NOT_TAKEN = (FORBIDDEN, 405, 501)
 """What servers answer that do not know HEAD, or do not want it."""
 
 SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
@@ -53,9 +53,9 @@ class Reader:
         try:
             return Reading(Result.OK, parse(answer.body), status, "", age)
         except NameMismatchError as error:
-            return Reading(Result.NAME_MISMATCH, None, status, str(error), age)
+            return Reading(Result.NAME_MISMATCH, None, status, str(error), age, fault=error.why)
         except ParseError as error:
-            return Reading(Result.INVALID, None, status, str(error), age)
+            return Reading(Result.INVALID, None, status, str(error), age, fault=error.why)
         except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
             return self._our_fault(url, error)
 
@@ -73,26 +73,27 @@ class Reader:
         if doubtful:
             answer = self._ask(url, 1)
             if isinstance(answer, Reading) and answer.result is Result.TOO_LARGE:
-                answer = Answer(HTTP_OK, b"")
+                answer = Answer(Status.OK, b"")
         return answer if isinstance(answer, Reading) else Reading(Result.OK, make(answer), answer.status, "")
 
     def _ask(self, url: str, limit: int) -> Answer | Reading[Any]:
         """The answer of a server that has the document, else what to make of it."""
         if (self.gone or self._silences > self._patience) and self._last is not None:
-            return Reading(self._last.result, why=str(self._last))
+            return Reading(self._last.result, why=str(self._last), cause=self._last.cause)
         try:
             answer = self._fetch(url, limit)
         except FetchError as error:
             self._note(error)
-            return Reading(error.result, http_status=error.http_status, why=str(error))
+            return Reading(error.result, http_status=error.http_status, why=str(error), cause=error.cause)
         except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
             return self._our_fault(url, error)
         self._silences = 0
-        if answer.status == HTTP_OK:
+        if answer.status == Status.OK:
             return answer
         if answer.status in NOT_SERVED or (answer.status == FORBIDDEN and self.s3):
             return Reading(Result.NOT_FOUND, http_status=answer.status, why=f"not served (HTTP {answer.status})")
-        return Reading(Result.HTTP_ERROR, http_status=answer.status, why=f"HTTP status {answer.status}")
+        cause = Cause.SERVER_ERROR if answer.status in SERVER_ERRORS else None
+        return Reading(Result.HTTP_ERROR, http_status=answer.status, why=f"HTTP status {answer.status}", cause=cause)
 
     def _note(self, error: FetchError) -> None:
         if error.result in SILENT and error.http_status is None:

@@ -31,7 +31,7 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
-from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.fetch import NOT_SERVED, Network
 from telegraf_cvmfs.net.workers import in_parallel
 from telegraf_cvmfs.scraping.documents import (
     DETAILS,
@@ -51,7 +51,7 @@ from telegraf_cvmfs.scraping.documents import (
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
 from telegraf_cvmfs.scraping.proof import Proofs
 from telegraf_cvmfs.scraping.quota import Quota
-from telegraf_cvmfs.scraping.reader import FORBIDDEN, NOT_SERVED, SILENT, Reader, internal
+from telegraf_cvmfs.scraping.reader import FORBIDDEN, SILENT, Reader, internal
 from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")

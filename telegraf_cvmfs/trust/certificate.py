@@ -74,7 +74,7 @@ def read_certificate(stored: bytes) -> Certificate:
     try:
         certificate = x509.load_der_x509_certificate(_with_positive_serial(der))
     except _REFUSED:
-        raise ParseError("certificate: cannot be decoded") from None
+        raise ParseError("certificate", "cannot be decoded") from None
     return Certificate(der, _public(certificate), _subject(certificate), _not_after(certificate))
 
 
@@ -83,9 +83,9 @@ def _inflated(stored: bytes) -> bytes:
     try:
         content = stream.decompress(stored, LONGEST_CERTIFICATE)
     except zlib.error:
-        raise ParseError("certificate: not compressed by zlib") from None
+        raise ParseError("certificate", "not compressed by zlib") from None
     if not stream.eof:
-        raise ParseError(f"certificate: {'cut short' if len(content) < LONGEST_CERTIFICATE else 'far too large'}")
+        raise ParseError("certificate", "cut short" if len(content) < LONGEST_CERTIFICATE else "far too large")
     return content
 
 
@@ -95,11 +95,11 @@ def _der(pem: bytes) -> bytes:
     start, begin, end = min((frame for frame in found if frame[0] >= 0), default=(-1, b"", b""))
     stop = pem.find(end, start)
     if start < 0 or stop < 0:
-        raise ParseError("certificate: not in PEM form")
+        raise ParseError("certificate", "not in PEM form")
     try:
         return base64.b64decode(b"".join(pem[start + len(begin) : stop].split()), validate=True)
     except binascii.Error:
-        raise ParseError("certificate: not in PEM form, its base64 is damaged") from None
+        raise ParseError("certificate", "not in PEM form, its base64 is damaged") from None
 
 
 def _with_positive_serial(der: bytes) -> bytes:

@@ -219,8 +219,7 @@ def _unread(reading: Reading[Any], document: str, missing: Signature, bad: Signa
         return None
     if reading.result is Result.NOT_FOUND:
         return _Problem(missing, f"the {document} is not served")
-    why = reading.why.removeprefix(f"{document}: ")
-    return _Problem(bad if reading.broken else Signature.NOT_CHECKED, f"{document}: {why}")
+    return _Problem(bad if reading.broken else Signature.NOT_CHECKED, f"{document}: {reading.fault_or_why}")
 
 
 def _text(letter: Letter | None, bad: Signature, document: str) -> _Problem | None:

@@ -46,10 +46,10 @@ def parse_order(body: bytes, asked: int) -> tuple[int, ...]:
     """
     text = body.decode("latin-1")
     if not _ORDER.fullmatch(text):
-        raise ParseError(f"geoapi: not an order of servers: {shown(text)}")
+        raise ParseError("geoapi", f"not an order of servers: {shown(text)}")
     order = tuple(int(number) for number in text.split(","))
     if sorted(order) != list(range(1, asked + 1)):
-        raise ParseError(f"geoapi: not an order of the {asked} servers asked for: {shown(text)}")
+        raise ParseError("geoapi", f"not an order of the {asked} servers asked for: {shown(text)}")
     return order
 
 

@@ -16,11 +16,11 @@ def json_object(body: bytes, document: str) -> dict[str, Any]:
     try:
         value = json.loads(body.decode("utf-8-sig", errors="replace"), parse_constant=_refuse)
     except json.JSONDecodeError as why:
-        raise ParseError(f"{document}: not JSON, line {why.lineno} column {why.colno}") from None
+        raise ParseError(document, f"not JSON, line {why.lineno} column {why.colno}") from None
     except (ValueError, RecursionError):
-        raise ParseError(f"{document}: not JSON that can be read") from None
+        raise ParseError(document, "not JSON that can be read") from None
     if not isinstance(value, dict):
-        raise ParseError(f"{document}: not a JSON object")
+        raise ParseError(document, "not a JSON object")
     return value
 
 

@@ -36,11 +36,11 @@ def split(body: bytes, document: str) -> tuple[bytes, Letter | None]:
     """
     text, separator, rest = body.partition(_SEPARATOR)
     if not separator and body.lstrip()[:1] == b"<":
-        raise ParseError(f"{document}: a web page, not the document")
+        raise ParseError(document, "a web page, not the document")
     if not separator:
-        raise ParseError(f"{document}: no '--' line, the document is cut short")
+        raise ParseError(document, "no '--' line, the document is cut short")
     if text.startswith(b"--\n"):
-        raise ParseError(f"{document}: no text before the '--' line")
+        raise ParseError(document, "no text before the '--' line")
     text += b"\n"
     return text, _letter(text, rest)
 

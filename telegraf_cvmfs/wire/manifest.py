@@ -28,7 +28,7 @@ def parse_manifest(body: bytes) -> Manifest:
     written = {line[0]: line[1:] for line in lines(text) if line}
     missing = [key for key in _REQUIRED if key not in written]
     if missing:
-        raise ParseError(f"manifest: no {', '.join(missing)} line")
+        raise ParseError("manifest", f"no {', '.join(missing)} line")
     values = {field: _read(key, written[key]) for key, (field, _) in _FIELDS.items() if key in written}
     return Manifest(**values, letter=letter)
 
@@ -45,7 +45,7 @@ def _read(key: str, value: str) -> Any:  # noqa: ANN401
     try:
         return _FIELDS[key][1](value)
     except ValueError as why:
-        raise ParseError(f"manifest: {key} {why}") from None
+        raise ParseError("manifest", f"{key} {why}") from None
 
 
 def _number(bits: int) -> Callable[[str], int]:
@@ -68,7 +68,7 @@ def _seconds(text: str) -> timedelta:
 
 
 def _moment(text: str) -> datetime | None:
-    """CernVM-FS writes no T for a time that it does not know, and reads a missing one as 0."""
+    """The time of a T line; None for 0, which CernVM-FS takes for a time that is not known, and writes no T for."""
     seconds = _uint64(text)
     try:
         return _EPOCH + timedelta(seconds=seconds) if seconds else None
@@ -83,7 +83,7 @@ def _root_path_hash(text: str) -> str:
 
 
 def _optional_hash(text: str) -> str | None:
-    """An empty value is no hash, as for CernVM-FS: a stratum 0 that lost its reflog's checksum writes one."""
+    """A content hash; None if empty, as for CernVM-FS: a stratum 0 that lost its reflog's checksum writes that."""
     return content_hash(text) if text else None
 
 

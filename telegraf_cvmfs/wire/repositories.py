@@ -79,12 +79,12 @@ def parse_meta(body: bytes) -> Meta:
 def _listed(document: Mapping[str, Any]) -> list[tuple[str, object]]:
     lists = {key: document[key] for key in _LISTS if document.get(key) is not None}
     if not lists:
-        raise ParseError("repositories.json: not a list of repositories")
+        raise ParseError("repositories.json", "not a list of repositories")
     for key, entries in lists.items():
         if not isinstance(entries, list):
-            raise ParseError(f"repositories.json: {key} is not a list")
+            raise ParseError("repositories.json", f"{key} is not a list")
     if sum(map(len, lists.values())) > MOST_ENTRIES:
-        raise ParseError(f"repositories.json: more than {MOST_ENTRIES} entries")
+        raise ParseError("repositories.json", f"more than {MOST_ENTRIES} entries")
     return [(key, entry) for key, entries in lists.items() for entry in entries]
 
 
@@ -96,7 +96,7 @@ def _entry_or_sentence(key: str, entry: object) -> Entry | str:
 
 
 def _entry(written: object, *, replica: bool) -> Entry:
-    """ValueError if no repository can be asked for with it."""
+    """An entry of a list; ValueError if no repository can be asked for with it."""
     if not isinstance(written, dict):
         raise ValueError("an entry is not an object")
     name = _name(written.get("name"))
@@ -141,7 +141,7 @@ def _unique(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _printable(value: Any, room: int) -> Any:  # noqa: ANN401
-    """ValueError beyond the depth allowed."""
+    """A value of JSON with its texts made printable; ValueError beyond the depth allowed."""
     if room == 0:
         raise ValueError("nested too deeply")
     if isinstance(value, str):

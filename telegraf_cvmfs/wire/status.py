@@ -61,7 +61,7 @@ def parse_last_snapshot(body: bytes) -> Status:
     text = _text(body)
     moment = parse_date(text)
     if moment is None:
-        raise ParseError(f"last snapshot: not a date: {shown(text)}")
+        raise ParseError("last snapshot", f"not a date: {shown(text)}")
     return Status(last_snapshot=moment)
 
 
@@ -73,7 +73,7 @@ def parse_snapshotting(body: bytes) -> Snapshotting:
     """
     text = _text(body)
     if text.startswith("<"):
-        raise ParseError("snapshotting: a web page, not the marker file")
+        raise ParseError("snapshotting", "a web page, not the marker file")
     return Snapshotting(since=parse_date(text))
 
 

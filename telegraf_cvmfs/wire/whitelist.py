@@ -23,7 +23,7 @@ def parse_whitelist(body: bytes) -> Whitelist:
     text, letter = split(body, "whitelist")
     created, expires, *rest = [*lines(text), "", ""]
     if len(created) != _CREATED_LENGTH:
-        raise ParseError(f"whitelist: does not start with a time of 14 digits: {shown(created)}")
+        raise ParseError("whitelist", f"does not start with a time of 14 digits: {shown(created)}")
     repository = _repository(rest)
     flags = _flags(rest)
     return Whitelist(_expires(expires), repository, tuple(fingerprints(rest)), flags, letter)
@@ -37,21 +37,21 @@ def _expires(line: str) -> datetime:
             return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         pass
-    raise ParseError(f"whitelist: the second line is not an expiry date: {shown(line)}")
+    raise ParseError("whitelist", f"the second line is not an expiry date: {shown(line)}")
 
 
 def _repository(rest: list[str]) -> str | None:
-    """Takes the N line off the rest; what has none is left to those who compare names."""
+    """The repository of the N line, which is taken off the rest; None without one."""
     if not rest[0].startswith("N"):
         return None
     try:
         return repository_name(rest.pop(0)[1:])
     except ValueError as why:
-        raise ParseError(f"whitelist: N {why}") from None
+        raise ParseError("whitelist", f"N {why}") from None
 
 
 def _flags(rest: list[str]) -> tuple[str, ...]:
-    """Takes the flags off the rest; in any other place or order clients do not see them."""
+    """The flags, which are taken off the rest; in any other place or order clients do not see them."""
     found = []
     for line, flag in _FLAGS.items():
         if rest[:1] == [line]:

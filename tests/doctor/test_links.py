@@ -24,13 +24,14 @@ from telegraf_cvmfs.doctor import grafana as dashboards
 from telegraf_cvmfs.doctor import influxdb, installation
 from telegraf_cvmfs.doctor.chain import LONGEST_LINE, Link, Step, Verdict, text
 from telegraf_cvmfs.doctor.freshness import Examined, Expected, Newest, chosen, freshness, is_fresh
+from telegraf_cvmfs.doctor.login import DEFAULT_GRAFANA, Login
 from telegraf_cvmfs.doctor.plugin import Share
 from telegraf_cvmfs.doctor.processes import Process, User, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
 from telegraf_cvmfs.doctor.question import no_web_address
 from telegraf_cvmfs.doctor.secrecy import HIDDEN, Secrecy, basic, login_in, secrets_in
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial, examine
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, expanded, has_outputs, inputs
+from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, inputs
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.question import Ask, Question, Reply
@@ -145,7 +146,7 @@ def test_who_starts_all_parts_together_is_told_that_command_and_no_service() -> 
         *influxdb.examine(USER, asked({"/ping": refused}), lambda: NOW, expected).steps,
         *influxdb.examine(USER, asked({"/ping": version("1.8"), "/query": refused}), lambda: NOW, expected).steps[1:],
         *dashboards.examine(
-            dashboards.Login(), asked({dashboards.DEFAULT_URL + "/api/health": refused}), lambda: NOW, expected
+            Login(DEFAULT_GRAFANA), asked({DEFAULT_GRAFANA + "/api/health": refused}), lambda: NOW, expected
         ).steps,
         *(list(examine(found(pid=None, others=others), "", MINUTE, "", start))[-1] for others in ((), (3,))),
         freshness(Link.INFLUXDB, None, expected, NOW),
@@ -190,19 +191,19 @@ def rows(*times: Any, fleet: Any = "demo") -> dict[str, Any]:
 
 FRESH = rows(int(NOW.timestamp() * 1000))
 NO_POINTS = {"results": [{"statement_id": 0}]}
-USER = influxdb.Login("http://db:8086", user="grafana", password="pw")  # noqa: S106
-TOKEN = influxdb.Login("http://db:8086", token="tk")  # noqa: S106
+USER = influxdb.Database(Login("http://db:8086", user="grafana", password="pw"))  # noqa: S106
+TOKEN = influxdb.Database(Login("http://db:8086", token="tk"))  # noqa: S106
 
 
-def database(login: influxdb.Login, **answers: Reply | FetchError) -> Examined:
+def database(one: influxdb.Database, **answers: Reply | FetchError) -> Examined:
     usual = {"/ping": version("1.8.10"), "/query": reply(200, FRESH), "/write": reply(403, {"error": "no"})}
     given = usual | {f"/{path}": answer for path, answer in answers.items()}
-    return influxdb.examine(login, asked(given), lambda: NOW, Expected("demo"))
+    return influxdb.examine(one, asked(given), lambda: NOW, Expected("demo"))
 
 
 @pytest.mark.parametrize("number", ["1.6.7", "v2.7.12", "3.2.1"])
 @pytest.mark.parametrize("login", [USER, TOKEN])
-def test_each_version_of_influxdb_is_asked_in_the_same_way(number: str, login: influxdb.Login) -> None:
+def test_each_version_of_influxdb_is_asked_in_the_same_way(number: str, login: influxdb.Database) -> None:
     seen = database(login, ping=version(number))
     assert verdicts(seen.steps) == [OK, OK, OK]
     assert f"InfluxDB {number.removeprefix('v')} answers" in seen.steps[0].what
@@ -212,7 +213,7 @@ def test_each_version_of_influxdb_is_asked_in_the_same_way(number: str, login: i
 def test_a_login_is_sent_as_each_kind_of_login_is() -> None:
     assert USER.headers == {"Authorization": basic("grafana", "pw")}
     assert TOKEN.headers == {"Authorization": "Token tk"}
-    assert influxdb.Login().headers == {}
+    assert influxdb.Database(Login("http://db:8086")).headers == {}
     assert "pw" not in repr(USER) + repr(Question("http://db", USER.headers))
 
 
@@ -283,7 +284,7 @@ def test_two_clocks_that_differ_are_told() -> None:
     ],
 )
 def test_a_database_that_does_not_answer(error: FetchError, given: bool, verdict: Verdict, advice: str) -> None:
-    login = influxdb.Login("http://db:8086", given=given)
+    login = influxdb.Database(Login("http://db:8086", given=given))
     for path in ("ping", "query") if given else ("ping",):
         last = database(login, **{path: error}).steps[-1]
         assert last.verdict is verdict
@@ -291,7 +292,7 @@ def test_a_database_that_does_not_answer(error: FetchError, given: bool, verdict
 
 
 def test_what_answers_at_the_usual_port_unasked_may_be_anything() -> None:
-    login = influxdb.Login("http://db:8086", given=False)
+    login = influxdb.Database(Login("http://db:8086", given=False))
     assert verdicts(database(login, ping=reply(302, location="http://elsewhere")).steps) == [NOT_ASKED]
     assert verdicts(database(USER, ping=reply(302, location="http://elsewhere")).steps) == [WRONG]
     assert verdicts(database(login, query=reply(401), write=reply(401)).steps) == [OK, NOT_ASKED]
@@ -320,7 +321,7 @@ def server(served: Grafana) -> Grafana:
 
 
 def shown(server: Grafana, patience: float = 10, seconds: float = 20, **login: Any) -> Examined:
-    who = dashboards.Login(server.url, **({"token": server.token} | login))
+    who = Login(server.url, **({"token": server.token} | login))
     return dashboards.examine(who, Web(Deadline(seconds), patience).ask, lambda: NOW, Expected("demo"))
 
 
@@ -452,66 +453,6 @@ def test_secrets_are_known_by_the_names_of_their_variables() -> None:
     assert login_in("http://[x") == ("http://[x", "", "")
 
 
-# --- Telegraf's files -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given", "made"),
-    [
-        ("${A}", "1"),
-        ("${A:-2}", "1"),
-        ("${E:-2}", "2"),
-        ("${E-2}", ""),
-        ("${N:-2}${N-}", "2"),
-        ("${N}", "${N}"),
-        ("${N:?say so}", "${N:?say so}"),
-        ("${A:?say so}", "1"),
-        ("$A $$ ${", "$A $$ ${"),
-    ],
-)
-def test_variables_are_filled_in_as_telegraf_does(given: str, made: str) -> None:
-    assert expanded(given, {"A": "1", "E": ""}) == made
-
-
-@pytest.mark.parametrize(
-    ("commands", "program", "fleet", "in_lists"),
-    [
-        ('commands = [["/opt/telegraf-cvmfs", "--config", "/a.toml"]]', "/opt/telegraf-cvmfs", "/a.toml", True),
-        ('commands = [["uptime"], ["telegraf-cvmfs"]]', "telegraf-cvmfs", "/etc/telegraf-cvmfs/fleet.toml", True),
-        ("commands = [\"telegraf-cvmfs --config='/a b.toml'\"]", "telegraf-cvmfs", "/a b.toml", False),
-        ('command = "python3 -m telegraf_cvmfs --demo"', "python3", "", False),
-        ('commands = ["telegraf-cvmfs \'"]', "telegraf-cvmfs", "/etc/telegraf-cvmfs/fleet.toml", False),
-    ],
-)
-def test_the_input_that_runs_this_program_is_found(commands: str, program: str, fleet: str, in_lists: bool) -> None:
-    file = ConfigFile("a.conf", f'[agent]\ninterval = "1m"\n[[inputs.exec]]\n{commands}\n')
-    (one,) = inputs([file], {})
-    assert (one.program, one.fleet_file, one.in_lists, one.interval) == (program, fleet, in_lists, MINUTE)
-
-
-@pytest.mark.parametrize(
-    "other", ["", "inputs = 3", "[inputs]\nexec = [3]", '[[inputs.exec]]\ncommands = ["uptime"]', "[["]
-)
-def test_what_does_not_run_this_program_is_no_input(other: str) -> None:
-    assert list(inputs([ConfigFile("a.conf", other)], {})) == []
-
-
-def test_an_interval_is_the_inputs_the_agents_or_telegrafs() -> None:
-    def interval(*texts: str) -> timedelta:
-        return next(inputs([ConfigFile(str(number), one) for number, one in enumerate(texts)], {})).interval
-
-    ours = '[[inputs.exec]]\ncommands = ["telegraf-cvmfs"]\n'
-    assert interval(ours + 'interval = "5m"', '[agent]\ninterval = "1m"') == 5 * MINUTE
-    assert interval(ours, '[agent]\ninterval = "1m"') == MINUTE
-    assert interval(ours + "interval = 3") == timedelta(seconds=10)
-
-
-def test_an_output_is_looked_for_in_all_files() -> None:
-    assert has_outputs([ConfigFile("a", ""), ConfigFile("b", "[[outputs.influxdb]]")])
-    assert has_outputs([ConfigFile("a", "this = is no [TOML")]), "nobody knows"
-    assert not has_outputs([ConfigFile("a", "[agent]"), ConfigFile("b", "")])
-
-
 # --- Telegraf in words ------------------------------------------------------------------------------
 
 FILE = ConfigFile(
@@ -552,11 +493,11 @@ def test_a_telegraf_as_it_should_be_is_well() -> None:
         (found(version="1.38.4"), WRONG, "does not take `commands` as lists"),
         (found(ConfigFile("a.conf", problem="Permission denied")), UNSURE, "sudo telegraf-cvmfs doctor"),
         (
-            found(ConfigFile("a.conf", problem="No such file or directory"), pid=None),
+            found(ConfigFile("a.conf", problem="No such file or directory", missing=True), pid=None),
             WRONG,
             "no configuration of Telegraf",
         ),
-        (found(ConfigFile("a.conf", problem="No such file or directory")), UNSURE, "in a container"),
+        (found(ConfigFile("a.conf", problem="No such file or directory", missing=True)), UNSURE, "in a container"),
         (found(ConfigFile("a.conf", "telegraf-cvmfs = [")), UNSURE, "cannot be read as TOML"),
         (found(pid=None), WRONG, "Telegraf is not running"),
         (found(pid=None, others=(3,)), WRONG, "runs with others (process 3)"),
@@ -579,6 +520,15 @@ def test_each_wrong_setting_has_its_own_advice() -> None:
     assert [step.advice for step in wrong] == [
         "correct that in a.conf",
         'write timeout = "60s" there, or give the program a shorter --deadline',
+    ]
+
+
+def test_what_is_not_understood_is_no_advice_about_what_is_wrong() -> None:
+    text = FILE.text.replace("60s", "soon").replace('data_format = "influx"', "")
+    steps = [step for step in said(found(ConfigFile("a.conf", text))) if "[[inputs.exec]]" in step.what]
+    assert [(step.verdict, step.advice) for step in steps] == [
+        (WRONG, "correct that in a.conf"),
+        (UNSURE, "telegraf config check"),
     ]
 
 

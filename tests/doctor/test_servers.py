@@ -7,16 +7,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.signing import make_keys
-from telegraf_cvmfs.doctor.servers import LONGEST_LINE, check, telegraf_settings
-from telegraf_cvmfs.model import Backend, Fleet, Role, Server
+from telegraf_cvmfs.doctor.servers import ADVICE, LONGEST_LINE, check
+from telegraf_cvmfs.model import Backend, Cause, Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.scraping.visits import probe
@@ -104,6 +104,16 @@ def test_trouble_with_tls_is_told_with_what_to_do(
         first, second = lines_of(one(url), seconds=1.5)
     assert wrong in first
     assert advice in second
+
+
+def test_an_address_to_which_there_is_no_way_is_told() -> None:
+    first, second = lines_of(one("http://127.255.255.255"))
+    assert first.endswith("connecting to 127.255.255.255:80: Network is unreachable")
+    assert "there is no way to it from here" in second
+
+
+def test_there_is_advice_for_every_cause() -> None:
+    assert {cause for _, cause in ADVICE} == {None, *Cause}
 
 
 def test_a_name_that_is_not_known_is_told() -> None:
@@ -253,94 +263,6 @@ def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str
     (line,) = done.stderr.splitlines()
     assert line.startswith("E! ")
     assert f"{hidden}: Permission denied" in line
-
-
-# --- Telegraf's own files ----------------------------------------------------------------------------
-
-
-def settings(text: str, seconds: float = 45) -> list[str]:
-    return list(telegraf_settings("a.conf", text, timedelta(seconds=seconds)))
-
-
-def exec_input(**more: str) -> str:
-    table = {"commands": '[["telegraf-cvmfs"]]', "data_format": '"influx"', "timeout": '"60s"'} | more
-    return "[[inputs.exec]]\n" + "".join(f"{key} = {value}\n" for key, value in table.items() if value)
-
-
-def execd_input(**more: str) -> str:
-    table = {"command": '["telegraf-cvmfs", "execd"]', "signal": '"STDIN"'} | more
-    return "[[inputs.execd]]\n" + "".join(f"{key} = {value}\n" for key, value in table.items() if value)
-
-
-def test_what_is_shipped_is_ok() -> None:
-    for name in ("sample.conf", "sample-execd.conf", "telegraf.d/cvmfs.conf"):
-        (line,) = settings((SHIPPED / name).read_text())
-        assert line.startswith("a.conf: [[inputs.exec")
-        assert "]] ok: " in line
-    assert settings((SHIPPED / "telegraf.conf").read_text()) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (exec_input(timeout='"30s"'), "wrong: its timeout is 30s, and a run may take 45s"),
-        (exec_input(timeout='"45s"'), "wrong: its timeout is 45s, and a run may take 45s"),
-        (exec_input(timeout=""), "wrong: its timeout is 5s, for none is set"),
-        (exec_input(timeout='"soon"'), "its timeout is not understood here"),
-        (exec_input(timeout='"${T:-20s}"'), "wrong: its timeout is 20s"),
-        (exec_input(data_format=""), 'wrong: data_format is not "influx"'),
-        (exec_input(data_format='"json"'), 'wrong: data_format is not "influx"'),
-        (exec_input(commands='["/opt/bin/telegraf-cvmfs --config x"]', timeout=""), "wrong: its timeout is 5s"),
-        (exec_input(commands="", command='"python3 -m telegraf_cvmfs"', timeout=""), "wrong: its timeout is 5s"),
-        (exec_input(commands='[["telegraf-cvmfs", "execd"]]'), "it belongs into [[inputs.execd]]"),
-        (execd_input(signal=""), 'wrong: signal is not "STDIN"'),
-        (execd_input(command='["telegraf-cvmfs"]'), "wrong: its command has no sub-command execd"),
-        (execd_input(data_format='"json"'), 'wrong: data_format is not "influx"'),
-        (execd_input(interval='"30s"'), "wrong: its interval is 30s, and a run may take 45s"),
-        ("[[inputs.exec]]\ncommands = [[telegraf-cvmfs]]\n", "cannot be read as TOML"),
-    ],
-)
-def test_what_does_not_fit_in_telegrafs_file_is_told(text: str, said: str) -> None:
-    lines = settings(text)
-    assert all(line.startswith("a.conf: ") and line.isprintable() for line in lines)
-    assert any(said in line for line in lines)
-    assert not any("ok: " in line for line in lines if "timeout" in line and "wrong: its timeout" in said)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        '[[inputs.exec]]\ncommands = ["uptime"]\n',
-        "[inputs]\nexec = 1\n",
-        "inputs = 3\n",
-        "this = is no [TOML\n",
-        "",
-    ],
-)
-def test_what_does_not_run_this_program_is_nobodys_business(text: str) -> None:
-    assert settings(text) == []
-
-
-def test_telegrafs_files_are_found_where_its_variable_says(tmp_path: Path) -> None:
-    (tmp_path / "telegraf.d").mkdir()
-    main, more = tmp_path / "telegraf.conf", tmp_path / "telegraf.d" / "cvmfs.conf"
-    main.write_text(exec_input(timeout='"30s"'))
-    more.write_text(exec_input(timeout=""))
-    said = checked({"TELEGRAF_CONFIG_PATH": str(main)})
-    assert f"{main}: [[inputs.exec]] wrong: its timeout is 30s" in said
-    assert f"{more}: [[inputs.exec]] wrong: its timeout is 5s" in said
-
-
-def test_the_shipped_files_are_ok_where_telegraf_finds_them() -> None:
-    said = checked({"TELEGRAF_CONFIG_PATH": str(SHIPPED / "telegraf.conf")})
-    assert f"{SHIPPED}/telegraf.d/cvmfs.conf: [[inputs.exec]] ok: its timeout is 1m" in said
-
-
-def checked(env: Mapping[str, str]) -> str:
-    with hostile.refuses() as url:
-        done = run("--stratum1", url, "--check", "--state-dir", "none", env=env)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 # --- keys -------------------------------------------------------------------------------------------

@@ -66,6 +66,13 @@ def test_a_document_without_dashes_is_cut_short(body: bytes) -> None:
         split(body, "manifest")
 
 
+def test_a_refusal_has_the_document_and_what_is_wrong_apart_from_each_other() -> None:
+    with pytest.raises(ParseError) as caught:
+        split(b"", "whitelist")
+    assert (caught.value.document, caught.value.why) == ("whitelist", "no '--' line, the document is cut short")
+    assert str(caught.value) == f"{caught.value.document}: {caught.value.why}"
+
+
 def test_dashes_on_the_first_line_leave_no_text() -> None:
     with pytest.raises(ParseError, match="no text before"):
         split(b"--\na\n--\n", "manifest")

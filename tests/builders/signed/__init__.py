@@ -78,7 +78,7 @@ def reading(parse: Callable[[bytes], T], body: bytes | None) -> Reading[T]:
     try:
         return Reading(Result.OK, parse(body), 200, "")
     except ParseError as why:
-        return Reading(Result.INVALID, why=str(why), http_status=200)
+        return Reading(Result.INVALID, why=str(why), http_status=200, fault=why.why)
 
 
 def atlas() -> Served:
