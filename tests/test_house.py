@@ -46,7 +46,8 @@ MAY_REACH: dict[str, set[str]] = {
     "library.py": {"logging"},
     "demo/history.py": {"pathlib", "tempfile"},
     "demo/server.py": {"http", "socket", "sys", "threading"},
-    **{f"doctor/{name}.py": OUTSIDE_WORLD for name in ("installation", "plugin", "processes", "program")},
+    **{f"doctor/telegraf/{name}.py": OUTSIDE_WORLD for name in ("installation", "configuration")},
+    **{f"doctor/{name}.py": OUTSIDE_WORLD for name in ("plugin", "processes", "program")},
 }
 """What of the outside world a wing or a file may import; whatever is not named here is pure."""
 

@@ -8,8 +8,8 @@ from functools import partial
 
 from telegraf_cvmfs.command.chosen import memory_path, one_fleet
 from telegraf_cvmfs.command.terminal import logger, now, show
-from telegraf_cvmfs.doctor.configuration import settings_lines
 from telegraf_cvmfs.doctor.servers import check
+from telegraf_cvmfs.doctor.telegraf.configuration import settings_lines
 from telegraf_cvmfs.memory.file import problem
 from telegraf_cvmfs.model import Fleet
 from telegraf_cvmfs.net.deadline import Deadline

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from telegraf_cvmfs.doctor import grafana, influxdb, installation, plugin, telegraf
+from telegraf_cvmfs.doctor import grafana, influxdb, plugin, telegraf
 from telegraf_cvmfs.doctor.chain import Step, Verdict, first_wrong, text
 from telegraf_cvmfs.doctor.freshness import Expected, is_fresh
 from telegraf_cvmfs.doctor.login import DEFAULT_GRAFANA, DEFAULT_INFLUXDB, Login
 from telegraf_cvmfs.doctor.plugin import Plugin, Share
 from telegraf_cvmfs.doctor.question import TIME_IS_UP
 from telegraf_cvmfs.doctor.secrecy import Secrecy, basic, login_in, secrets_in
+from telegraf_cvmfs.doctor.telegraf import installation
 from telegraf_cvmfs.model import Fleet
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.web import Web

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telegraf_cvmfs.doctor import grafana as dashboards
-from telegraf_cvmfs.doctor import influxdb, installation
+from telegraf_cvmfs.doctor import influxdb
 from telegraf_cvmfs.doctor.chain import LONGEST_LINE, Link, Step, Verdict, text
 from telegraf_cvmfs.doctor.freshness import Examined, Expected, Newest, chosen, freshness, is_fresh
 from telegraf_cvmfs.doctor.login import DEFAULT_GRAFANA, Login
@@ -30,8 +30,8 @@ from telegraf_cvmfs.doctor.processes import Process, User, myself, obstacle, tel
 from telegraf_cvmfs.doctor.program import output_of
 from telegraf_cvmfs.doctor.question import no_web_address
 from telegraf_cvmfs.doctor.secrecy import HIDDEN, Secrecy, basic, login_in, secrets_in
-from telegraf_cvmfs.doctor.telegraf import Installation, Trial, examine
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, inputs
+from telegraf_cvmfs.doctor.telegraf import Installation, Trial, examine, installation
+from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, inputs
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.question import Ask, Question, Reply

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from telegraf_cvmfs.doctor.configuration import settings_lines
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, expanded, has_outputs, inputs, telegraf_settings
+from telegraf_cvmfs.doctor.telegraf.configuration import settings_lines
+from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, expanded, has_outputs, inputs, telegraf_settings
 from tests import ROOT
 from tests.builders import hostile
 from tests.programs.command import run

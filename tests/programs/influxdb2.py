@@ -18,7 +18,7 @@ import requests
 
 from deploy.native import logins
 from grafana.queries.database import Database
-from telegraf_cvmfs.doctor.telegraf_files import expanded
+from telegraf_cvmfs.doctor.telegraf.files import expanded
 from tests import ROOT
 from tests.deploy.compose_file import shipped
 

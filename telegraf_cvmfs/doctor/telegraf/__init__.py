@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, Input, has_outputs, remarks
+from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, Input, has_outputs, remarks
 from telegraf_cvmfs.words.duration import in_words
 from telegraf_cvmfs.words.text import listed
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from telegraf_cvmfs.doctor.telegraf_files import ConfigFile, telegraf_settings
+from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, telegraf_settings
 
 MAIN = Path("/etc/telegraf/telegraf.conf")
 LARGEST_FILE = 4 << 20
