@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from deploy.native import executables, logins, notes, stack
-from deploy.native.notes import Part
+from deploy.native import executables, logins, stack, started
+from deploy.native.folder import CLONE, ENVIRONMENT, Folder, Refused, Trouble
 from deploy.native.parts import doctor
-from deploy.native.room import CLONE, ENVIRONMENT, Refused, Room, Trouble
+from deploy.native.started import Part
 from grafana.queries.__main__ import report
 from grafana.queries.dashboard import answers
 from grafana.queries.database import Database
@@ -55,11 +55,11 @@ def main(arguments: Sequence[str]) -> int:
     os.umask(0o077)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.default_int_handler)
-    room = None
+    folder = None
     try:
         options = _options(arguments)
-        room = Room(Path(os.environ.get(ENVIRONMENT) or CLONE / ".stack").absolute())
-        return _COMMANDS[options.command](room, options)
+        folder = Folder(Path(os.environ.get(ENVIRONMENT) or CLONE / ".stack").absolute())
+        return _COMMANDS[options.command](folder, options)
     except Trouble as trouble:
         _complain(str(trouble))
         return trouble.code
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
         _complain(f"{why.filename or 'a file'}: {why.strerror or why}")
         return FAILED
     except KeyboardInterrupt:
-        runs_on = room is not None and notes.read(room).running
+        runs_on = folder is not None and started.read(folder).alive
         _complain(f"interrupted; {'the stack runs on: ./stack native down stops it' if runs_on else 'nothing runs on'}")
         return INTERRUPTED
 
@@ -96,20 +96,20 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 # --- commands ---------------------------------------------------------------------------------------
 
 
-def _up(room: Room, options: argparse.Namespace) -> int:
-    order = stack.Order(options.config, os.environ, may_fetch=not options.no_fetch)
-    if not stack.up(room, order, _say):
-        _say(f"the stack runs already and watches {order.watches}; nothing was changed")
-        _tell_where(room)
+def _up(folder: Folder, options: argparse.Namespace) -> int:
+    wanted = stack.Options(options.config, os.environ, may_fetch=not options.no_fetch)
+    if not stack.up(folder, wanted, _say):
+        _say(f"the stack runs already and watches {wanted.watches}; nothing was changed")
+        _tell_where(folder)
         return OK
-    answered = _ask_dashboards(room)
-    _tell_where(room)
+    answered = _ask_dashboards(folder)
+    _tell_where(folder)
     return OK if answered else FAILED
 
 
-def _ask_dashboards(room: Room) -> bool:
+def _ask_dashboards(folder: Folder) -> bool:
     """Every query of the committed dashboards, asked as Grafana asks; a table of what came back."""
-    reader = stack.reader(room, notes.read(room))
+    reader = stack.reader(folder, started.read(folder))
     _say("\nwhat the dashboards show:\n")
     try:
         found = answers(Database(reader.url, reader.name, reader.user, reader.password))
@@ -124,24 +124,24 @@ def _ask_dashboards(room: Room) -> bool:
     return bool(found) and not silent
 
 
-def _down(room: Room, _options: argparse.Namespace) -> int:
-    stack.down(room, _say)
+def _down(folder: Folder, _options: argparse.Namespace) -> int:
+    stack.down(folder, _say)
     return OK
 
 
-def _status(room: Room, _options: argparse.Namespace) -> int:
-    noted = notes.read(room)
+def _status(folder: Folder, _options: argparse.Namespace) -> int:
+    noted = started.read(folder)
     if not noted.parts:
         _say("the stack was not started here")
         return FAILED
     for part in noted.parts:
         _say(_line(part))
     _say(f"watches   {noted.watches}")
-    newest = stack.newest_run(room, noted)
+    newest = stack.newest_run(folder, noted)
     _say(
         "newest    " + (f"measurements are {max(0, int(time.time()) - newest)} s old" if newest else "none can be read")
     )
-    return OK if len(noted.running) == len(noted.parts) else FAILED
+    return OK if len(noted.alive) == len(noted.parts) else FAILED
 
 
 def _line(part: Part) -> str:
@@ -151,41 +151,41 @@ def _line(part: Part) -> str:
     return f"{part.name:<9} running  pid {part.process.pid:<8} since {since}  {part.url}".rstrip()
 
 
-def _doctor(room: Room, _options: argparse.Namespace) -> int:
-    noted = notes.read(room)
+def _doctor(folder: Folder, _options: argparse.Namespace) -> int:
+    noted = started.read(folder)
     if not noted.parts:
         raise Trouble("there is nothing to examine: the stack was not started here")
     program = executables.find(executables.TELEGRAF, os.environ, _say, may_fetch=False)
-    settings = doctor.settings(room, noted, os.environ)
-    return subprocess.run(doctor.command(room, noted, program), env=settings, check=False).returncode  # noqa: S603
+    settings = doctor.settings(folder, noted, os.environ)
+    return subprocess.run(doctor.command(folder, noted, program), env=settings, check=False).returncode  # noqa: S603
 
 
-def _logs(room: Room, options: argparse.Namespace) -> int:
-    names = [options.part] if options.part else [name for name in PARTS if room.exists and room.log(name).is_file()]
-    if not room.exists or not names:
+def _logs(folder: Folder, options: argparse.Namespace) -> int:
+    names = [options.part] if options.part else [name for name in PARTS if folder.exists and folder.log(name).is_file()]
+    if not folder.exists or not names:
         raise Trouble("there are no logs: the stack was not started here")
     for name in names:
-        _say(f"==> {room.log(name)}")
-        for line in room.last_words(name, max(1, LINES if options.lines is None else options.lines)):
+        _say(f"==> {folder.log(name)}")
+        for line in folder.last_words(name, max(1, LINES if options.lines is None else options.lines)):
             _say(line)
     return OK
 
 
-def _reset(room: Room, options: argparse.Namespace) -> int:
-    if not room.exists:
+def _reset(folder: Folder, options: argparse.Namespace) -> int:
+    if not folder.exists:
         _say("nothing to delete: there is no stack here")
         return OK
     if not options.yes:
-        _say(f"This stops the stack and deletes {room.folder}: all measurements, settings and passwords.")
+        _say(f"This stops the stack and deletes {folder.path}: all measurements, settings and passwords.")
         _say("Type yes to go on.")
         if sys.stdin.readline().strip() != "yes":
             raise Trouble("nothing was deleted")
-    stack.reset(room, _say)
-    _say(f"{room.folder} is deleted")
+    stack.reset(folder, _say)
+    _say(f"{folder.path} is deleted")
     return OK
 
 
-def _help(_room: Room, _options: argparse.Namespace) -> int:
+def _help(_folder: Folder, _options: argparse.Namespace) -> int:
     _say(USAGE.rstrip())
     return OK
 
@@ -204,14 +204,14 @@ _COMMANDS = {
 # --- the person who waits ---------------------------------------------------------------------------
 
 
-def _tell_where(room: Room) -> None:
-    noted = notes.read(room)
+def _tell_where(folder: Folder) -> None:
+    noted = started.read(folder)
     if url := stack.url_of(noted, "grafana"):
         _say(f"Grafana    {url}  user {logins.ADMIN}")
     else:
         _say("Grafana    is not installed, so there are no pictures yet; docs/native.md says how to add it")
     _say(f"InfluxDB   {stack.url_of(noted, 'influxdb')}  database {logins.DATABASE}, user {logins.READER} reads")
-    _say(f"passwords  {room.folder / logins.FILE}")
+    _say(f"passwords  {folder.path / logins.FILE}")
     _say("stop       ./stack native down")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.native import programs
-from deploy.native.room import Refused, Trouble
+from deploy.native.folder import Refused, Trouble
 
 Version = tuple[int, int]
 _PATIENCE = 60.0  # seconds until it must have said its version

@@ -6,7 +6,7 @@ import re
 import secrets
 from dataclasses import asdict, dataclass, fields
 
-from deploy.native.room import Room, Trouble
+from deploy.native.folder import Folder, Trouble
 
 FILE = "passwords"
 DATABASE = "cvmfs"
@@ -31,14 +31,14 @@ def made() -> Logins:
     return Logins(*(secrets.token_urlsafe(24) for _ in fields(Logins)))
 
 
-def kept(room: Room) -> Logins:
+def kept(folder: Folder) -> Logins:
     """The passwords of this stack, made and kept in a file of mode 0600 the first time.
 
     Raises:
         Trouble: there is such a file, but it is not whole: new ones would not open the database that is there.
         OSError: it cannot be read.
     """
-    path = room.folder / FILE
+    path = folder.path / FILE
     if path.exists():
         found = dict(re.findall(r"^(\w+)=([A-Za-z0-9_-]+)$", path.read_text("utf-8", "replace"), re.MULTILINE))
         try:
@@ -47,5 +47,5 @@ def kept(room: Room) -> Logins:
             what = f"{path}: expected a line {missing.args[0]}=… of letters, digits, - and _"
             raise Trouble(f"{what}; put the old file back, or `./stack native reset`") from missing
     logins = made()
-    room.write(FILE, "".join(f"{name}={password}\n" for name, password in asdict(logins).items()))
+    folder.write(FILE, "".join(f"{name}={password}\n" for name, password in asdict(logins).items()))
     return logins

@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 
-from deploy.native.room import Refused, Trouble
+from deploy.native.folder import Refused, Trouble
 
 _LARGEST = 65535
 

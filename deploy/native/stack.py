@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.native import executables, logins, notes, parts, process
-from deploy.native.building import Building
-from deploy.native.notes import DEMO, Notes, Part
-from deploy.native.parts import Site, influxdb
+from deploy.native import executables, logins, parts, process, started
+from deploy.native.folder import Folder, Refused, Trouble
+from deploy.native.launcher import Launcher
+from deploy.native.parts import Stack, influxdb
 from deploy.native.parts.influxdb import Database
-from deploy.native.room import Refused, Room, Trouble
+from deploy.native.started import DEMO, Part, Started
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import ConfigError
 
@@ -19,7 +19,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Order:
+class Options:
     """What `up` is asked for.
 
     Attributes:
@@ -45,42 +45,47 @@ class _Programs:
     grafana: Path | None
 
 
-def up(room: Room, order: Order, say: Say) -> bool:
+def up(folder: Folder, options: Options, say: Say) -> bool:
     """Start what does not run yet, and wait until measurements have arrived; False if all of it ran already.
 
     Raises:
         Refused: what is asked for makes no sense, or the stack runs and watches something else.
         Trouble: some part did not come up; then all that was started here is stopped again.
     """
-    if order.config:
-        _fleet_name(order.config)  # a wrong file is refused before anything is started
+    if options.config:
+        _fleet_name(options.config)  # a wrong file is refused before anything is started
     found = _Programs(
-        executables.find(executables.TELEGRAF, order.environment, say, may_fetch=order.may_fetch),
-        executables.find(executables.INFLUXD, order.environment, say, may_fetch=order.may_fetch),
-        executables.grafana(order.environment),
+        executables.find(executables.TELEGRAF, options.environment, say, may_fetch=options.may_fetch),
+        executables.find(executables.INFLUXD, options.environment, say, may_fetch=options.may_fetch),
+        executables.grafana(options.environment),
     )
-    room.make()
-    with room.lock(), Building(room, order.environment) as building:
-        noted = building.notes
-        running = {part.name for part in noted.running}
-        if running and noted.watches != order.watches:
+    folder.make()
+    with folder.lock(), Launcher(folder, options.environment) as launcher:
+        noted = launcher.started
+        running = {part.name for part in noted.alive}
+        if running and noted.watches != options.watches:
             raise Refused(f"the stack runs and watches {noted.watches}: `./stack native down` first")
-        plan = ("influxdb", *(() if order.config else ("demo",)), "telegraf", *(("grafana",) if found.grafana else ()))
+        plan = (
+            "influxdb",
+            *(() if options.config else ("demo",)),
+            "telegraf",
+            *(("grafana",) if found.grafana else ()),
+        )
         if running.issuperset(plan):
             return False
         known = tuple(part for part in noted.parts if part.name in running.union(plan))
-        building.keep(Notes(order.watches, noted.fleet, known))
-        _build(Site(building, logins.kept(room), order.environment, say), order, found)
+        launcher.keep(Started(options.watches, noted.fleet, known))
+        _build(Stack(launcher, logins.kept(folder), options.environment, say), options, found)
     return True
 
 
-def _build(site: Site, order: Order, found: _Programs) -> None:
-    server = parts.start_influxdb(site, found.influxd)
-    fleet = order.config.absolute() if order.config else parts.start_demo(site)
-    parts.with_fleet(site, _fleet_name(fleet))
-    parts.start_telegraf(site, found.telegraf, server, fleet)
+def _build(stack: Stack, options: Options, found: _Programs) -> None:
+    server = parts.start_influxdb(stack, found.influxd)
+    fleet = options.config.absolute() if options.config else parts.start_demo(stack)
+    parts.with_fleet(stack, _fleet_name(fleet))
+    parts.start_telegraf(stack, found.telegraf, server, fleet)
     if found.grafana:
-        parts.start_grafana(site, found.grafana, server)
+        parts.start_grafana(stack, found.grafana, server)
 
 
 def _fleet_name(path: Path) -> str:
@@ -90,35 +95,35 @@ def _fleet_name(path: Path) -> str:
         raise Refused(str(why)) from why
 
 
-def down(room: Room, say: Say) -> None:
+def down(folder: Folder, say: Say) -> None:
     """Stop every part, the last one first."""
-    if not room.exists:
+    if not folder.exists:
         say("nothing runs: there is no stack here")
         return
-    with room.lock():
-        say("all parts are stopped; the data stay" if _stop(room, say) else "nothing runs")
+    with folder.lock():
+        say("all parts are stopped; the data stay" if _stop(folder, say) else "nothing runs")
 
 
-def reset(room: Room, say: Say) -> None:
+def reset(folder: Folder, say: Say) -> None:
     """Stop every part and delete the folder, with no other command between."""
-    with room.lock():
-        _stop(room, say)
-        room.remove()
+    with folder.lock():
+        _stop(folder, say)
+        folder.remove()
 
 
-def _stop(room: Room, say: Say) -> bool:
+def _stop(folder: Folder, say: Say) -> bool:
     """Whether anything had to be stopped."""
-    running = notes.read(room).running
+    alive = started.read(folder).alive
     with process.undisturbed():
-        for part in reversed(running):
+        for part in reversed(alive):
             say(f"stopping {part.name} …")
             process.stop(part.process)
             if part.process.alive:
                 raise Trouble(f"{part.name} (process {part.process.pid}) does not end")
-    return bool(running)
+    return bool(alive)
 
 
-def reader(room: Room, noted: Notes) -> Database:
+def reader(folder: Folder, noted: Started) -> Database:
     """The database as Grafana has it.
 
     Raises:
@@ -127,18 +132,18 @@ def reader(room: Room, noted: Notes) -> Database:
     part = noted.part("influxdb")
     if part is None or not part.url:
         raise Trouble("there is no database: the stack was not started here")
-    return influxdb.reader(part.url, logins.kept(room))
+    return influxdb.reader(part.url, logins.kept(folder))
 
 
-def newest_run(room: Room, noted: Notes) -> int | None:
+def newest_run(folder: Folder, noted: Started) -> int | None:
     """When the newest run began that is in the database, in Unix seconds; None if there is none, or no answer."""
     try:
-        return influxdb.newest_run(reader(room, noted), noted.fleet)
+        return influxdb.newest_run(reader(folder, noted), noted.fleet)
     except Trouble:
         return None
 
 
-def url_of(noted: Notes, name: str) -> str:
+def url_of(noted: Started, name: str) -> str:
     """Where a part that runs answers; "" if it does not."""
     part: Part | None = noted.part(name)
     return part.url if part and part.process.alive else ""

@@ -36,18 +36,18 @@ class Container:
 
     server: InfluxDB2
     influx: Path
-    room: Path
+    folder: Path
 
     def run(self, **changed: str) -> Done:
         return self.server.make_logins(**PASSWORDS | changed)
 
     def recorded(self, **changed: str) -> tuple[Done, list[str]]:
         """The script's run, and each call of `influx` in it."""
-        calls, path = self.room / "calls", self.room / "influx"
+        calls, path = self.folder / "calls", self.folder / "influx"
         calls.write_text("")
         path.write_text(RECORDER.format(calls=calls, influx=self.influx))
         path.chmod(0o755)
-        done = self.run(**{"PATH": f"{self.room}:{self.server.variables['PATH']}"} | changed)
+        done = self.run(**{"PATH": f"{self.folder}:{self.server.variables['PATH']}"} | changed)
         return done, calls.read_text().splitlines()
 
     def logins(self) -> dict[str, set[tuple[str, str | None]]]:

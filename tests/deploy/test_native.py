@@ -20,10 +20,10 @@ import pytest
 import requests
 
 from deploy.native import logins, process
+from deploy.native.folder import Folder, Trouble
 from deploy.native.logins import Logins
 from deploy.native.parts import grafana, influxdb
 from deploy.native.parts.influxdb import Database, Denied
-from deploy.native.room import Room, Trouble
 from tests import ROOT
 from tests.deploy.native import GRAFANA, Stack, script
 from tests.grafana import server as grafana_server
@@ -67,7 +67,7 @@ def up(started: tuple[Stack, subprocess.CompletedProcess[str]]) -> subprocess.Co
 
 @pytest.fixture(scope="module")
 def passwords(stack: Stack) -> Logins:
-    return logins.kept(Room(stack.folder))
+    return logins.kept(Folder(stack.folder))
 
 
 @pytest.fixture(scope="module")
@@ -318,7 +318,7 @@ def test_a_fleet_of_ones_own_is_watched_at_the_rhythm_that_is_shipped(own: Stack
     environment = Path(f"/proc/{own.pid('telegraf')}/environ").read_text()
     assert f"TELEGRAF_CVMFS_CONFIG={fleet}" in environment
     assert "TELEGRAF_CVMFS_INTERVAL" not in environment
-    reader = influxdb.reader(own.url("influxdb"), logins.kept(Room(own.folder)))
+    reader = influxdb.reader(own.url("influxdb"), logins.kept(Folder(own.folder)))
     assert influxdb.newest_run(reader, "demo")
     doctor = own.run("doctor")
     assert (doctor.returncode, doctor.stderr) == (0, "")
@@ -467,8 +467,8 @@ def _killed(process: subprocess.Popen[Any]) -> Iterator[subprocess.Popen[Any]]:
 def test_only_a_process_of_ours_is_ever_stopped(own: Stack, tmp_path: Path) -> None:
     """The number of a part that ended long ago now belongs to another program."""
     with _killed(subprocess.Popen(["/bin/sleep", "600"], start_new_session=True)) as stranger:
-        room = Room(own.folder)
-        room.make()
+        folder = Folder(own.folder)
+        folder.make()
         ours = process.start(["/bin/sleep", "600"], {}, tmp_path / "log")
         ticks = int(Path(f"/proc/{stranger.pid}/stat").read_text().rpartition(")")[2].split()[19])
         recycled = {"pid": stranger.pid, "ticks": ticks - 1, "boot": ours.boot}
@@ -477,7 +477,7 @@ def test_only_a_process_of_ours_is_ever_stopped(own: Stack, tmp_path: Path) -> N
             {"name": name, "process": noted, "since": "2026-01-01T00:00:00+00:00", "url": "", "recipe": ""}
             for name, noted in (("telegraf", recycled), ("demo", rebooted), ("influxdb", vars(ours)))
         ]
-        room.write("running.json", json.dumps({"watches": "the demo fleet", "fleet": "demo", "parts": parts}))
+        folder.write("running.json", json.dumps({"watches": "the demo fleet", "fleet": "demo", "parts": parts}))
         status = own.run("status")
         assert status.returncode == 1
         assert re.search(r"^telegraf +not running$", status.stdout, re.MULTILINE)

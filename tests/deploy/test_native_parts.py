@@ -14,10 +14,10 @@ from typing import Any, NoReturn
 import pytest
 
 from deploy.native import __main__ as entry
-from deploy.native import executables, logins, notes, ports, process, programs
+from deploy.native import executables, logins, ports, process, programs, started
+from deploy.native.folder import Folder, Refused, Trouble
 from deploy.native.parts import grafana
 from deploy.native.parts.influxdb import Database
-from deploy.native.room import Refused, Room, Trouble
 from tests import ROOT
 from tests.deploy.native import Stack, script
 
@@ -29,10 +29,10 @@ def stack(tmp_path: Path) -> Stack:
 
 
 @pytest.fixture
-def room(tmp_path: Path) -> Room:
-    room = Room(tmp_path / "room")
-    room.make()
-    return room
+def folder(tmp_path: Path) -> Folder:
+    folder = Folder(tmp_path / "folder")
+    folder.make()
+    return folder
 
 
 # --- options ------------------------------------------------------------------------------------------
@@ -185,10 +185,10 @@ def test_grafana_is_started_by_either_name_with_the_home_that_it_came_with(
     assert grafana.command(program, file) == [str(program), *serve, "--config", str(file), "--homepath", str(home)]
 
 
-def test_grafana_has_the_settings_that_it_has_in_docker(room: Room) -> None:
+def test_grafana_has_the_settings_that_it_has_in_docker(folder: Folder) -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     in_docker = dict(re.findall(r"^ +((?:GF|CVMFS)_[A-Z_]+): (.+)$", compose, re.MULTILINE))
-    settings = grafana.settings(room, 3000, "password", Database("http://127.0.0.1:8086", "grafana", "secret"))
+    settings = grafana.settings(folder, 3000, "password", Database("http://127.0.0.1:8086", "grafana", "secret"))
     assert in_docker.keys() - settings.keys() == {"GF_AUTH_ANONYMOUS_ORG_ROLE"}, "which counts where nobody logs in"
     plain = {name: text.strip('"') for name, text in in_docker.items() if not re.search(r"[/$]", text)}
     assert len(plain) > 10
@@ -239,31 +239,35 @@ def test_a_folder_that_holds_something_else_is_neither_used_nor_deleted(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
 @pytest.mark.parametrize("link", [False, True])
-def test_a_folder_that_another_user_made_is_neither_used_nor_believed(room: Room, tmp_path: Path, link: bool) -> None:
-    notes.write(room, notes.Notes("anything", "", (notes.Part("telegraf", process.Process(1, 1, ""), "", "", ""),)))
-    bait = tmp_path / "bait" if link else room.folder
+def test_a_folder_that_another_user_made_is_neither_used_nor_believed(
+    folder: Folder, tmp_path: Path, link: bool
+) -> None:
+    started.write(
+        folder, started.Started("anything", "", (started.Part("telegraf", process.Process(1, 1, ""), "", "", ""),))
+    )
+    bait = tmp_path / "bait" if link else folder.path
     if link:
-        bait.symlink_to(room.folder)
+        bait.symlink_to(folder.path)
     os.chown(bait, 12345, 12345, follow_symlinks=False)
     with pytest.raises(Refused, match=f"{bait} belongs to another user"):
-        Room(bait).make()
-    Room(bait).remove()
-    assert (Room(bait).exists, notes.read(Room(bait))) == (False, notes.Notes())
-    assert (room.folder / "running.json").exists()
+        Folder(bait).make()
+    Folder(bait).remove()
+    assert (Folder(bait).exists, started.read(Folder(bait))) == (False, started.Started())
+    assert (folder.path / "running.json").exists()
 
 
 def test_the_mark_goes_last_so_that_a_reset_that_was_cut_short_can_be_done_again(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("influxdb", "memory", "demo", "grafana", "logs"):
-        room.subfolder(name).joinpath("file").touch()
-        room.write(f"{name}.conf", "")
+        folder.subfolder(name).joinpath("file").touch()
+        folder.write(f"{name}.conf", "")
     gone: list[str] = []
     for function in ("unlink", "rmdir"):
         monkeypatch.setattr(os, function, _noting(getattr(os, function), gone))
-    room.remove()
-    assert [Path(path).name for path in gone[-2:]] == ["native-stack", "room"]
-    assert not room.folder.exists()
+    folder.remove()
+    assert [Path(path).name for path in gone[-2:]] == ["native-stack", "folder"]
+    assert not folder.path.exists()
 
 
 def _noting(remove: Callable[..., None], gone: list[str]) -> Callable[..., None]:
@@ -275,26 +279,26 @@ def _noting(remove: Callable[..., None], gone: list[str]) -> Callable[..., None]
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"influxdb_admin=a'b\n"])
-def test_passwords_that_were_damaged_are_told_and_not_made_anew(room: Room, text: bytes) -> None:
-    (room.folder / logins.FILE).write_bytes(text)
+def test_passwords_that_were_damaged_are_told_and_not_made_anew(folder: Folder, text: bytes) -> None:
+    (folder.path / logins.FILE).write_bytes(text)
     with pytest.raises(Trouble, match="passwords: expected a line influxdb_admin="):
-        logins.kept(room)
-    assert (room.folder / logins.FILE).read_bytes() == text
+        logins.kept(folder)
+    assert (folder.path / logins.FILE).read_bytes() == text
 
 
 def test_an_interruption_says_whether_the_stack_runs_on(
-    room: Room, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    monkeypatch.setenv("TELEGRAF_CVMFS_STACK", str(room.folder))
+    monkeypatch.setenv("TELEGRAF_CVMFS_STACK", str(folder.path))
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr("os.umask", lambda _: 0)
     monkeypatch.setattr("deploy.native.stack.up", lambda *_: True)
     monkeypatch.setattr(entry, "_ask_dashboards", interrupted)
-    begun = process.start(["/bin/sleep", "60"], {}, room.log("telegraf"))
-    notes.write(room, notes.Notes(parts=(notes.Part("telegraf", begun, "", "", ""),)))
+    begun = process.start(["/bin/sleep", "60"], {}, folder.log("telegraf"))
+    started.write(folder, started.Started(parts=(started.Part("telegraf", begun, "", "", ""),)))
     assert entry.main(["up"]) == 130
     process.stop(begun)
     assert entry.main(["up"]) == 130
@@ -304,33 +308,33 @@ def test_an_interruption_says_whether_the_stack_runs_on(
     ]  # fmt: skip
 
 
-def test_a_file_is_written_whole_for_this_user_alone_or_not_at_all(room: Room) -> None:
-    room.write("settings", "old")
+def test_a_file_is_written_whole_for_this_user_alone_or_not_at_all(folder: Folder) -> None:
+    folder.write("settings", "old")
     with pytest.raises(UnicodeEncodeError):
-        room.write("settings", "new \udc80")
-    assert (room.folder / "settings").read_text() == "old"
-    assert (room.folder / "settings").stat().st_mode & 0o777 == 0o600
-    assert [path.name for path in room.folder.iterdir() if "settings" in path.name] == ["settings"]
+        folder.write("settings", "new \udc80")
+    assert (folder.path / "settings").read_text() == "old"
+    assert (folder.path / "settings").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in folder.path.iterdir() if "settings" in path.name] == ["settings"]
 
 
 def test_two_commands_do_not_change_a_stack_at_the_same_time(stack: Stack) -> None:
-    room = Room(stack.folder)
-    room.make()
-    with room.lock():
+    folder = Folder(stack.folder)
+    folder.make()
+    with folder.lock():
         down = stack.run("down")
     assert (down.returncode, stack.run("down").returncode) == (1, 0)
-    assert down.stderr == f"stack: another command is at work on the stack in {room.folder}; wait for its end\n"
+    assert down.stderr == f"stack: another command is at work on the stack in {folder.path}; wait for its end\n"
 
 
-def test_notes_that_cannot_be_read_are_none(room: Room) -> None:
+def test_notes_that_cannot_be_read_are_none(folder: Folder) -> None:
     for text in ("", "[]", '{"watches": "x"}', '{"watches": "x", "fleet": "", "parts": [{"name": "telegraf"}]}'):
-        room.write("running.json", text)
-        assert notes.read(room) == notes.Notes()
+        folder.write("running.json", text)
+        assert started.read(folder) == started.Started()
 
 
-def test_what_a_log_says_cannot_steer_the_terminal(room: Room) -> None:
-    room.log("telegraf").write_bytes(b"first\n\x1b[2Jsecond\xff" + b"x" * 1000 + b"\n")
-    (line,) = room.last_words("telegraf", 1)
+def test_what_a_log_says_cannot_steer_the_terminal(folder: Folder) -> None:
+    folder.log("telegraf").write_bytes(b"first\n\x1b[2Jsecond\xff" + b"x" * 1000 + b"\n")
+    (line,) = folder.last_words("telegraf", 1)
     assert "\x1b" not in line
     assert len(line) <= 400
 
@@ -376,6 +380,6 @@ def test_a_log_begins_anew_with_each_start_and_the_one_before_it_is_kept(tmp_pat
     assert (tmp_path / "part.old").read_text() == "second\n"
 
 
-def test_a_program_that_cannot_be_started_is_told(room: Room) -> None:
+def test_a_program_that_cannot_be_started_is_told(folder: Folder) -> None:
     with pytest.raises(OSError, match="No such file"):
-        process.start(["/nonexistent/program"], {}, room.log("part"))
+        process.start(["/nonexistent/program"], {}, folder.log("part"))

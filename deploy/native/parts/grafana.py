@@ -8,8 +8,8 @@ from pathlib import Path
 import requests
 
 from deploy.native import logins
+from deploy.native.folder import CLONE, Folder
 from deploy.native.parts.influxdb import Database
-from deploy.native.room import CLONE, Room
 
 _PATIENCE = 5.0  # seconds for one request
 _PACKAGED = Path("/usr/share/grafana")
@@ -49,9 +49,9 @@ def _is_home(folder: Path) -> bool:
     return (folder / "conf" / "defaults.ini").is_file()
 
 
-def settings(room: Room, port: int, password: str, reader: Database) -> dict[str, str]:
+def settings(folder: Folder, port: int, password: str, reader: Database) -> dict[str, str]:
     """Grafana's settings by variables, and those that the provisioning files read."""
-    folders = {name: str(room.subfolder("grafana") / name) for name in ("data", "logs", "plugins")}
+    folders = {name: str(folder.subfolder("grafana") / name) for name in ("data", "logs", "plugins")}
     return {
         **SETTINGS,
         **{f"GF_PATHS_{name.upper()}": path for name, path in folders.items()},

@@ -11,8 +11,8 @@ from typing import Any
 import requests
 
 from deploy.native import logins
+from deploy.native.folder import Trouble
 from deploy.native.logins import Logins
-from deploy.native.room import Trouble
 
 _PATIENCE = 30.0  # seconds for one request
 _SECOND = 1_000_000_000  # in InfluxDB's nanoseconds

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.native.folder import CLONE, Trouble
 from deploy.native.parts.influxdb import Database
-from deploy.native.room import CLONE, Trouble
 
 _FOLDER = CLONE / "telegraf"
 _AGENT, _INPUTS = _FOLDER / "telegraf.conf", _FOLDER / "telegraf.d"

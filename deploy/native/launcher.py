@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
-from deploy.native import notes, process
-from deploy.native.notes import Notes, Part
-from deploy.native.room import Room, Trouble, trouble_with
+from deploy.native import process, started
+from deploy.native.folder import Folder, Trouble, trouble_with
+from deploy.native.started import Part, Started
 
 _POLL = 0.1
 _OURS = ("INFLUXDB_", "TELEGRAF_CVMFS", "GRAFANA_", "GF_", "STATE_DIRECTORY")
@@ -27,14 +27,14 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if not name.startswith(_OURS)}
 
 
-class Building:
+class Launcher:
     """Inside its `with` block parts are started and noted; if the block fails, those are stopped again."""
 
-    def __init__(self, room: Room, environment: Mapping[str, str]) -> None:
-        self.room = room
-        self.notes = notes.read(room)
+    def __init__(self, folder: Folder, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.started = started.read(folder)
         self._environment = inherited(environment)
-        self._before = self.notes
+        self._before = self.started
         self._started: list[Part] = []
 
     def __enter__(self) -> Self:
@@ -48,10 +48,10 @@ class Building:
                 for part in reversed(self._started):
                     process.stop(part.process)
 
-    def keep(self, changed: Notes) -> None:
+    def keep(self, changed: Started) -> None:
         """Note the change, and write it down."""
-        self.notes = changed
-        notes.write(self.room, changed)
+        self.started = changed
+        started.write(self.folder, changed)
 
     def start(self, name: str, command: Sequence[str], settings: Mapping[str, str], url: str = "") -> Part:
         """The part of this name: as it runs, if it was started in just this way, else started anew.
@@ -59,26 +59,26 @@ class Building:
         Raises:
             Trouble: the program cannot be started.
         """
-        made_by = notes.recipe(command, settings)
-        there = self.notes.part(name)
+        made_by = started.recipe(command, settings)
+        there = self.started.part(name)
         if there and there.process.alive and there.recipe == made_by:
             return there
         with process.undisturbed():
             if there:
                 process.stop(there.process)
             try:
-                begun = process.start(command, self._environment | dict(settings), self.room.log(name))
+                begun = process.start(command, self._environment | dict(settings), self.folder.log(name))
             except OSError as why:
                 raise Trouble(f"{name}: {command[0]} cannot be started: {why.strerror}") from why
             part = Part(name, begun, datetime.now(UTC).isoformat(timespec="seconds"), url, made_by)
             self._started.append(part)
-            self.keep(self.notes.with_part(part))
+            self.keep(self.started.with_part(part))
         return part
 
     def listens(self, part: Part, url: str) -> Part:
         """Note where it listens."""
         part = replace(part, url=url)
-        self.keep(self.notes.with_part(part))
+        self.keep(self.started.with_part(part))
         return part
 
     def wait(self, part: Part, ready: Callable[[], Found | None], patience: float, otherwise: str) -> Found:
@@ -94,9 +94,9 @@ class Building:
             if found is not None:
                 return found
             if not lives:
-                raise trouble_with(self.room, part.name, f"{part.name} has ended by itself")
+                raise trouble_with(self.folder, part.name, f"{part.name} has ended by itself")
             if time.monotonic() > until:
-                raise trouble_with(self.room, part.name, f"{otherwise} within {patience:.0f} s")
+                raise trouble_with(self.folder, part.name, f"{otherwise} within {patience:.0f} s")
             time.sleep(_POLL)
 
     def run(self, name: str, command: Sequence[str], settings: Mapping[str, str], patience: float) -> None:
@@ -111,4 +111,4 @@ class Building:
         finally:
             with process.undisturbed():
                 process.stop(part.process)
-                self.keep(self.notes.without(name))
+                self.keep(self.started.without(name))

@@ -1,4 +1,4 @@
-"""What runs, noted in the room so that a later command finds it."""
+"""What was started, kept in a file so that a later command finds it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
+from deploy.native.folder import Folder
 from deploy.native.process import Process
-from deploy.native.room import Room
 
 _FILE = "running.json"
 DEMO = "the demo fleet"
@@ -35,7 +35,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Notes:
+class Started:
     """All parts that should run, in the order of their start, and what they watch: the demo fleet or a fleet file."""
 
     watches: str = DEMO
@@ -46,36 +46,36 @@ class Notes:
         """The part of this name, if it was started."""
         return next((part for part in self.parts if part.name == name), None)
 
-    def with_part(self, part: Part) -> Notes:
-        """The notes with this part in place of an older one of its name, or as the last."""
+    def with_part(self, part: Part) -> Started:
+        """Those with this part in place of an older one of its name, or as the last."""
         if self.part(part.name) is None:
             return replace(self, parts=(*self.parts, part))
         return replace(self, parts=tuple(part if each.name == part.name else each for each in self.parts))
 
-    def without(self, name: str) -> Notes:
-        """The notes without this part."""
+    def without(self, name: str) -> Started:
+        """Those without this part."""
         return replace(self, parts=tuple(part for part in self.parts if part.name != name))
 
     @property
-    def running(self) -> tuple[Part, ...]:
+    def alive(self) -> tuple[Part, ...]:
         """The parts that live."""
         return tuple(part for part in self.parts if part.process.alive)
 
 
-def read(room: Room) -> Notes:
-    """The notes in the room; empty ones if there are none, none of ours, or none that can be understood."""
-    if not room.exists:
-        return Notes()
+def read(folder: Folder) -> Started:
+    """Those noted in the folder; none if there is no note, none of ours, or none that can be understood."""
+    if not folder.exists:
+        return Started()
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        noted = json.loads((room.folder / _FILE).read_text(encoding="utf-8"))
+        noted = json.loads((folder.path / _FILE).read_text(encoding="utf-8"))
         parts = tuple(Part(**{**part, "process": Process(**part["process"])}) for part in noted["parts"])
-        return Notes(noted["watches"], noted["fleet"], parts)
-    return Notes()
+        return Started(noted["watches"], noted["fleet"], parts)
+    return Started()
 
 
-def write(room: Room, notes: Notes) -> None:
-    """Keep the notes in the room."""
-    room.write(_FILE, json.dumps(asdict(notes), indent=2) + "\n")
+def write(folder: Folder, started: Started) -> None:
+    """Keep them in the folder."""
+    folder.write(_FILE, json.dumps(asdict(started), indent=2) + "\n")
 
 
 def recipe(command: Sequence[str], settings: Mapping[str, str]) -> str:

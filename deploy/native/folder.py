@@ -6,11 +6,11 @@ import contextlib
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from telegraf_cvmfs.whole_file import write_whole
 from telegraf_cvmfs.words.text import tame
 
 ENVIRONMENT = "TELEGRAF_CVMFS_STACK"
@@ -35,15 +35,15 @@ class Refused(Trouble):
 
 
 @dataclass(frozen=True)
-class Room:
+class Folder:
     """A folder of mode 0700. Only one that this program made, and therefore marked, is ever used or removed."""
 
-    folder: Path
+    path: Path
 
     @property
     def exists(self) -> bool:
         """Whether there is a stack of this user here, running or not."""
-        return (self.folder / _MARK).is_file() and self._is_ours()
+        return (self.path / _MARK).is_file() and self._is_ours()
 
     def make(self) -> None:
         """Make the folder; Refused if there is another one in its place.
@@ -52,57 +52,48 @@ class Room:
             Refused: the folder holds something else.
             OSError: it cannot be made.
         """
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._is_ours():
-            raise Refused(f"{self.folder} belongs to another user: name another in ${ENVIRONMENT}")
-        if not self.exists and any(self.folder.iterdir()):
-            raise Refused(
-                f"{self.folder} is not empty and was not made by this program: name another in ${ENVIRONMENT}"
-            )
-        self.folder.chmod(0o700)
-        (self.folder / _MARK).touch(mode=0o600)
+            raise Refused(f"{self.path} belongs to another user: name another in ${ENVIRONMENT}")
+        if not self.exists and any(self.path.iterdir()):
+            raise Refused(f"{self.path} is not empty and was not made by this program: name another in ${ENVIRONMENT}")
+        self.path.chmod(0o700)
+        (self.path / _MARK).touch(mode=0o600)
 
     def _is_ours(self) -> bool:
         """Nobody else made the folder, or the link that leads to it: whose it is may exchange what is in it."""
-        return all(found.st_uid == os.geteuid() for found in (self.folder.lstat(), self.folder.stat()))
+        return all(found.st_uid == os.geteuid() for found in (self.path.lstat(), self.path.stat()))
 
     def remove(self) -> None:
         """Remove the folder with all that is in it, if it is one of ours; the mark last, so that one can go on."""
         if self.exists:
-            for path in self.folder.iterdir():
+            for path in self.path.iterdir():
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 elif path.name != _MARK:
                     path.unlink()
-            (self.folder / _MARK).unlink()
-            if not self.folder.is_symlink():
-                self.folder.rmdir()
+            (self.path / _MARK).unlink()
+            if not self.path.is_symlink():
+                self.path.rmdir()
 
     def subfolder(self, name: str) -> Path:
         """A folder in it, made if need be."""
-        path = self.folder / name
+        path = self.path / name
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
 
     def write(self, name: str, text: str) -> Path:
         """Write a file of mode 0600, whole or not at all."""
-        descriptor, scratch = tempfile.mkstemp(dir=self.folder, prefix=f".{name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            return Path(scratch).replace(self.folder / name)
-        except BaseException:
-            Path(scratch).unlink(missing_ok=True)
-            raise
+        return write_whole(self.path / name, text.encode())
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Inside, no other command changes this stack; Trouble if one does."""
-        with (self.folder / "lock").open("w") as file:
+        with (self.path / "lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise Trouble(f"another command is at work on the stack in {self.folder}; wait for its end") from None
+                raise Trouble(f"another command is at work on the stack in {self.path}; wait for its end") from None
             yield
 
     def log(self, name: str) -> Path:
@@ -119,8 +110,8 @@ class Room:
         return []
 
 
-def trouble_with(room: Room, name: str, sentence: str) -> Trouble:
+def trouble_with(folder: Folder, name: str, sentence: str) -> Trouble:
     """The sentence, and after it what the part's own log says last."""
-    words = room.last_words(name)
-    where = f"{room.log(name)} ends with" if words else f"{room.log(name)} is empty"
+    words = folder.last_words(name)
+    where = f"{folder.log(name)} ends with" if words else f"{folder.log(name)} is empty"
     return Trouble("\n".join([f"{sentence}; {where}", *(f"  {word}" for word in words)]))
