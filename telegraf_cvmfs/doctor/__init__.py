@@ -1,7 +1,7 @@
 """`telegraf-cvmfs doctor`: asks the plugin, Telegraf, InfluxDB and Grafana, and says where the chain breaks.
 
 Asking and judging are apart: `chain`, `freshness`, `question`, `login`, `secrecy`, `servers`, `telegraf`,
-`telegraf_files`, `influxdb` and `grafana` are pure, and get who asks as an argument; `plugin`, `configuration`,
+`telegraf.files`, `influxdb` and `grafana` are pure, and get who asks as an argument; `plugin`, `telegraf.configuration`,
 `installation`, `processes` and `program` ask, and `net.web` does.
 """
 

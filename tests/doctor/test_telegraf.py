@@ -176,7 +176,7 @@ def test_files_below_the_folder_are_read_as_telegraf_reads_them(tmp_path: Path) 
 AS_NOBODY = """
 import os, pathlib, sys
 from datetime import timedelta
-from telegraf_cvmfs.doctor.configuration import read, settings_lines
+from telegraf_cvmfs.doctor.telegraf.configuration import read, settings_lines
 os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
 print(list(settings_lines({{"TELEGRAF_CONFIG_PATH": sys.argv[1]}}, timedelta(seconds=45))))
 print(read(pathlib.Path(sys.argv[1])))
