@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from grafana.generator import dashboards
+from telegraf_cvmfs.whole_file import PUBLIC, write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +28,8 @@ def differing(root: Path, made: Mapping[Path, str]) -> list[Path]:
 def write(root: Path, made: Mapping[Path, str]) -> None:
     """Write each file that differs, whole or not at all."""
     for path in differing(root, made):
-        _write(root / path, made[path])
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(root / path, made[path].encode(), PUBLIC)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,13 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _text(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from telegraf_cvmfs.model import SEVERITY as IN_ORDER
 from telegraf_cvmfs.model import Coded, GeoAPIStatus, Health, Result, RootCatalogState, Signature
-from telegraf_cvmfs.points.schema import FIELDS, SERVER
 
 Json = dict[str, Any]
 
@@ -100,11 +98,8 @@ RESULT_CODE = _coded(Result, _RESULTS, PURPLE, slugs=False)
 
 
 def _geoapi() -> Scale:
-    """The words are those with which the table of fields explains the numbers."""
-    (field,) = (field for field in FIELDS[SERVER] if field.name == "geoapi_status")
-    words = {int(code): text for code, text in re.findall(r"(\d+) ([^,]+)", field.meaning)}
     colors = {GeoAPIStatus.OK: GREEN, GeoAPIStatus.LOCATION_ERROR: ORANGE, GeoAPIStatus.NO_RESPONSE: RED}
-    return Scale(tuple(State(int(one), words[int(one)], colors.get(one, "#8e8e8e")) for one in GeoAPIStatus))
+    return Scale(tuple(State(int(one), one.words, colors.get(one, "#8e8e8e")) for one in GeoAPIStatus))
 
 
 GEOAPI = _geoapi()

@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from telegraf_cvmfs.whole_file import PUBLIC, write_whole
+
 OPTIONS = (
     "--headless",
     "--no-sandbox",
@@ -44,9 +46,7 @@ def picture(chromium: Path, html: str, size: tuple[int, int], png: Path) -> None
         said = _run(command)
         if not taken.is_file():
             raise PictureError(f"{chromium} made no picture: {said}")
-        partial = png.with_name(f".{png.name}.partial")
-        partial.write_bytes(taken.read_bytes())
-        partial.replace(png)
+        write_whole(png, taken.read_bytes(), PUBLIC)
 
 
 def _run(command: list[str]) -> str:

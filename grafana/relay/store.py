@@ -5,11 +5,8 @@ JSON, written to a temporary name and renamed, mode 0600. It holds texts of aler
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +16,7 @@ from grafana.relay.alert import Alert, clean, web_address
 from grafana.relay.damping import MOST_ALERTS, Standing, State
 from grafana.relay.message import Kind, Message, News
 from grafana.relay.outbox import MOST_MESSAGES, Outbox, Parcel
+from telegraf_cvmfs.whole_file import write_whole
 
 VERSION = 1
 LARGEST = 32 * 1024 * 1024
@@ -72,23 +70,9 @@ def write(path: Path, kept: Kept) -> None:
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _replace(path, json.dumps(document, separators=(",", ":")).encode())
+        write_whole(path, json.dumps(document, separators=(",", ":")).encode())
     except OSError as error:
         raise StoreError(f"state file {path}: cannot be written ({error.strerror})") from error
-
-
-def _replace(path: Path, body: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 Row = Mapping[str, Any]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +11,7 @@ from grafana.tools import folder as folders
 from grafana.tools.dashboard import DashboardError, checked, file_name, is_uid, read, text
 from grafana.tools.line import Operator, tame
 from grafana.tools.server import GrafanaError, Need, RefusedError, Server, UsageError
+from telegraf_cvmfs.whole_file import PUBLIC, write_whole
 
 _READ = Need("read this dashboard", "Viewer")
 _NOT_CLASSIC = 406
@@ -44,7 +43,7 @@ def export(
             path = path or target / file_name(dashboard, {file.name for file in target.glob("*.json")})
             new = text(dashboard)
             if new != old:
-                _write(path, new)
+                write_whole(path, new.encode(), PUBLIC)
         except (GrafanaError, DashboardError) as error:
             operator.complain(f"E! dashboard {uid}: {error}")
             well = False
@@ -98,16 +97,3 @@ def _files(target: Path) -> dict[str, tuple[Path, str]]:
             dashboard = read(path.read_bytes())
             files[dashboard["uid"]] = (path, text(dashboard))
     return files
-
-
-def _write(path: Path, content: str) -> None:
-    """Write the file, all at once."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
-        Path(name).chmod(0o644)  # a dashboard is no secret: as git would write it
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from telegraf_cvmfs.words import text as text_of_strangers
+
 
 @dataclass(frozen=True)
 class Operator:
@@ -16,12 +18,4 @@ class Operator:
 
 def tame(text: object, longest: int = 200) -> str:
     """The text on one line, without characters that would steer a terminal, cut at `longest` characters."""
-    cut = str(text)[: longest + 1]
-    cut = cut if len(cut) <= longest else cut[: longest - 3] + "..."
-    return "".join(_visible(character) for character in cut)
-
-
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else "?"
+    return text_of_strangers.tame(str(text), longest)

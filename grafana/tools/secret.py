@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from grafana.tools.server import Credentials, UsageError
+from telegraf_cvmfs.whole_file import whole_file
 
 _LONGEST = 4096
 
@@ -80,21 +80,13 @@ def private_file(path: Path) -> Iterator[Callable[[str], None]]:
     """
     if os.path.lexists(path) and (path.is_symlink() or not path.is_file()):  # /dev/stdout would be replaced
         raise UsageError(f"--output {path}: it is there and is no plain file; `--output -` is stdout")
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    except OSError as error:
-        raise UsageError(f"--output {path}: {error.strerror}") from error
-    temporary, file = Path(name), os.fdopen(descriptor, "w")
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(whole_file(path))
+        except OSError as error:
+            raise UsageError(f"--output {path}: {error.strerror}") from error
 
-    def write(text: str) -> None:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-        temporary.replace(path)
+        def write(text: str) -> None:
+            file.write(text.encode())
 
-    try:
         yield write
-    finally:
-        file.close()
-        with suppress(FileNotFoundError):  # it has its name
-            temporary.unlink()

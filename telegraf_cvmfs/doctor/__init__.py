@@ -1,8 +1,8 @@
 """`telegraf-cvmfs doctor`: asks the plugin, Telegraf, InfluxDB and Grafana, and says where the chain breaks.
 
 Asking and judging are apart: `chain`, `freshness`, `question`, `login`, `secrecy`, `servers`, `telegraf`,
-`telegraf.files`, `influxdb` and `grafana` are pure, and get who asks as an argument; `plugin`, `telegraf.configuration`,
-`installation`, `processes` and `program` ask, and `net.web` does.
+`telegraf.files`, `influxdb` and `grafana` are pure, and get who asks as an argument; `plugin`, `processes`, `program`,
+`telegraf.configuration` and `telegraf.installation` ask, and `net.web` does.
 """
 
 from __future__ import annotations

@@ -54,3 +54,17 @@ class GeoAPIStatus(enum.IntEnum):
     NO_RESPONSE = 2
     NOT_FOUND = 9
     NOT_YET_TESTED = 99
+
+    @property
+    def words(self) -> str:
+        """What the number stands for, to a person."""
+        return _GEOAPI[self]
+
+
+_GEOAPI = {
+    GeoAPIStatus.OK: "ok",
+    GeoAPIStatus.LOCATION_ERROR: "wrong order",
+    GeoAPIStatus.NO_RESPONSE: "no usable answer",
+    GeoAPIStatus.NOT_FOUND: "nothing to test",
+    GeoAPIStatus.NOT_YET_TESTED: "not tested",
+}

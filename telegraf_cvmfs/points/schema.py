@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from telegraf_cvmfs.model import FINDINGS
+from telegraf_cvmfs.model import FINDINGS, GeoAPIStatus
 
 Value = int | float | str
 
@@ -55,6 +55,8 @@ MEANING_OF_TAGS: Mapping[str, str] = {
     "address": "only where all machines behind a name are scraped: one of them",
 }
 
+_GEOAPI = ", ".join(f"{status.value} {status.words}" for status in GeoAPIStatus)
+
 FIELDS: Mapping[str, tuple[Field, ...]] = {
     REPO: (
         Field("up", int, "", "1 if the manifest was read and is this repository's"),
@@ -85,12 +87,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("snapshotting", int, "", "1 while a snapshot runs"),
         Field("snapshotting_age", int, "s", "how long the running snapshot has been running"),
         Field("garbage_collectable", int, "", "1 if the repository can be garbage collected"),
-        Field(
-            "geoapi_status",
-            int,
-            "",
-            "its server's: 0 ok, 1 wrong order, 2 no usable answer, 9 nothing to test, 99 not tested",
-        ),
+        Field("geoapi_status", int, "", f"its server's: {_GEOAPI}"),
         Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
         Field("whitelist_expires", int, "unix time", "when the whitelist expires, as stated"),
         Field("whitelist_expires_in", int, "s", "time until clients refuse it; they count whole hours"),
@@ -115,7 +112,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("severity", int, "", "the health in the order of seriousness: 0 ok, 1 unknown, 2 warning, 3 critical"),
         Field("finding", str, "", "slug of the most serious finding"),
         Field("problem", str, "", "the most serious finding in a sentence"),
-        Field("geoapi_status", int, "", "0 ok, 1 wrong order, 2 no usable answer, 9 nothing to test, 99 not tested"),
+        Field("geoapi_status", int, "", _GEOAPI),
         Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
         Field("geodb_age", int, "s", "age of its database of places"),
         Field("repositories", int, "", "repositories on it that are watched"),
