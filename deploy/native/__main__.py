@@ -19,7 +19,6 @@ from deploy.native.parts import doctor
 from deploy.native.started import Part
 from grafana.queries.__main__ import report
 from grafana.queries.dashboard import answers
-from grafana.queries.database import Database
 from grafana.queries.interpolation import QueryError
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -112,7 +111,7 @@ def _ask_dashboards(folder: Folder) -> bool:
     reader = stack.reader(folder, started.read(folder))
     _say("\nwhat the dashboards show:\n")
     try:
-        found = answers(Database(reader.url, reader.name, reader.user, reader.password))
+        found = answers(reader)
     except QueryError as why:
         raise Trouble(f"the stack runs, but a dashboard cannot be asked: {why}") from why
     for line in report(found):

@@ -10,10 +10,10 @@ from deploy.native import executables, logins, parts, process, started
 from deploy.native.folder import Folder, Refused, Trouble
 from deploy.native.launcher import Launcher
 from deploy.native.parts import Stack, influxdb
-from deploy.native.parts.influxdb import Database
 from deploy.native.started import DEMO, Part, Started
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.net.influxdb import Database
 
 Say = Callable[[str], None]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from grafana.preview.browser import PictureError, picture
 from grafana.preview.page import WIDTH, page
 from grafana.queries.dashboard import FOLDER, answers_of
-from grafana.queries.database import Database
 from grafana.queries.interpolation import QueryError
+from telegraf_cvmfs.net.influxdb import Database
 
 ABOUT_ONE = ("cvmfs-server", "cvmfs-repository")
 

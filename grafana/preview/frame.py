@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from grafana.preview.appearance import PALETTE, Appearance, Value, appearance, limits
 from grafana.preview.drawing import Curve, Plot, bars, curves
 from grafana.queries.dashboard import Answer
-from grafana.queries.database import Series
+from telegraf_cvmfs.net.influxdb import Series
 
 Json = Mapping[str, Any]
 

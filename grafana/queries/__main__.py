@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from grafana.queries.dashboard import FOLDER, Answer, answers
-from grafana.queries.database import Database
 from grafana.queries.interpolation import QueryError
+from telegraf_cvmfs.net.influxdb import Database
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from grafana.generator.dashboards import may_be_empty
-from grafana.queries.database import Database, Series, Value
 from grafana.queries.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
+from telegraf_cvmfs.net.influxdb import Database, DeniedError, Series, UnreachableError, Value
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 _QUIET = may_be_empty()
@@ -123,7 +123,7 @@ class _Page:
         query = interpolate(target["query"], chosen, self._range(panel))
         uid, number = str(self.json["uid"]), int(panel.get("id", 0))
         reason = "events need not happen" if kind == "annotation" else _QUIET.get((uid, number), "")
-        series = self.database.ask(query)
+        series = _asked(self.database, query)
         columns, rows = _table(series)
         return Answer(
             dashboard=uid,
@@ -143,6 +143,15 @@ class _Page:
         span = self.span or duration(str(self.json["time"]["from"]).removeprefix("now-"))
         least = duration(panel["interval"]) if panel.get("interval") else timedelta(seconds=1)
         return Range(self.now - span, self.now, bucket(span, panel.get("maxDataPoints") or self.points, least))
+
+
+def _asked(database: Database, query: str) -> tuple[Series, ...]:
+    try:
+        return database.ask(query)
+    except UnreachableError as why:
+        raise QueryError(f"InfluxDB at {database.url} does not answer: {why}") from why
+    except DeniedError as why:
+        raise QueryError(f"InfluxDB says {str(why)!r}, to: {query}") from why
 
 
 def _read(path: Path) -> Json:

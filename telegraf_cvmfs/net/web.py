@@ -1,4 +1,4 @@
-"""The room with the socket: one question over HTTP, one answer, in bounded time and size. No redirect is followed."""
+"""A client for small questions over HTTP: one answer, in bounded time and size. No redirect is followed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_ANSWER = 4 * 1024 * 1024
 """Bytes; a large dashboard has a tenth of that."""
 
 PATIENCE = 10.0
-"""Seconds for one answer; less when the doctor's time is short."""
+"""Seconds for one answer; less when the deadline is nearer."""
 
 
 _NAP = 0.05  # seconds between two looks at whether the time is up
@@ -32,6 +32,7 @@ class Web:
 
     deadline: Deadline
     patience: float = PATIENCE
+    largest: int = LARGEST_ANSWER
 
     def ask(self, question: Question) -> Reply:
         """The answer, whatever its status.
@@ -58,18 +59,18 @@ class Web:
         session = Session(network.connect, network.tls, 1, {})
         with contextlib.closing(session), budget.within(self.patience, self.deadline):
             try:
-                return _asked(session, question)
+                return _asked(session, question, self.largest)
             except FAILURES as error:  # inside: whether the time was up is known here alone
                 return failure(error)
 
 
-def _asked(session: Session, question: Question) -> Reply:
+def _asked(session: Session, question: Question, largest: int) -> Reply:
     headers = {**HEADERS, "Accept": "application/json", **question.headers}
     request = requests.Request(question.method, question.url, headers=headers, data=question.body or None).prepare()
-    budget.allow(LARGEST_ANSWER + 2 * MAX_HEAD, f"more than {LARGEST_ANSWER} bytes")
+    budget.allow(largest + 2 * MAX_HEAD, f"more than {largest} bytes")
     budget.kept, budget.fresh = False, True
     with session.send(request, stream=True, allow_redirects=False, timeout=budget.left()) as response:
-        body: bytes = response.raw.read(LARGEST_ANSWER + 1, decode_content=False)
-        if len(body) > LARGEST_ANSWER:
-            raise FetchError(Result.TOO_LARGE, f"more than {LARGEST_ANSWER} bytes")
+        body: bytes = response.raw.read(largest + 1, decode_content=False)
+        if len(body) > largest:
+            raise FetchError(Result.TOO_LARGE, f"more than {largest} bytes")
         return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)

@@ -23,7 +23,8 @@ from deploy.native import logins, process
 from deploy.native.folder import Folder, Trouble
 from deploy.native.logins import Logins
 from deploy.native.parts import grafana, influxdb
-from deploy.native.parts.influxdb import Database, Denied
+from deploy.native.parts.influxdb import Denied
+from telegraf_cvmfs.net.influxdb import Database
 from tests import ROOT
 from tests.deploy.native import GRAFANA, Stack, script
 from tests.grafana import server as grafana_server
@@ -97,8 +98,8 @@ def test_up_says_where_everything_is_and_no_password(
 
 def test_the_demo_fleet_has_a_past_and_goes_on(stack: Stack, passwords: Logins) -> None:
     reader = influxdb.reader(stack.url("influxdb"), passwords)
-    (row,) = reader.ask('SELECT count("servers") AS "runs", first("servers") FROM "cvmfs_scrape"')
-    (oldest,) = reader.ask('SELECT first("servers") FROM "cvmfs_scrape"')
+    (row,) = influxdb.ask(reader, 'SELECT count("servers") AS "runs", first("servers") FROM "cvmfs_scrape"')
+    (oldest,) = influxdb.ask(reader, 'SELECT first("servers") FROM "cvmfs_scrape"')
     assert row["runs"] > 100
     assert time.time() - oldest["time"] / 1e9 > 20 * 3600
     began = int(time.time())
@@ -123,18 +124,22 @@ def test_the_writer_cannot_read_the_reader_cannot_write_and_nobody_else_can_do_e
 ) -> None:
     url = stack.url("influxdb")
     writer, reader = influxdb.writer(url, passwords), influxdb.reader(url, passwords)
-    assert reader.ask('SELECT "servers" FROM "cvmfs_scrape" LIMIT 1')
+    assert influxdb.ask(reader, 'SELECT "servers" FROM "cvmfs_scrape" LIMIT 1')
     assert _written(writer) == requests.codes.no_content
     with pytest.raises(Denied, match="not authorized"):
-        writer.ask('SELECT "servers" FROM "cvmfs_scrape" LIMIT 1')
+        influxdb.ask(writer, 'SELECT "servers" FROM "cvmfs_scrape" LIMIT 1')
     assert _written(reader) == requests.codes.forbidden
-    for stranger in (Database(url, "", ""), Database(url, "grafana", "wrong"), Database(url, "admin", "")):
+    for stranger in (
+        Database(url, "cvmfs"),
+        Database(url, "cvmfs", "grafana", "wrong"),
+        Database(url, "cvmfs", "admin", ""),
+    ):
         assert _written(stranger) == requests.codes.unauthorized
         with pytest.raises(Denied):
-            stranger.ask('SELECT "servers" FROM "cvmfs_scrape" LIMIT 1')
+            influxdb.ask(stranger, 'SELECT "servers" FROM "cvmfs_scrape" LIMIT 1')
     for user in (writer, reader):
         with pytest.raises(Denied, match="requires admin privilege"):
-            user.ask('DROP DATABASE "cvmfs"')
+            influxdb.ask(user, 'DROP DATABASE "cvmfs"')
 
 
 def _written(database: Database) -> int:

@@ -17,7 +17,7 @@ from deploy.native import __main__ as entry
 from deploy.native import executables, logins, ports, process, programs, started
 from deploy.native.folder import Folder, Refused, Trouble
 from deploy.native.parts import grafana
-from deploy.native.parts.influxdb import Database
+from telegraf_cvmfs.net.influxdb import Database
 from tests import ROOT
 from tests.deploy.native import Stack, script
 
@@ -188,7 +188,9 @@ def test_grafana_is_started_by_either_name_with_the_home_that_it_came_with(
 def test_grafana_has_the_settings_that_it_has_in_docker(folder: Folder) -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
     in_docker = dict(re.findall(r"^ +((?:GF|CVMFS)_[A-Z_]+): (.+)$", compose, re.MULTILINE))
-    settings = grafana.settings(folder, 3000, "password", Database("http://127.0.0.1:8086", "grafana", "secret"))
+    settings = grafana.settings(
+        folder, 3000, "password", Database("http://127.0.0.1:8086", "cvmfs", "grafana", "secret")
+    )
     assert in_docker.keys() - settings.keys() == {"GF_AUTH_ANONYMOUS_ORG_ROLE"}, "which counts where nobody logs in"
     plain = {name: text.strip('"') for name, text in in_docker.items() if not re.search(r"[/$]", text)}
     assert len(plain) > 10

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from grafana.queries.dashboard import Answer, answers
-from grafana.queries.database import Database
+from telegraf_cvmfs.net.influxdb import Database
 from telegraf_cvmfs.points.schema import FIELDS
 from tests.deploy.compose_file import shipped
 from tests.grafana.generator.test_alerts import Alerting

@@ -17,8 +17,8 @@ from typing import Any
 import requests
 
 from deploy.native import logins
-from grafana.queries.database import Database
 from telegraf_cvmfs.doctor.telegraf.files import expanded
+from telegraf_cvmfs.net.influxdb import Database
 from tests import ROOT
 from tests.deploy.compose_file import shipped
 

@@ -12,8 +12,8 @@ from deploy.native.folder import trouble_with
 from deploy.native.launcher import Launcher
 from deploy.native.logins import Logins
 from deploy.native.parts import grafana, influxdb, telegraf
-from deploy.native.parts.influxdb import Database
 from deploy.native.started import Part
+from telegraf_cvmfs.net.influxdb import Database
 
 INFLUXDB_PORT, GRAFANA_PORT = 8086, 3000  # where everybody looks for them
 _STARTS, _GRAFANA_STARTS = 60.0, 180.0  # seconds; Grafana makes its own database the first time

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import requests
-
 from deploy.native import logins
 from deploy.native.folder import CLONE, Folder
-from deploy.native.parts.influxdb import Database
+from telegraf_cvmfs.model import FetchError
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.influxdb import Database
+from telegraf_cvmfs.net.question import Question, Status
+from telegraf_cvmfs.net.web import Web
 
 _PATIENCE = 5.0  # seconds for one request
 _PACKAGED = Path("/usr/share/grafana")
@@ -73,9 +75,6 @@ def of_the_user(environment: Mapping[str, str]) -> dict[str, str]:
 def answers(url: str) -> bool:
     """Whether Grafana is up: its own health page says so."""
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy of the user's knows our loopback
-            answer = session.get(f"{url}/api/health", timeout=_PATIENCE, allow_redirects=False)
-        return bool(answer.status_code == requests.codes.ok)
-    except requests.RequestException:
+        return Web(Deadline(_PATIENCE), _PATIENCE).ask(Question(f"{url}/api/health")).status == Status.OK
+    except FetchError:
         return False

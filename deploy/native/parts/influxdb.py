@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import requests
 
 from deploy.native import logins
 from deploy.native.folder import Trouble
 from deploy.native.logins import Logins
+from telegraf_cvmfs.net.influxdb import Database, DeniedError, UnreachableError
 
-_PATIENCE = 30.0  # seconds for one request
 _SECOND = 1_000_000_000  # in InfluxDB's nanoseconds
 
 SETTINGS = """\
@@ -44,53 +41,20 @@ class Denied(Trouble):
     """The database understood, and said no; str() has its words."""
 
 
-@dataclass(frozen=True)
-class Database:
-    """A database as one user sees it.
+def ask(database: Database, influxql: str) -> list[Row]:
+    """The rows of an InfluxQL query, columns and tags by name; times in nanoseconds.
 
-    Attributes:
-        url: of the server.
-        user: who asks; "" for nobody, where no login is asked for.
-        password: of the user.
-        name: of the database.
+    Raises:
+        Denied: the server says no.
+        Trouble: it cannot be reached, or is no InfluxDB.
     """
-
-    url: str
-    user: str
-    password: str
-    name: str = logins.DATABASE
-
-    def __repr__(self) -> str:
-        return f"Database({self.url}, {self.user}, {self.name})"
-
-    def ask(self, influxql: str) -> list[Row]:
-        """The rows of an InfluxQL query, columns and tags by name; times in nanoseconds.
-
-        Raises:
-            Denied: the server says no.
-            Trouble: it cannot be reached, or is no InfluxDB.
-        """
-        # in the body: what is in the URL may be logged, and there are passwords among the statements
-        asked = {"db": self.name, "q": influxql, "epoch": "ns"}
-        login = (self.user, self.password) if self.user else None
-        try:
-            with requests.Session() as session:
-                session.trust_env = False  # a proxy of the user would be asked for our loopback, and see the password
-                answer = session.post(
-                    f"{self.url}/query", data=asked, auth=login, timeout=_PATIENCE, allow_redirects=False
-                )
-            results = answer.json().get("results") or [answer.json()]
-        except (requests.RequestException, ValueError, AttributeError) as why:
-            raise Trouble(f"InfluxDB at {self.url} gives no answer: {type(why).__name__}") from why
-        for result in results:
-            if "error" in result:
-                raise Denied(f"InfluxDB at {self.url} denies it to {self.user or 'nobody'}: {result['error']}")
-        return [row for result in results for series in result.get("series", ()) for row in _rows(series)]
-
-
-def _rows(series: dict[str, Any]) -> list[Row]:
-    tags = series.get("tags", {})
-    return [tags | dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
+    try:
+        found = database.ask(influxql, epoch="ns")
+    except DeniedError as why:
+        raise Denied(f"InfluxDB at {database.url} denies it to {database.user or 'nobody'}: {why}") from why
+    except UnreachableError as why:
+        raise Trouble(f"InfluxDB at {database.url} gives no answer: {why}") from why
+    return [{**one.tags, **dict(zip(one.columns, values, strict=True))} for one in found for values in one.values]
 
 
 def settings(folder: Path, port: int) -> str:
@@ -116,26 +80,26 @@ def let_in(server: str, passwords: Logins) -> None:
     Raises:
         Trouble: among others, if the users have other passwords than these.
     """
-    admin = Database(server, logins.ADMIN, passwords.influxdb_admin)
+    admin = Database(server, logins.DATABASE, logins.ADMIN, passwords.influxdb_admin)
     try:
-        admin.ask("SHOW DATABASES")
+        ask(admin, "SHOW DATABASES")
     except Denied:
         _make_admin(server, passwords)
     name = logins.DATABASE
-    admin.ask(f'CREATE DATABASE "{name}"')
+    ask(admin, f'CREATE DATABASE "{name}"')
     rights = (
         (logins.WRITER, passwords.influxdb_telegraf, "WRITE"),
         (logins.READER, passwords.influxdb_grafana, "READ"),
     )
     for user, password, right in rights:
-        admin.ask(f"CREATE USER \"{user}\" WITH PASSWORD '{password}'")
-        admin.ask(f'GRANT {right} ON "{name}" TO "{user}"')
+        ask(admin, f"CREATE USER \"{user}\" WITH PASSWORD '{password}'")
+        ask(admin, f'GRANT {right} ON "{name}" TO "{user}"')
 
 
 def _make_admin(server: str, passwords: Logins) -> None:
     made = f"CREATE USER \"{logins.ADMIN}\" WITH PASSWORD '{passwords.influxdb_admin}' WITH ALL PRIVILEGES"
     try:
-        Database(server, "", "").ask(made)
+        ask(Database(server, logins.DATABASE), made)
     except Denied as why:
         raise Trouble(
             f"InfluxDB at {server} has users already, and other passwords than those in the file {logins.FILE}: "
@@ -159,15 +123,15 @@ def newest_run(reader: Database, fleet: str, *, since: int = 0) -> int | None:
     """
     name = fleet.replace("\\", "\\\\").replace("'", "\\'")
     of_fleet = f"WHERE \"fleet\" = '{name}' AND time >= {since}s"
-    rows = reader.ask(f'SELECT last("servers") FROM "cvmfs_scrape" {of_fleet}')  # noqa: S608
+    rows = ask(reader, f'SELECT last("servers") FROM "cvmfs_scrape" {of_fleet}')  # noqa: S608
     return int(rows[0]["time"]) // _SECOND if rows else None
 
 
 def writer(server: str, passwords: Logins) -> Database:
     """The database as Telegraf has it: it may write and nothing else."""
-    return Database(server, logins.WRITER, passwords.influxdb_telegraf)
+    return Database(server, logins.DATABASE, logins.WRITER, passwords.influxdb_telegraf)
 
 
 def reader(server: str, passwords: Logins) -> Database:
     """The database as Grafana has it: it may read and nothing else."""
-    return Database(server, logins.READER, passwords.influxdb_grafana)
+    return Database(server, logins.DATABASE, logins.READER, passwords.influxdb_grafana)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.native.folder import CLONE, Trouble
-from deploy.native.parts.influxdb import Database
+from telegraf_cvmfs.net.influxdb import Database
 
 _FOLDER = CLONE / "telegraf"
 _AGENT, _INPUTS = _FOLDER / "telegraf.conf", _FOLDER / "telegraf.d"

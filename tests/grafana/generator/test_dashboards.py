@@ -20,9 +20,9 @@ from grafana.generator.look import Look
 from grafana.generator.panel import Panel, Stat, Text
 from grafana.queries.__main__ import main as queries
 from grafana.queries.dashboard import _sorted
-from grafana.queries.database import Database
 from grafana.queries.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
 from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, GeoAPIStatus, Health, Result, RootCatalogState, Signature
+from telegraf_cvmfs.net.influxdb import Database
 from telegraf_cvmfs.points.schema import FIELDS, SERVER, TAGS
 from tests import ROOT
 

@@ -14,7 +14,7 @@ from grafana.preview.__main__ import previews
 from grafana.preview.browser import PictureError, picture
 from grafana.preview.page import WIDTH
 from grafana.queries.dashboard import FOLDER
-from grafana.queries.database import Database
+from telegraf_cvmfs.net.influxdb import Database
 from tests import ROOT
 from tests.programs.command import run
 from tests.programs.influxdb import InfluxDB

@@ -15,7 +15,7 @@ from grafana.preview.frame import _alias
 from grafana.preview.page import page
 from grafana.preview.unit import written
 from grafana.queries.dashboard import Answer
-from grafana.queries.database import Series
+from telegraf_cvmfs.net.influxdb import Series
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MS = NOW.timestamp() * 1000

@@ -14,9 +14,9 @@ import pytest
 
 from grafana.queries.__main__ import main as queries
 from grafana.queries.dashboard import FOLDER, Answer, answers
-from grafana.queries.database import Database
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.model import Health
+from telegraf_cvmfs.net.influxdb import Database
 from tests.programs.influxdb import InfluxDB
 from tests.programs.shipped import INTO_INFLUXDB_1
 from tests.programs.telegraf import run

@@ -1,0 +1,93 @@
+"""An InfluxDB that is asked in InfluxQL over HTTP, as versions 1, 2 and 3 take it: a query in, series out."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from telegraf_cvmfs.model import FetchError
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.question import Question, Reply
+from telegraf_cvmfs.net.web import Web
+
+LARGEST = 64 * 1024 * 1024  # bytes of one answer
+PATIENCE = 30.0  # seconds
+
+Value = int | float | str | bool | None
+
+
+class DatabaseError(Exception):
+    """No series came; str() says why."""
+
+
+class UnreachableError(DatabaseError):
+    """No answer came, or none of an InfluxDB."""
+
+
+class DeniedError(DatabaseError):
+    """The database understood, and said no; str() has its words."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One series of an answer; times are numbers of the unit that was asked for."""
+
+    name: str
+    tags: Mapping[str, str]
+    columns: tuple[str, ...]
+    values: tuple[tuple[Value, ...], ...]
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where to ask: the URL of an InfluxDB, a database (or bucket) there, and who asks; nobody without a user."""
+
+    url: str
+    name: str
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    def ask(self, influxql: str, epoch: str = "ms") -> tuple[Series, ...]:
+        """The series that a query gives; `epoch` is the unit of their times.
+
+        The statement goes in the body: what is in a URL may be logged, and there are passwords among the statements.
+
+        Raises:
+            UnreachableError: the server cannot be reached, or is no InfluxDB.
+            DeniedError: it says no.
+        """
+        body = urlencode({"db": self.name, "q": influxql, "epoch": epoch}).encode()
+        question = Question(f"{self.url.rstrip('/')}/query", self._headers, "POST", body)
+        try:
+            reply = Web(Deadline(PATIENCE), PATIENCE, LARGEST).ask(question)
+        except FetchError as why:
+            raise UnreachableError(str(why)) from why
+        return _series(reply)
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        if not self.user:
+            return form
+        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return form | {"Authorization": f"Basic {login}"}
+
+
+def _series(reply: Reply) -> tuple[Series, ...]:
+    try:
+        answer = json.loads(reply.body)
+        results: list[dict[str, Any]] = answer.get("results") or [answer]
+        denied = next((said for one in results for said in (one.get("error"), one.get("message")) if said), None)
+    except (ValueError, RecursionError, AttributeError, TypeError) as why:
+        raise UnreachableError(f"HTTP status {reply.status} and no JSON of an InfluxDB") from why
+    if denied:
+        raise DeniedError(str(denied))
+    found = (one for result in results for one in result.get("series", ()))
+    return tuple(
+        Series(one.get("name", ""), one.get("tags", {}), tuple(one["columns"]), tuple(map(tuple, one["values"])))
+        for one in found
+    )
