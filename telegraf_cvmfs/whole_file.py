@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-PRIVATE, PUBLIC = 0o600, 0o644
-"""Modes of a file: for its owner alone, and for all to read."""
+PRIVATE, PUBLIC = 0o600, 0o666
+"""Modes of a file: for its owner alone, and for all to whom the umask gives it."""
 
 
 @contextlib.contextmanager
@@ -20,17 +20,17 @@ def whole_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     It lies beside `path` under a name of its own, so that two writers at once leave one whole file, and is on the disk
     before it is renamed. OSError, also at once, if it cannot be written.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, mode)
             yield file
             file.flush()
             os.fsync(descriptor)
-        Path(name).replace(path)
+        beside.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            beside.unlink()
         raise
 
 
