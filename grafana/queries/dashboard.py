@@ -11,7 +11,7 @@ from typing import Any
 
 from grafana.generator.dashboards import may_be_empty
 from grafana.queries.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
-from telegraf_cvmfs.net.influxdb import Database, DeniedError, Series, UnreachableError, Value
+from telegraf_cvmfs.net.influxdb import Database, DeniedError, Series, StrangeError, UnreachableError, Value
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 _QUIET = may_be_empty()
@@ -151,7 +151,9 @@ def _asked(database: Database, query: str) -> tuple[Series, ...]:
     except UnreachableError as why:
         raise QueryError(f"InfluxDB at {database.url} does not answer: {why}") from why
     except DeniedError as why:
-        raise QueryError(f"InfluxDB says {str(why)!r}, to: {query}") from why
+        raise QueryError(f"InfluxDB says {str(why)!r} ({why.status}), to: {query}") from why
+    except StrangeError as why:
+        raise QueryError(f"InfluxDB answered {why.status} and no JSON, to: {query}") from why
 
 
 def _read(path: Path) -> Json:

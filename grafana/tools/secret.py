@@ -88,5 +88,7 @@ def private_file(path: Path) -> Iterator[Callable[[str], None]]:
 
         def write(text: str) -> None:
             file.write(text.encode())
+            file.flush()  # so that whoever wrote it knows that it is there
+            os.fsync(file.fileno())
 
         yield write

@@ -25,11 +25,23 @@ class DatabaseError(Exception):
 
 
 class UnreachableError(DatabaseError):
-    """No answer came, or none of an InfluxDB."""
+    """No answer came."""
+
+
+class StrangeError(DatabaseError):
+    """An answer came, of this status, but none of an InfluxDB."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP status {status} and no JSON of an InfluxDB")
+        self.status = status
 
 
 class DeniedError(DatabaseError):
     """The database understood, and said no; str() has its words."""
+
+    def __init__(self, said: str, status: int) -> None:
+        super().__init__(said)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -51,17 +63,23 @@ class Database:
     user: str = ""
     password: str = field(default="", repr=False)
 
-    def ask(self, influxql: str, epoch: str = "ms") -> tuple[Series, ...]:
+    def ask(self, influxql: str, epoch: str = "ms", *, secret: bool = False) -> tuple[Series, ...]:
         """The series that a query gives; `epoch` is the unit of their times.
 
-        The statement goes in the body: what is in a URL may be logged, and there are passwords among the statements.
+        A statement that is secret, as one that sets a password is, goes in the body: what is in a URL may be logged.
 
         Raises:
-            UnreachableError: the server cannot be reached, or is no InfluxDB.
+            UnreachableError: the server cannot be reached.
+            StrangeError: it is no InfluxDB.
             DeniedError: it says no.
         """
-        body = urlencode({"db": self.name, "q": influxql, "epoch": epoch}).encode()
-        question = Question(f"{self.url.rstrip('/')}/query", self._headers, "POST", body)
+        asked = urlencode({"db": self.name, "q": influxql, "epoch": epoch})
+        url = f"{self.url.rstrip('/')}/query"
+        if secret:
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            question = Question(url, self._login | form, "POST", asked.encode())
+        else:
+            question = Question(f"{url}?{asked}", self._login)
         try:
             reply = Web(Deadline(PATIENCE), PATIENCE, LARGEST).ask(question)
         except FetchError as why:
@@ -69,12 +87,9 @@ class Database:
         return _series(reply)
 
     @property
-    def _headers(self) -> dict[str, str]:
-        form = {"Content-Type": "application/x-www-form-urlencoded"}
-        if not self.user:
-            return form
+    def _login(self) -> dict[str, str]:
         login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        return form | {"Authorization": f"Basic {login}"}
+        return {"Authorization": f"Basic {login}"} if self.user else {}
 
 
 def _series(reply: Reply) -> tuple[Series, ...]:
@@ -83,9 +98,9 @@ def _series(reply: Reply) -> tuple[Series, ...]:
         results: list[dict[str, Any]] = answer.get("results") or [answer]
         denied = next((said for one in results for said in (one.get("error"), one.get("message")) if said), None)
     except (ValueError, RecursionError, AttributeError, TypeError) as why:
-        raise UnreachableError(f"HTTP status {reply.status} and no JSON of an InfluxDB") from why
+        raise StrangeError(reply.status) from why
     if denied:
-        raise DeniedError(str(denied))
+        raise DeniedError(str(denied), reply.status)
     found = (one for result in results for one in result.get("series", ()))
     return tuple(
         Series(one.get("name", ""), one.get("tags", {}), tuple(one["columns"]), tuple(map(tuple, one["values"])))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from grafana.queries.interpolation import QueryError
 from telegraf_cvmfs.doctor.secrecy import basic
+from telegraf_cvmfs.net.influxdb import DatabaseError
 from tests.programs import influxdb2
 from tests.programs.influxdb2 import BUCKET, LOGINS, Done, InfluxDB2
 
@@ -65,7 +65,7 @@ class Container:
 
     def may_read(self, user: str, password: str) -> bool:
         """Does it see a point that is there?"""
-        with suppress(QueryError):
+        with suppress(DatabaseError):
             return bool(self.server.as_user(user, password).ask("SELECT servers FROM cvmfs_scrape"))
         return False
 

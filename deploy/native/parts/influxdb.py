@@ -10,7 +10,7 @@ from typing import Any
 from deploy.native import logins
 from deploy.native.folder import Trouble
 from deploy.native.logins import Logins
-from telegraf_cvmfs.net.influxdb import Database, DeniedError, UnreachableError
+from telegraf_cvmfs.net.influxdb import Database, DeniedError, StrangeError, UnreachableError
 
 _SECOND = 1_000_000_000  # in InfluxDB's nanoseconds
 
@@ -49,10 +49,10 @@ def ask(database: Database, influxql: str) -> list[Row]:
         Trouble: it cannot be reached, or is no InfluxDB.
     """
     try:
-        found = database.ask(influxql, epoch="ns")
+        found = database.ask(influxql, epoch="ns", secret=True)
     except DeniedError as why:
         raise Denied(f"InfluxDB at {database.url} denies it to {database.user or 'nobody'}: {why}") from why
-    except UnreachableError as why:
+    except (UnreachableError, StrangeError) as why:
         raise Trouble(f"InfluxDB at {database.url} gives no answer: {why}") from why
     return [{**one.tags, **dict(zip(one.columns, values, strict=True))} for one in found for values in one.values]
 
