@@ -22,16 +22,19 @@ def whole_file(path: Path, mode: int = PRIVATE) -> Iterator[BinaryIO]:
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    file = os.fdopen(descriptor, "wb")
     try:
-        yield file
-        file.flush()
-        os.fsync(descriptor)
+        file = os.fdopen(descriptor, "wb")
+        try:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        except BaseException:
+            with contextlib.suppress(OSError):  # what could not be written cannot be when it is closed either
+                file.close()
+            raise
         file.close()
         beside.replace(path)
     except BaseException:
-        with contextlib.suppress(OSError):  # what could not be written cannot be when it is closed either
-            file.close()
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
