@@ -28,9 +28,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from telegraf_cvmfs.model import Result
+from tests.builders.published import LIST
 
 LOOPBACK = "127.0.0.1"
-LIST = "/cvmfs/info/v1/repositories.json"
 
 
 # --- servers ----------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ from telegraf_cvmfs.model import (
     Whitelist,
 )
 from telegraf_cvmfs.scraping import visits
+from tests.builders.published import LIST, listing, manifest, whitelist
 from tests.builders.strata import FakeNetwork, Served, down
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -288,27 +289,21 @@ def served(world: World) -> dict[str, Served]:
 
 def _files(world: World, server: str) -> Iterator[tuple[str, Served]]:
     broken = down(server) if world.fails("down", server) else None
-    key = "repositories" if server == ORIGINAL else "replicas"
-    listed = [{"name": repo, "url": f"/cvmfs/{repo}"} for repo in world.publish_every]
-    yield "/cvmfs/info/v1/repositories.json", broken or json.dumps({key: listed}).encode()
+    names = tuple(world.publish_every)
+    yield LIST, broken or (listing(repositories=names) if server == ORIGINAL else listing(*names))
     for repo, copy in world.copies[server].items():
         for name, body in _documents(repo, copy):
-            yield f"/cvmfs/{repo}/{name}", broken or body.encode()
+            yield f"/cvmfs/{repo}/{name}", broken or body
 
 
-def _documents(repo: str, copy: Copy) -> Iterator[tuple[str, str]]:
+def _documents(repo: str, copy: Copy) -> Iterator[tuple[str, bytes]]:
     one = copy.edition
-    signed = f"\n--\n{'0' * 40}\nsignature"
-    lines = (
-        f"C{one.root}", f"R{ROOT_PATH}", "D240", f"S{one.revision}", f"N{repo}", f"X{one.certificate}",
-        f"T{one.published.timestamp():.0f}",
-    )  # fmt: skip
-    yield ".cvmfspublished", "\n".join(lines) + signed
-    yield ".cvmfswhitelist", f"20261101000000\nE{copy.expires:%Y%m%d%H%M%S}\nN{repo}" + signed
+    yield ".cvmfspublished", manifest(repo, one.revision, one.published, root=one.root, certificate=one.certificate)
+    yield ".cvmfswhitelist", whitelist(repo, copy.expires)
     dates = {"last_snapshot": copy.last_snapshot, "last_gc": copy.last_gc}
-    yield ".cvmfs_status.json", json.dumps({key: f"{date:{_DATE}}" for key, date in dates.items() if date})
+    yield ".cvmfs_status.json", json.dumps({key: f"{date:{_DATE}}" for key, date in dates.items() if date}).encode()
     if copy.running_since is not None:
-        yield ".cvmfs_is_snapshotting", f"{copy.running_since:{_DATE}}"
+        yield ".cvmfs_is_snapshotting", f"{copy.running_since:{_DATE}}".encode()
 
 
 _DATE = "%a %b %e %H:%M:%S UTC %Y"

@@ -12,6 +12,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.scraping.reader import Reader
 from tests.builders import hostile
+from tests.builders.published import LIST
 
 BROADCAST = "http://127.255.255.255:8000"
 """No machine has this address: nothing leaves this one, and there is no way to it."""
@@ -57,7 +58,7 @@ def network(proxy: str = "") -> Iterator[Network]:
 def read(url: str, proxy: str = "") -> Reading[bytes]:
     with network(proxy) as net:
         reader = Reader(net.fetch(Server(url, "s1", Role.STRATUM1)), lambda _line: None, 8, s3=False)
-        return reader.read(url + hostile.LIST, 4096 * 1024, bytes)
+        return reader.read(url + LIST, 4096 * 1024, bytes)
 
 
 @pytest.mark.parametrize(("kind", "cause"), OF_SERVERS.items())
@@ -108,9 +109,9 @@ def test_a_proxy_whose_name_is_not_known_is_told_by_its_result() -> None:
 def test_who_is_not_asked_again_has_still_the_cause_of_before() -> None:
     with hostile.refuses() as url, network() as net:
         reader = Reader(net.fetch(Server(url, "s1", Role.STRATUM1)), lambda _line: None, 8, s3=False)
-        reader.read(url + hostile.LIST, 1024, bytes)
+        reader.read(url + LIST, 1024, bytes)
         reader.gone = True
-        assert reader.read(url + hostile.LIST, 1024, bytes).cause is Cause.REFUSED
+        assert reader.read(url + LIST, 1024, bytes).cause is Cause.REFUSED
         assert net.traffic.requests == 1
 
 

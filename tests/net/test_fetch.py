@@ -21,6 +21,7 @@ from telegraf_cvmfs.model import Answer, FetchError, Result, Role, Server, Traff
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network, Resolve, system_resolve
 from tests.builders import hostile
+from tests.builders.published import LIST
 
 LIMIT = 4 * 1024 * 1024
 ROOM = 0.4  # seconds that a busy machine may take on top
@@ -105,11 +106,11 @@ def meets(kind: hostile.Kind) -> None:
     with kind.make() as url, network(3 * seconds) as net:  # a third of that for the request
         began = time.monotonic()
         if kind.result is None or kind.status is not None:
-            answer = ask(net, url, hostile.LIST)
+            answer = ask(net, url, LIST)
             assert answer.status == (kind.status or 200)
             assert bool(answer.body) == (kind.status is None)
         else:
-            error = refused(net, url, hostile.LIST)
+            error = refused(net, url, LIST)
             assert (error.result, kind.words in str(error)) == (kind.result, True), f"{error.result}: {error}"
             assert "\n" not in str(error)
             assert len(str(error)) < 300

@@ -34,6 +34,7 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, TAGS
+from tests.builders.published import manifest as manifest_bytes
 from tests.builders.runs import (
     MANIFEST,
     NOW,
@@ -292,18 +293,13 @@ def test_all_points_but_publications_have_the_time_at_which_the_run_began() -> N
     assert [row.time for row in of(PUBLISH, rows)] == [NOW - 2 * HOUR]
 
 
-def manifest_bytes(repo: str, revision: int) -> bytes:
-    letter = f"C{revision:040x}\nRd41d8cd98f00b204e9800998ecf8427e\nD240\nS{revision}\nN{repo}\n"
-    return f"{letter}--\n{'0' * 40}\nsignature".encode()
-
-
 @pytest.mark.parametrize("order", [("repositories", "replicas"), ("replicas", "repositories")])
 def test_two_listings_of_the_same_key_are_one_point_the_replicas(order: tuple[str, str]) -> None:
     urls = {"repositories": "/cvmfs/repo.tld", "replicas": "/cvmfs/repo.tld"}
     listing = json.dumps({kind: [{"name": "repo.tld", "url": urls[kind]}] for kind in order}).encode()
     served: dict[str, Served] = {
         f"{S1.url}/cvmfs/info/v1/repositories.json": listing,
-        f"{S1.url}/cvmfs/repo.tld/.cvmfspublished": manifest_bytes("repo.tld", 6),
+        f"{S1.url}/cvmfs/repo.tld/.cvmfspublished": manifest_bytes("repo.tld"),
     }
     found = run_of(Fleet((S1,)), served, NOW)
     assert len(of(REPO, points(found))) == 1
@@ -562,7 +558,7 @@ def test_a_reference_that_is_served_twice_publishes_once() -> None:
         key = "repositories" if server_ is S0 else "replicas"
         served[f"{server_.url}/cvmfs/info/v1/repositories.json"] = json.dumps({key: entries}).encode()
         for path in ("repo.tld", "short"):
-            body = manifest_bytes("repo.tld", 6).replace(b"D240\n", b"D240\nT1795341600\n")
+            body = manifest_bytes("repo.tld").replace(b"D240\n", b"D240\nT1795341600\n")
             served[f"{server_.url}/cvmfs/{path}/.cvmfspublished"] = body
     moment = datetime.fromtimestamp(1795341600, UTC)
     rows = points(run_of(Fleet((S0, S1)), served, moment + HOUR))

@@ -20,6 +20,7 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.model import Result
 from tests.builders import hostile
+from tests.builders.published import LIST
 
 DEADLINE = 3.0
 ROOM = 1.0  # seconds that a busy machine may take on top
@@ -252,7 +253,7 @@ def test_a_list_of_tens_of_thousands_of_repositories_does_not_hold_the_run_up(tm
     listing = _long_list()
     assert 3_000_000 < len(listing) < 4 * 1024 * 1024
 
-    with hostile.Server(hostile.serves({hostile.LIST: listing})) as bad:
+    with hostile.Server(hostile.serves({LIST: listing})) as bad:
         path = tmp_path / "fleet.toml"
         path.write_text(_server("long list", bad.url))
         outcome = run(Mixed(path, (), {"long list": None}, _environment()))

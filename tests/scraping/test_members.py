@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import threading
@@ -31,40 +30,27 @@ from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import REPO, SERVER
 from telegraf_cvmfs.scraping import members
 from telegraf_cvmfs.scraping.visits import scrape
-from tests.builders.hostile import LIST, Behaviour, Talk, head, page, path_of
+from tests.builders.hostile import Behaviour, Talk, head, page, path_of
 from tests.builders.hostile import Server as Machine
+from tests.builders.published import LIST, NOW, Documents, listing, repository
 
-NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 NAME, REPOSITORY = "stratum.example", "software.example"
 FIRST, SECOND, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-
-Documents = dict[str, bytes]
 
 
 # --- machines -----------------------------------------------------------------------------------------
 
 
-def manifest(repo: str, revision: int, published: datetime) -> bytes:
-    letter = f"C{revision:040x}\nB57344\nRd41d8cd98f00b204e9800998ecf8427e\nD240\nS{revision}\nN{repo}\n"
-    return f"{letter}T{published.timestamp():.0f}\n--\n{'0' * 40}\n".encode() + b"signature"
-
-
 def replica(repo: str = REPOSITORY, revision: int = 6, published: datetime = NOW - 5 * HOUR) -> Documents:
-    base = f"/cvmfs/{repo}/"
-    return {
-        f"{base}.cvmfspublished": manifest(repo, revision, published),
-        f"{base}.cvmfswhitelist": f"20261101000000\nE20261231000000\nN{repo}\n--\n{'0' * 40}\n".encode() + b"signature",
-        f"{base}.cvmfs_status.json": b'{"last_snapshot": "Sun Nov 22 11:00:00 UTC 2026"}',
-    }
+    return repository(repo, revision, published)
 
 
 def stratum(*replicas: Documents) -> Documents:
     """What a stratum 1 with these replicas serves."""
     documents = {path: body for one in replicas or (replica(),) for path, body in one.items()}
     names = sorted({path.split("/")[2] for path in documents})
-    listed = [{"name": name, "url": f"/cvmfs/{name}"} for name in names]
-    return documents | {LIST: json.dumps({"schema": 1, "repositories": [], "replicas": listed}).encode()}
+    return documents | {LIST: listing(*names)}
 
 
 def serves(documents: Mapping[str, bytes]) -> Behaviour:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from telegraf_cvmfs.points.rows import points
 from telegraf_cvmfs.points.schema import REPO
 from telegraf_cvmfs.scraping.visit import Inconsistent
 from telegraf_cvmfs.scraping.visits import scrape
-from tests.builders.hostile import LIST, Behaviour, Server, Talk, head, page, path_of, refuses
+from tests.builders.hostile import Behaviour, Server, Talk, head, page, path_of, refuses
+from tests.builders.published import LIST, NOW, listing, repository
+from tests.builders.published import manifest as published_manifest
 
-NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 THERE = head("200 OK", "Content-Length: 4096")  # of a root catalog
 REPOSITORY = "software.example"
@@ -36,20 +36,12 @@ Answer = Callable[[str], bytes]
 
 
 def manifest(revision: int, published: datetime | None, repo: str = REPOSITORY) -> bytes:
-    letter = f"C{revision:040x}\nB57344\nRd41d8cd98f00b204e9800998ecf8427e\nD240\nS{revision}\nN{repo}\n"
-    letter += f"T{published.timestamp():.0f}\n" if published else ""
-    return f"{letter}--\n{'0' * 40}\n".encode() + b"signature"
+    return published_manifest(repo, revision, published)
 
 
 def serves(revision: int, published: datetime | None) -> Answer:
     """A stratum 1 with one healthy replica."""
-    listed = {"schema": 1, "repositories": [], "replicas": [{"name": REPOSITORY, "url": f"/cvmfs/{REPOSITORY}"}]}
-    documents = {
-        LIST: json.dumps(listed).encode(),
-        f"{BASE}.cvmfspublished": manifest(revision, published),
-        f"{BASE}.cvmfswhitelist": f"20261101000000\nE20261231000000\nN{REPOSITORY}\n--\n{'0' * 40}\n".encode() + b"sig",
-        f"{BASE}.cvmfs_status.json": b'{"last_snapshot": "Sun Nov 22 11:30:00 UTC 2026"}',
-    }
+    documents = {LIST: listing(REPOSITORY)} | repository(REPOSITORY, revision, published)
     return lambda path: page(documents[path]) if path in documents else page(b"", "404 Not Found")
 
 

@@ -30,14 +30,13 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.scraping.visits import scrape
 from telegraf_cvmfs.wire.geoapi import CANONICAL_ORIGIN, CANONICAL_SERVERS
 from tests import ROOT
+from tests.builders import published
+from tests.builders.published import LIST, META, NOW, listing, manifest
 from tests.builders.strata import FakeNetwork, Served, down, run_of
 
-NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 S0 = Server("http://s0.tld", "s0.tld", Role.STRATUM0)
 S1 = Server("http://s1.tld", "s1.tld", Role.STRATUM1)
 SYNC = Server("http://sync.tld:8000", "sync.tld:8000", Role.SYNC)
-LIST = "/cvmfs/info/v1/repositories.json"
-META = "/cvmfs/info/v1/meta.json"
 CANONICAL = f"api/v1.0/geo/{CANONICAL_ORIGIN}/{','.join(CANONICAL_SERVERS)}"
 GENUINE = [
     json.loads(line) for line in (ROOT / "tests/builders/documents/genuine/geoapi.jsonl").read_text().splitlines()
@@ -45,33 +44,9 @@ GENUINE = [
 TIMED_OUT = FetchError(Result.TIMEOUT, "no answer within 5 s")
 
 
-def manifest(repo: str, revision: int = 6) -> bytes:
-    letter = f"C{revision:040x}\nB57344\nRd41d8cd98f00b204e9800998ecf8427e\nD240\nS{revision}\nN{repo}\nT1795341600\n"
-    return f"{letter}--\n{'0' * 40}\n".encode() + b"\xff\x00\n--\n signature"
-
-
-def whitelist(repo: str) -> bytes:
-    return f"20261101000000\nE20261201000000\nN{repo}\n--\n{'0' * 40}\n".encode() + b"\xffsignature"
-
-
-STATUS = b'{"last_snapshot": "Sun Nov 22 11:00:00 UTC 2026"}'
-
-
-def listing(*replicas: str, repositories: tuple[str, ...] = ()) -> bytes:
-    def entries(names: tuple[str, ...]) -> list[dict[str, str]]:
-        return [{"name": name, "url": f"/cvmfs/{name}"} for name in names]
-
-    return json.dumps({"schema": 1, "repositories": entries(repositories), "replicas": entries(replicas)}).encode()
-
-
 def repository(server: Server, repo: str, path: str = "") -> dict[str, Served]:
-    base = f"{server.url}/cvmfs/{path or repo}"
-    return {
-        f"{base}/.cvmfspublished": manifest(repo),
-        f"{base}/.cvmfswhitelist": whitelist(repo),
-        f"{base}/.cvmfs_status.json": STATUS,
-        f"{base}/{CANONICAL}": b"2,1,3\n",
-    }
+    documents = published.repository(repo, path=path) | {f"/cvmfs/{path or repo}/{CANONICAL}": b"2,1,3\n"}
+    return {server.url + where: body for where, body in documents.items()}
 
 
 def replicas_on(server: Server, *repos: str) -> dict[str, Served]:

@@ -34,6 +34,7 @@ from telegraf_cvmfs.scraping import visits
 from telegraf_cvmfs.words.duration import duration
 from tests import ROOT
 from tests.builders import demo_runs
+from tests.builders.published import NOW
 from tests.builders.simulation import (
     DAY,
     HOUR,
@@ -228,16 +229,16 @@ def gone_back(folder: Path) -> Iterator[tuple[datetime, Made]]:
 
 @contextmanager
 def stale_proxy() -> Iterator[tuple[datetime, Made]]:
-    answer = proxy_cases.gives(5, proxy_cases.NOW - 7 * HOUR, "Age: 7200")
+    answer = proxy_cases.gives(5, NOW - 7 * HOUR, "Age: 7200")
     with proxy_cases.behind(answer) as site:
-        yield proxy_cases.NOW, lambda now: site.run(now - proxy_cases.NOW)
+        yield NOW, lambda now: site.run(now - NOW)
 
 
 @contextmanager
 def unlike_machines() -> Iterator[tuple[datetime, Made]]:
     one, other = (members_cases.stratum(members_cases.replica(revision=number)) for number in (6, 7))
     with members_cases.behind_one_name(one, other) as name:
-        yield members_cases.NOW, lambda now: name.run(now - members_cases.NOW)
+        yield NOW, lambda now: name.run(now - NOW)
 
 
 @contextmanager
