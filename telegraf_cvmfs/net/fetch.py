@@ -10,8 +10,9 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from typing import Protocol
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -25,14 +26,23 @@ from telegraf_cvmfs.net.connection import Connect, Session, connected, of_proxy,
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names, Resolve, system_resolve
 from telegraf_cvmfs.net.question import REDIRECTS, Status
+from telegraf_cvmfs.net.transport import Request, Sink, Threads, Transport
 
 __all__ = ["Fetch", "Network", "Resolve", "system_resolve"]
 
-Fetch = Callable[[str, int], Answer]
-"""The answer for a URL, with at most so many bytes; `FetchError` where none can be had. A 404 is an answer.
+MOST_THREADS = 256
+"""Of one run: a thread is needed for each request under way."""
 
-With no bytes at all it is asked by HEAD, and only says how many there would be.
-"""
+
+class Fetch(Protocol):
+    """Fetches from one server."""
+
+    def __call__(self, url: str, limit: int, sink: Sink | None = None) -> Answer:
+        """The answer for a URL, with at most so many bytes; `FetchError` where none can be had. A 404 is an answer.
+
+        With no bytes at all it is asked by HEAD, and only says how many there would be. With a sink the bytes go there.
+        """
+
 
 HEADERS = {
     "User-Agent": f"telegraf-cvmfs/{__version__} (+{PROJECT_URL})",
@@ -52,6 +62,7 @@ MAX_HEAD = 64 * 1024
 """Bytes of headers, and as much again for what surrounds the pieces of a chunked body."""
 
 _ERROR_PAGE, _ERROR_PAGE_TIME = 16 * 1024, 0.5  # bytes, seconds
+_PIECE = 1 << 16  # bytes
 _LONGEST_NUMBER = 18  # digits: Python refuses to read thousands of them
 
 
@@ -95,10 +106,24 @@ class Network:
         session = Session(connect, self.tls, self._connections, proxies)
         self._sessions.append(session)
 
-        def fetch(url: str, limit: int) -> Answer:
-            return self._counted(session, url, limit)
+        def fetch(url: str, limit: int, sink: Sink | None = None) -> Answer:
+            return self._counted(session, url, limit, sink)
 
         return fetch
+
+    def transport(self) -> Transport:
+        """What carries many requests at the same time."""
+        fetches: dict[tuple[str, bool], Fetch] = {}
+        lock = threading.Lock()
+
+        def fetch(request: Request) -> Answer:
+            server, key = request.server, (request.server.label, request.through_proxy)
+            with lock:
+                if key not in fetches:
+                    fetches[key] = self.fetch(server, server.via if request.through_proxy else "")
+            return fetches[key](request.url, request.limit, request.sink)
+
+        return Threads(fetch, MOST_THREADS)
 
     @property
     def traffic(self) -> Traffic:
@@ -166,15 +191,15 @@ class Network:
             return get_environ_proxies(url)
         return {"http": self._proxy, "https": self._proxy} if self._proxy else {}
 
-    def _counted(self, session: Session, url: str, limit: int) -> Answer:
+    def _counted(self, session: Session, url: str, limit: int, sink: Sink | None) -> Answer:
         try:
             with budget.within(self._request_timeout, self.deadline):
-                answer = self._follow(session, url, limit)
+                answer = self._follow(session, url, limit, sink)
         except FetchError:
             self._count(failures=1)
             raise
         failed = answer.status != Status.OK and answer.status not in NOT_SERVED
-        self._count(failures=int(failed), bytes_read=len(answer.body))
+        self._count(failures=int(failed), bytes_read=answer.length or 0 if sink else len(answer.body))
         return answer
 
     def _count(self, *, made: int = 0, failures: int = 0, bytes_read: int = 0) -> None:
@@ -182,12 +207,12 @@ class Network:
             seen = self._traffic
             self._traffic = Traffic(seen.requests + made, seen.failures + failures, seen.bytes + bytes_read)
 
-    def _follow(self, session: Session, url: str, limit: int) -> Answer:
+    def _follow(self, session: Session, url: str, limit: int, sink: Sink | None) -> Answer:
         """Fetch, going where a redirect points as long as that is the same server."""
         for _ in range(MAX_REDIRECTS + 1):
             with contextlib.closing(self._ask(session, url, "GET" if limit else "HEAD")) as response:
                 if response.status_code not in REDIRECTS:
-                    return _answer(response, limit)
+                    return _answer(response, limit, sink)
                 url = _target(url, response)
         why = f"more than {MAX_REDIRECTS} redirects"
         raise FetchError(Result.HTTP_ERROR, why, response.status_code, Cause.REDIRECTS)
@@ -217,36 +242,41 @@ class Network:
 # --- answers ----------------------------------------------------------------------------------------
 
 
-def _answer(response: requests.Response, limit: int) -> Answer:
+def _answer(response: requests.Response, limit: int, sink: Sink | None) -> Answer:
     status, age = response.status_code, _number(response, "Age")
     if not limit:
         response.raw.read(1, decode_content=False)  # nothing; but only then is the connection free again
         return Answer(status, b"", age, _number(response, "Content-Length"))
     if status == Status.OK:
-        body = _body(response, limit)
-        return Answer(status, body, age, len(body))
+        pieces: list[bytes] = []
+        length = _read_body(response, limit, sink or pieces.append)
+        return Answer(status, b"".join(pieces), age, length)
     if status >= Status.OK:  # after a 1xx another answer follows: that connection is not used again
         with contextlib.suppress(FetchError), budget.within(_ERROR_PAGE_TIME):
-            _body(response, _ERROR_PAGE)  # only so that the connection can be
+            _read_body(response, _ERROR_PAGE, lambda _piece: None)  # only so that the connection can be
     return Answer(status, b"")
 
 
-def _body(response: requests.Response, limit: int) -> bytes:
-    """The body as sent, if it is complete and no larger than the limit."""
+def _read_body(response: requests.Response, limit: int, sink: Sink) -> int:
+    """Hand on the body as sent, piece by piece; its length, if it is complete and no larger than the limit."""
     status = response.status_code
     length = None if "Transfer-Encoding" in response.headers else _number(response, "Content-Length")
     if length is not None and length > limit:
         raise FetchError(Result.TOO_LARGE, f"{length} bytes, at most {limit} are read", status)
     budget.allow(limit + MAX_HEAD, f"more than {limit} bytes")
+    read = 0
     try:
-        body: bytes = response.raw.read(limit + 1, decode_content=False)
+        while piece := response.raw.read(min(_PIECE, limit + 1 - read), decode_content=False):
+            read += len(piece)
+            if read > limit:
+                raise FetchError(Result.TOO_LARGE, f"more than {limit} bytes")
+            sink(piece)
     except FAILURES as error:
-        raise failure(error, status) from error
-    if len(body) > limit:
-        raise FetchError(Result.TOO_LARGE, f"more than {limit} bytes", status)
-    if length is not None and len(body) != length:
-        raise FetchError(Result.CONNECTION_FAILED, f"cut short: {len(body)} of {length} bytes", status)
-    return body
+        if length is None or not isinstance(_root(error), IncompleteRead):
+            raise failure(error, status) from error
+    if length is not None and read != length:
+        raise FetchError(Result.CONNECTION_FAILED, f"cut short: {read} of {length} bytes", status)
+    return read
 
 
 def _number(response: requests.Response, header: str) -> int | None:

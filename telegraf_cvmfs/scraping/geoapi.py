@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 from telegraf_cvmfs.model import GeoAPI, GeoAPIStatus, Listed, Replica, Result, Role, Server
 from telegraf_cvmfs.scraping.documents import LARGEST_ORDER
+from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.scraping.reader import Reader
 from telegraf_cvmfs.wire.geoapi import geo_path, judge_order, parse_order, question
 
 
 def probe_geoapi(
     reader: Reader, geoapi: GeoAPI, server: Server, replicas: Iterable[Replica], *, listed: bool
-) -> tuple[GeoAPIStatus, str]:
+) -> Job[tuple[GeoAPIStatus, str]]:
     """What a server's GeoAPI is worth, and why; `listed` says whether it is known which repositories there are."""
     known = [replica for replica in replicas if replica.listed is not Listed.UNLISTED or replica.up]
     first = next((replica for replica in known if replica.up), next(iter(known), None))
@@ -20,13 +21,13 @@ def probe_geoapi(
         return GeoAPIStatus.NOT_FOUND, ""
     if first is None or not (first.up or listed):
         return GeoAPIStatus.NOT_YET_TESTED, ""
-    return _ask(reader, geoapi, first)
+    return (yield from _ask(reader, geoapi, first))
 
 
-def _ask(reader: Reader, geoapi: GeoAPI, replica: Replica) -> tuple[GeoAPIStatus, str]:
+def _ask(reader: Reader, geoapi: GeoAPI, replica: Replica) -> Job[tuple[GeoAPIStatus, str]]:
     origin, hosts = question(geoapi)
     url = geo_path(replica.url.removesuffix("/.cvmfspublished"), origin, hosts)
-    reading = reader.read(url, LARGEST_ORDER, lambda body: parse_order(body, len(hosts)))
+    reading = yield from reader.read(url, LARGEST_ORDER, lambda body: parse_order(body, len(hosts)))
     if reading.value is not None:
         order = ",".join(map(str, reading.value))
         right = judge_order(reading.value, geoapi)

@@ -1,13 +1,6 @@
-"""How much of the servers' bandwidth, and of our memory, a run may still use for looking into root catalogs."""
+"""How much of the servers' bandwidth a run may still use for looking into root catalogs."""
 
 from __future__ import annotations
-
-import contextlib
-import threading
-from collections.abc import Iterator
-
-AT_ONCE = 2
-"""So many catalogs are in memory at the same time, all servers together."""
 
 
 class Quota:
@@ -15,19 +8,13 @@ class Quota:
 
     def __init__(self, count: int) -> None:
         self._left = count
-        self._lock = threading.Lock()
-        self._places = threading.BoundedSemaphore(AT_ONCE)
 
-    @contextlib.contextmanager
-    def take(self, wanted: int, most: int) -> Iterator[int]:
-        """Inside, so many bytes may be read: what is wanted, or 0 if that is more than `most` or than is left."""
-        with self._places:
-            with self._lock:
-                granted = wanted if wanted <= min(most, self._left) else 0
-                self._left -= granted
-            yield granted
+    def take(self, wanted: int, most: int) -> int:
+        """So many bytes may be read: what is wanted, or 0 if that is more than `most` or than is left."""
+        granted = wanted if wanted <= min(most, self._left) else 0
+        self._left -= granted
+        return granted
 
     def give_back(self, unused: int) -> None:
         """What was granted and not needed."""
-        with self._lock:
-            self._left += unused
+        self._left += unused

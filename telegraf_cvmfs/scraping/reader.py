@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 
-from telegraf_cvmfs.model import Answer, Cause, FetchError, ParseError, Reading, Result
-from telegraf_cvmfs.net.fetch import NOT_SERVED, Fetch
+from telegraf_cvmfs.model import Answer, Cause, FetchError, ParseError, Reading, Result, Server
+from telegraf_cvmfs.net.fetch import NOT_SERVED
 from telegraf_cvmfs.net.question import Status
+from telegraf_cvmfs.net.transport import Request, Sink
 from telegraf_cvmfs.scraping.documents import NameMismatchError
+from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
@@ -24,16 +27,19 @@ SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS
 
 
 class Reader:
-    """Reads documents of one server, for several threads.
+    """Reads documents of one server: each method is a job, which yields what is to be asked.
 
     `s3` says that 403 means "not there". `gone` says that it never answered: then nothing more is asked, nor after
     `patience` requests in a row without an answer.
     """
 
-    def __init__(self, fetch: Fetch, log: Log, patience: int, *, s3: bool) -> None:
+    def __init__(self, server: Server, log: Log, patience: int, *, s3: bool, through_proxy: bool = False) -> None:
         self.s3 = s3
         self.gone = False
-        self._fetch = fetch
+        self.took = timedelta(0)
+        """What the last request took."""
+        self._server = server
+        self._through_proxy = through_proxy
         self._log = log
         self._patience = patience
         self._silences = 0
@@ -44,9 +50,12 @@ class Reader:
         """Did the last request get an answer?"""
         return self._silences == 0
 
-    def read(self, url: str, limit: int, parse: Callable[[bytes], T]) -> Reading[T]:
-        """One document of at most so many bytes; whatever goes wrong is part of the answer."""
-        answer = self._ask(url, limit)
+    def read(self, url: str, limit: int, parse: Callable[[bytes], T], sink: Sink | None = None) -> Job[Reading[T]]:
+        """One document of at most so many bytes; whatever goes wrong is part of the answer.
+
+        With a sink its bytes go there as they come, and none are left to parse.
+        """
+        answer = yield from self._ask(url, limit, sink)
         if isinstance(answer, Reading):
             return answer
         status, age = answer.status, answer.age
@@ -59,34 +68,34 @@ class Reader:
         except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
             return self._our_fault(url, error)
 
-    def look(self, url: str, make: Callable[[Answer], T]) -> Reading[T]:
+    def look(self, url: str, make: Callable[[Answer], T]) -> Job[Reading[T]]:
         """What the head of a document tells: that it is there, and how long it is.
 
         Some servers do not take HEAD, or say then what is not so: before it is missing or empty, it is asked for by GET
         as clients do, but for no more than a byte.
         """
-        answer = self._ask(url, 0)
+        answer = yield from self._ask(url, 0)
         if isinstance(answer, Reading):
             doubtful = answer.result is Result.NOT_FOUND or answer.http_status in HEAD_NOT_TAKEN
         else:
             doubtful = answer.length == 0
         if doubtful:
-            answer = self._ask(url, 1)
+            answer = yield from self._ask(url, 1)
             if isinstance(answer, Reading) and answer.result is Result.TOO_LARGE:
                 answer = Answer(Status.OK, b"")
         return answer if isinstance(answer, Reading) else Reading(Result.OK, make(answer), answer.status, "")
 
-    def _ask(self, url: str, limit: int) -> Answer | Reading[Any]:
+    def _ask(self, url: str, limit: int, sink: Sink | None = None) -> Job[Answer | Reading[Any]]:
         """The answer of a server that has the document, else what to make of it."""
         if (self.gone or self._silences > self._patience) and self._last is not None:
             return Reading(self._last.result, why=str(self._last), cause=self._last.cause)
-        try:
-            answer = self._fetch(url, limit)
-        except FetchError as error:
-            self._note(error)
-            return Reading(error.result, http_status=error.http_status, why=str(error), cause=error.cause)
-        except Exception as error:  # noqa: BLE001  # our fault: it costs this document, not the run
-            return self._our_fault(url, error)
+        reply = yield Request(self._server, url, limit, self._through_proxy, sink)
+        self.took, answer = reply.took, reply.outcome
+        if isinstance(answer, FetchError):
+            self._note(answer)
+            return Reading(answer.result, http_status=answer.http_status, why=str(answer), cause=answer.cause)
+        if isinstance(answer, Exception):
+            return self._our_fault(url, answer)
         self._silences = 0
         if answer.status == Status.OK:
             return answer

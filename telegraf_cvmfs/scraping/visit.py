@@ -6,8 +6,6 @@ moment, so a visit that is cut short still has a value for each replica.
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -31,8 +29,7 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
-from telegraf_cvmfs.net.fetch import NOT_SERVED, Network
-from telegraf_cvmfs.net.workers import in_parallel
+from telegraf_cvmfs.net.fetch import NOT_SERVED
 from telegraf_cvmfs.scraping.documents import (
     DETAILS,
     LARGEST_CERTIFICATE,
@@ -49,6 +46,7 @@ from telegraf_cvmfs.scraping.documents import (
     root_catalog_url,
 )
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
+from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.scraping.proof import Proofs
 from telegraf_cvmfs.scraping.quota import Quota
 from telegraf_cvmfs.scraping.reader import FORBIDDEN, SILENT, Reader, internal
@@ -56,8 +54,8 @@ from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
 
-SECONDS_PER_REPLICA = 0.0002
-"""What judging and printing one takes, on a slow machine: it has to fit into the run's time too."""
+Stages = Iterator[list[Job[None]]]
+"""Jobs in stages: the next one is asked for when all jobs of the last have ended."""
 
 Inconsistent = Callable[[Replica], bool]
 """Does what was read of a replica not fit together?"""
@@ -74,21 +72,18 @@ class Context:
 
 
 class Visit:
-    """The scrape of one server while it goes on; `stratum()` is what is known at any moment."""
+    """The scrape of one server while it goes on, without I/O; `stratum()` is what is known at any moment.
 
-    def __init__(self, fleet: Fleet, server: Server, network: Network, log: Log, context: Context) -> None:
+    What it asks are jobs: whoever drives them makes the requests and gives back what became of them.
+    """
+
+    def __init__(self, fleet: Fleet, server: Server, log: Log, context: Context) -> None:
         self.server = server
-        self.finished = False
         self._fleet = fleet
-        s3 = server.backend is Backend.S3
-        self._reader = Reader(network.fetch(server), log, fleet.connections_per_server, s3=s3)
-        self._deadline = network.deadline
-        self._proxy: Reader | None = None
-        if server.via:
-            through = network.fetch(server, server.via)
-            self._proxy = Reader(through, log, fleet.connections_per_server, s3=False)
+        patience = fleet.connections_per_server
+        self._reader = Reader(server, log, patience, s3=server.backend is Backend.S3)
+        self._proxy = Reader(server, log, patience, s3=False, through_proxy=True) if server.via else None
         self._log = log
-        self._lock = threading.Lock()
         self._replicas: dict[int, Replica] = {}
         self._listing: Reading[Listing] = Reading()
         self._meta: Reading[Meta] = Reading()
@@ -99,18 +94,20 @@ class Visit:
         self._proofs = Proofs(fleet, context.now, context.quota, self._reader)
         self._know(self._expected(Listed.UNKNOWN))
 
-    def run(self) -> None:
-        """Everything there is to ask of this server, in the order of its worth."""
-        try:
-            self._stages()
-        except Exception as error:  # noqa: BLE001  # our fault: it costs this server, not the run
-            self._log(f"E! {self.server.label}: {internal(error)}")
-        self.finished = self._has_all()
-
-    def _has_all(self) -> bool:
+    @property
+    def finished(self) -> bool:
         """Has everything been read that a verdict needs? Proving root catalogs can wait for the next run."""
         listed = self.server.backend is Backend.S3 or self._listing.result is not Result.DEADLINE
         return listed and all(map(complete, self._replicas.values()))
+
+    def failed(self, error: Exception) -> None:
+        """An error of this program, in one of the jobs: it costs this server, not the run."""
+        self._log(f"E! {self.server.label}: {internal(error)}")
+
+    @property
+    def size(self) -> int:
+        """How many replicas are known of so far."""
+        return len(self._replicas)
 
     def revisions(self, *, source: bool) -> Iterator[tuple[str, int]]:
         """The repositories read here, originals or replicas, with their revisions."""
@@ -118,29 +115,34 @@ class Visit:
             if replica.source is source and replica.manifest.value is not None and not replica.pass_through:
                 yield replica.repo, replica.manifest.value.revision
 
-    def read_overtaken(self, newest: Mapping[str, int]) -> None:
+    def reading_overtaken(self, newest: Mapping[str, int]) -> Stages:
         """Read those originals again that are older than a replica elsewhere."""
         overtaken = {repo for repo, revision in self.revisions(source=True) if revision < newest.get(repo, 0)}
-        for key, replica in list(self._replicas.items()):
-            if replica.source and replica.repo in overtaken:
-                self._read_again(key)
+        replicas = self._replicas.items()
+        yield [self._read_again(key) for key, one in replicas if one.source and one.repo in overtaken]
 
-    def probe(self) -> None:
+    def probing(self) -> Stages:
         """The list, a manifest, and what signs it: enough to say whether a scrape would work."""
+        yield [self._probe()]
+
+    def _probe(self) -> Job[None]:
         if self.server.backend is not Backend.S3:
-            self._read_list()
+            yield from self._read_list()
         for key in list(self._replicas):
-            self._read_manifest(key)
+            yield from self._read_manifest(key)
             if self._replicas[key].up:
-                self._read_detail(key, "whitelist")
-                self._read_certificate(key)
+                yield from self._read_detail(key, "whitelist")
+                yield from self._read_certificate(key)
             if self._replicas[key].up or not self._hidden():
                 return
 
+    def proving(self) -> Stages:
+        """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits."""
+        yield [self._proofs.prove(dict(self._replicas), lambda key, reading: self._learn(key, root_catalog=reading))]
+
     def stratum(self) -> Stratum:
         """This server as far as it is known."""
-        with self._lock:
-            replicas = tuple(self._replicas.values())
+        replicas = tuple(self._replicas.values())
         return Stratum(
             server=self.server,
             listing=self._listing,
@@ -152,37 +154,36 @@ class Visit:
             replicas=tuple(_unlisted_if_gone(replica) for replica in replicas),
         )
 
-    def _stages(self) -> None:
+    def scraping(self) -> Stages:
+        """Everything there is to ask of this server, in the order of its worth."""
         if self.server.backend is not Backend.S3:
-            self._read_list()
-        self._each(self._read_manifest, self._replicas)
+            yield [self._read_list()]
+        yield [self._read_manifest(key) for key in self._replicas]
         self._reader.gone = not any(reading.result not in SILENT for reading in self._first_readings())
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
             self._reader.s3 = True
             self._know([_absent_if_forbidden(replica) for replica in self._replicas.values()])
-        jobs: list[Callable[[], None]] = [self._test_geoapi]
+        yield self._details()
+        yield [self._read_again_if_inconsistent(key) for key in self._replicas]
+
+    def _details(self) -> list[Job[None]]:
+        """What is asked once the manifests are known."""
+        jobs = [self._test_geoapi()]
         for key, replica in self._replicas.items():
-            jobs += [partial(self._read_detail, key, field) for field in details(replica)]
-            jobs += [partial(self._read_certificate, key), partial(self._look_at_root_catalog, key)]
-            jobs += [partial(self._read_through_proxy, key)]
-        jobs.append(self._read_meta)
-        in_parallel(jobs, self._fleet.connections_per_server)
-        self._each(self._read_again_if_inconsistent, self._replicas)
+            jobs += [self._read_detail(key, field) for field in details(replica)]
+            jobs += [self._read_certificate(key), self._look_at_root_catalog(key), self._read_through_proxy(key)]
+        return [*jobs, self._read_meta()]
 
     def _first_readings(self) -> list[Reading[Any]]:
         listing = [] if self.server.backend is Backend.S3 else [self._listing]
         return [*listing, *(replica.manifest for replica in self._replicas.values())]
 
-    def _each(self, job: Callable[[int], None], keys: Iterable[int]) -> None:
-        in_parallel([partial(job, key) for key in keys], self._fleet.connections_per_server)
-
     # What is there
 
-    def _read_list(self) -> None:
-        began = time.monotonic()
-        self._listing = self._read_document(self.server.url + LISTING.name, LISTING)
+    def _read_list(self) -> Job[None]:
+        self._listing = yield from self._read_document(self.server.url + LISTING.name, LISTING)
         if self._listing.http_status is not None:
-            self._response_time = timedelta(seconds=time.monotonic() - began)
+            self._response_time = self._reader.took
         listing = self._listing.value
         if listing is None:
             return
@@ -190,7 +191,6 @@ class Visit:
             self._log(f"W! {self.server.label}: repositories.json: {rejected}")
         replicas = listed_replicas(self._fleet, self.server, listing)
         names = {replica.repo for replica in replicas}
-        self._deadline.reserve(len(replicas) * SECONDS_PER_REPLICA)
         more = (replica for replica in self._expected(Listed.UNLISTED) if replica.repo not in names)
         self._know([*replicas, *more])
 
@@ -203,31 +203,30 @@ class Visit:
         return seen + [replica for replica in named if replica.repo not in names]
 
     def _know(self, replicas: Iterable[Replica]) -> None:
-        with self._lock:
-            self._replicas = dict(enumerate(replicas))
+        self._replicas = dict(enumerate(replicas))
 
     def _learn(self, key: int, **readings: Reading[Any]) -> None:
-        with self._lock:
-            # mypy cannot see that the names are those of readings: they come from `DETAILS`
-            self._replicas[key] = replace(self._replicas[key], **readings)  # type: ignore[arg-type]
+        # mypy cannot see that the names are those of readings: they come from `DETAILS`
+        self._replicas[key] = replace(self._replicas[key], **readings)  # type: ignore[arg-type]
 
     # Documents
 
-    def _read_manifest(self, key: int) -> None:
+    def _read_manifest(self, key: int) -> Job[None]:
         replica = self._replicas[key]
         parse = partial(own_manifest, replica.repo)
-        self._learn(key, manifest=self._reader.read(replica.url, LARGEST_MANIFEST, parse))
+        reading = yield from self._reader.read(replica.url, LARGEST_MANIFEST, parse)
+        self._learn(key, manifest=reading)
         if self._proxy is not None and replica.proxied is None and not replica.pass_through and self._replicas[key].up:
             self._learn(key, proxied=Reading())
 
-    def _read_detail(self, key: int, field: str) -> None:
+    def _read_detail(self, key: int, field: str) -> Job[None]:
         replica = self._replicas[key]
-        reading = self._read_document(beside(replica, DETAILS[field]), DETAILS[field])
+        reading = yield from self._read_document(beside(replica, DETAILS[field]), DETAILS[field])
         if field == "status" and not replica.source:
-            reading = self._with_marker(replica, reading)
+            reading = yield from self._with_marker(replica, reading)
         self._learn(key, **{field: reading})
 
-    def _read_certificate(self, key: int) -> None:
+    def _read_certificate(self, key: int) -> Job[None]:
         """The object that signed the manifest, unless it was read here before: its name is its hash."""
         replica = self._replicas[key]
         url, manifest = certificate_url(replica), replica.manifest.value
@@ -235,56 +234,53 @@ class Visit:
             return
         known = self._context.memory.certificate(replica, manifest.certificate)
         if known is None or self._proofs.is_due(self._context.memory.proved(replica, manifest.root_catalog)):
-            self._learn(key, certificate=self._reader.read(url, LARGEST_CERTIFICATE, bytes))
+            reading = yield from self._reader.read(url, LARGEST_CERTIFICATE, bytes)
+            self._learn(key, certificate=reading)
         else:  # it is as good as the root catalog's bytes: when those are read again, so is this
             self._learn(key, certificate=Reading(Result.OK, known, why=""))
 
-    def _look_at_root_catalog(self, key: int) -> None:
+    def _look_at_root_catalog(self, key: int) -> Job[None]:
         """Is it there, and is it empty? What only its bytes can tell is remembered from when they were read."""
         replica = self._replicas[key]
         url, manifest = root_catalog_url(replica), replica.manifest.value
         if url is None or manifest is None or replica.pass_through:
             return
         proved = self._context.memory.proved(replica, manifest.root_catalog)
-        seen = self._reader.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
+        seen = yield from self._reader.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
         self._learn(key, root_catalog=seen)
 
-    def _read_through_proxy(self, key: int) -> None:
+    def _read_through_proxy(self, key: int) -> Job[None]:
         """The manifest as clients get it that sit behind the proxy."""
         replica = self._replicas[key]
         if self._proxy is not None and replica.up and not replica.pass_through:
             parse = partial(own_manifest, replica.repo)
-            self._learn(key, proxied=self._proxy.read(replica.url, LARGEST_MANIFEST, parse))
+            reading = yield from self._proxy.read(replica.url, LARGEST_MANIFEST, parse)
+            self._learn(key, proxied=reading)
 
-    def _read_again_if_inconsistent(self, key: int) -> None:
+    def _read_again_if_inconsistent(self, key: int) -> Job[None]:
         """Whoever publishes while we read gives us documents that do not belong together: once is no proof."""
         if self._replicas[key].up and self._context.inconsistent(self._replicas[key]):
-            self._read_again(key)
+            yield from self._read_again(key)
 
-    def _read_again(self, key: int) -> None:
+    def _read_again(self, key: int) -> Job[None]:
         """Everything that belongs to a manifest, with the manifest; what was read first stays if that fails."""
         before = self._replicas[key]
         self._learn(key, certificate=Reading(), root_catalog=Reading())
-        self._read_manifest(key)
+        yield from self._read_manifest(key)
         if self._replicas[key].up:
-            self._read_detail(key, "whitelist")
-            self._read_certificate(key)
-            self._look_at_root_catalog(key)
+            yield from self._read_detail(key, "whitelist")
+            yield from self._read_certificate(key)
+            yield from self._look_at_root_catalog(key)
         after = self._replicas[key]
         documents = (after.manifest, after.whitelist, after.root_catalog) if after.up else (after.manifest,)
         if not all(reading.answered or reading.broken for reading in documents):
-            with self._lock:
-                self._replicas[key] = before
+            self._replicas[key] = before
 
-    def prove_root_catalogs(self) -> None:
-        """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits."""
-        self._proofs.prove(dict(self._replicas), lambda key, reading: self._learn(key, root_catalog=reading))
-
-    def _with_marker(self, replica: Replica, status: Reading[Status]) -> Reading[Status]:
+    def _with_marker(self, replica: Replica, status: Reading[Status]) -> Job[Reading[Status]]:
         """Servers before 2.7, and those without jq, say only in a marker file when they last snapshot."""
         if not status.answered or (status.value is not None and status.value.last_snapshot is not None):
             return status
-        marker: Reading[Status] = self._read_document(beside(replica, LAST_SNAPSHOT), LAST_SNAPSHOT)
+        marker: Reading[Status] = yield from self._read_document(beside(replica, LAST_SNAPSHOT), LAST_SNAPSHOT)
         if marker.value is not None:
             known = status.value or Status()
             unreadable = tuple(key for key in known.unreadable if key != "last_snapshot")
@@ -296,18 +292,18 @@ class Visit:
             return marker
         return replace(status, value=replace(status.value, unreadable=(*status.value.unreadable, "last_snapshot")))
 
-    def _read_meta(self) -> None:
+    def _read_meta(self) -> Job[None]:
         if self.server.backend is not Backend.S3:
-            self._meta = self._read_document(self.server.url + META.name, META)
+            self._meta = yield from self._read_document(self.server.url + META.name, META)
 
-    def _read_document(self, url: str, document: Document) -> Reading[Any]:
+    def _read_document(self, url: str, document: Document) -> Job[Reading[Any]]:
         return self._reader.read(url, document.limit, document.parse)
 
-    def _test_geoapi(self) -> None:
+    def _test_geoapi(self) -> Job[None]:
         if self._fleet.geoapi.enabled:
             listed = self._listing.result is Result.OK
             s3 = self._reader.s3
-            self._geoapi, self._geoapi_why = probe_geoapi(
+            self._geoapi, self._geoapi_why = yield from probe_geoapi(
                 self._reader,
                 self._fleet.geoapi,
                 self.server,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
 
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.fetch import Network
-from telegraf_cvmfs.net.workers import in_parallel
+from telegraf_cvmfs.scraping.engine import Engine
+from telegraf_cvmfs.scraping.job import Program
 from telegraf_cvmfs.scraping.members import all_members
 from telegraf_cvmfs.scraping.quota import Quota
-from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Visit
+from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Stages, Visit
 from telegraf_cvmfs.words.log import Log
+
+SECONDS_PER_REPLICA = 0.0002
+"""What judging and printing one takes, on a slow machine: it has to fit into the run's time too."""
 
 
 def scrape(
@@ -34,24 +36,32 @@ def scrape(
         started: when the run began (aware UTC); ages are reckoned from it.
         network: what the requests go through; it knows the deadline.
         log: told of what is our own fault; servers' faults are in the result.
-        done: told the name of each server that is finished, from any thread.
+        done: told the name of each server that is finished.
         memory: what earlier runs saw: a server's repositories are asked for even if its list cannot be read, and what
             was proved of late is not proved again.
         inconsistent: does what was read of a replica look so wrong that it is read once more before it is judged? A
             publication in the midst of a scrape looks like that.
     """
     context = Context(memory, started, inconsistent, Quota(fleet.verify_run))
-    servers = all_members(fleet.servers, network, log)
-    visits = [Visit(fleet, server, network, log, context) for server in servers]
+    visits = [Visit(fleet, server, log, context) for server in all_members(fleet.servers, network, log)]
 
-    def visit_all() -> None:
-        in_parallel([partial(_finish, visit, done) for visit in visits], len(visits))
-        _read_overtaken(visits, fleet.connections_per_server)
-        in_parallel([visit.prove_root_catalogs for visit in visits], len(visits))
-        network.deadline.finish()
+    def reserving(visit: Visit) -> Stages:
+        known = 0
+        for stage in visit.scraping():
+            network.deadline.reserve((visit.size - known) * SECONDS_PER_REPLICA)
+            known = visit.size
+            yield stage
 
-    threading.Thread(target=visit_all, daemon=True).start()
-    network.deadline.wait()
+    def ended(visit: Visit) -> Callable[[], None]:
+        return lambda: done(visit.server.label)
+
+    transport = network.transport()
+    engine = Engine(transport, network.deadline, fleet.connections_per_server)
+    engine.run(Program(reserving(visit), visit.failed, ended(visit)) for visit in visits)
+    newest = _newest(visits)
+    engine.run(Program(visit.reading_overtaken(newest), visit.failed) for visit in visits)
+    engine.run(Program(visit.proving(), visit.failed) for visit in visits)
+    transport.close()
     strata = tuple(visit.stratum() for visit in visits)
     return Scrape(fleet, started, strata, network.traffic, not all(visit.finished for visit in visits))
 
@@ -59,22 +69,17 @@ def scrape(
 def probe(fleet: Fleet, now: datetime, network: Network, log: Log) -> tuple[Stratum, ...]:
     """Try each server once: its list, and one manifest. What is found is told, nothing is scraped."""
     context = Context(NOTHING, now, lambda _replica: False, Quota(0))
-    visits = [Visit(fleet, server, network, log, context) for server in fleet.servers]
-    in_parallel([visit.probe for visit in visits], len(visits))
-    network.close()
+    visits = [Visit(fleet, server, log, context) for server in fleet.servers]
+    transport = network.transport()
+    Engine(transport, network.deadline, 1).run(Program(visit.probing(), visit.failed) for visit in visits)
+    transport.close()
     return tuple(visit.stratum() for visit in visits)
 
 
-def _read_overtaken(visits: Sequence[Visit], width: int) -> None:
-    """Read an original again if a replica seems to be ahead of it: it may have published after we read it."""
+def _newest(visits: Sequence[Visit]) -> dict[str, int]:
+    """The newest revision that a replica of each repository has: an original may be published after we read it."""
     newest: dict[str, int] = {}
     for visit in visits:
         for repo, revision in visit.revisions(source=False):
             newest[repo] = max(newest.get(repo, 0), revision)
-    jobs = [partial(visit.read_overtaken, newest) for visit in visits]
-    in_parallel(jobs, width)
-
-
-def _finish(visit: Visit, done: Callable[[str], None]) -> None:
-    visit.run()
-    done(visit.server.label)
+    return newest

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from telegraf_cvmfs.model import Letter, ParseError, ScrapeError
 from telegraf_cvmfs.words.text import shown
@@ -99,15 +100,48 @@ def digest(data: bytes, like: str) -> str:
 
     UnsupportedHashError where this machine cannot compute it; ValueError if `like` is no content hash.
     """
-    _, dash, algorithm = content_hash(like).partition("-")
-    if algorithm == "shake128":
-        return hashlib.shake_128(data).hexdigest(_SHAKE_BYTES) + "-shake128"
-    name = "ripemd160" if dash else "sha1"
+    hasher = Hasher(like)
+    hasher.update(data)
+    return hasher.digest()
+
+
+def _algorithm(name: str) -> Any:  # noqa: ANN401  # hashlib's classes have no name to call them by
+    if name == "shake128":
+        return hashlib.shake_128()
+    library = "ripemd160" if name else "sha1"
     try:
-        hexadecimal = hashlib.new(name, data, usedforsecurity=False).hexdigest()
+        return hashlib.new(library, usedforsecurity=False)
     except ValueError:
-        raise UnsupportedHashError(f"{name} is not available on this machine") from None
-    return hexadecimal + dash + algorithm
+        raise UnsupportedHashError(f"{library} is not available on this machine") from None
+
+
+class Hasher:
+    """Computes the content hash of bytes that come in pieces, by the algorithm of `name`, another content hash.
+
+    UnsupportedHashError where this machine cannot compute it; ValueError if `name` is no content hash.
+    """
+
+    def __init__(self, name: str) -> None:
+        _, self._dash, self._algorithm = content_hash(name).partition("-")
+        self._name = name
+        self.length = 0
+        """Bytes so far."""
+        self._hash = _algorithm(self._algorithm)
+
+    def update(self, data: bytes) -> None:
+        """Take the next piece."""
+        self.length += len(data)
+        self._hash.update(data)
+
+    def digest(self) -> str:
+        """The content hash of all pieces."""
+        shake = self._algorithm == "shake128"
+        hexadecimal: str = self._hash.hexdigest(_SHAKE_BYTES) if shake else self._hash.hexdigest()
+        return hexadecimal + self._dash + self._algorithm
+
+    def is_object(self) -> bool:
+        """Are the pieces the object of this name, as stored?"""
+        return self.digest() == self._name
 
 
 def object_path(name: str, suffix: str = "") -> str:
@@ -123,5 +157,13 @@ def is_object(name: str, body: bytes) -> bool | None:
     """Do these bytes, as stored, hash to the name of an object? None if this machine cannot compute its hash."""
     try:
         return digest(body, name) == name
+    except UnsupportedHashError:
+        return None
+
+
+def object_hasher(name: str) -> Hasher | None:
+    """What hashes an object of this name as its bytes come; None if this machine cannot compute its hash."""
+    try:
+        return Hasher(name)
     except UnsupportedHashError:
         return None

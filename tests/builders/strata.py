@@ -11,6 +11,7 @@ from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, Server, Traffic
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Fetch
+from telegraf_cvmfs.net.transport import Request, Sink, Threads, Transport
 from telegraf_cvmfs.scraping.visits import scrape
 
 Served = bytes | Answer | Exception
@@ -29,13 +30,25 @@ class FakeNetwork:
     deadline: Deadline = field(default_factory=lambda: Deadline(20))
     traffic: Traffic = field(default_factory=Traffic)
 
+    def transport(self) -> Transport:
+        fetches: dict[str, Fetch] = {}
+
+        def fetch(request: Request) -> Answer:
+            answers = fetches.setdefault(request.server.label, self.fetch(request.server))
+            return answers(request.url, request.limit, request.sink)
+
+        return Threads(fetch, 8)
+
     def fetch(self, server: Server) -> Fetch:
-        def fetch(url: str, limit: int) -> Answer:
+        def fetch(url: str, limit: int, sink: Sink | None = None) -> Answer:
             assert url.startswith(server.url + "/"), "a server is asked for what is its own"
             self.asked.append(url)
             found = self.served.get(url, THERE if not limit else Answer(404, b""))
             if isinstance(found, Exception):
                 raise found
+            if isinstance(found, bytes) and sink is not None:
+                sink(found)
+                return Answer(200, b"", length=len(found))
             if isinstance(found, bytes):
                 return Answer(200, found if limit else b"", length=len(found))
             return found

@@ -12,6 +12,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.scraping.reader import Reader
 from tests.builders import hostile
+from tests.builders.jobs import driven
 from tests.builders.published import LIST
 
 BROADCAST = "http://127.255.255.255:8000"
@@ -57,8 +58,9 @@ def network(proxy: str = "") -> Iterator[Network]:
 
 def read(url: str, proxy: str = "") -> Reading[bytes]:
     with network(proxy) as net:
-        reader = Reader(net.fetch(Server(url, "s1", Role.STRATUM1)), lambda _line: None, 8, s3=False)
-        return reader.read(url + LIST, 4096 * 1024, bytes)
+        server = Server(url, "s1", Role.STRATUM1)
+        reader = Reader(server, lambda _line: None, 8, s3=False)
+        return driven(reader.read(url + LIST, 4096 * 1024, bytes), net.fetch(server))
 
 
 @pytest.mark.parametrize(("kind", "cause"), OF_SERVERS.items())
@@ -108,10 +110,11 @@ def test_a_proxy_whose_name_is_not_known_is_told_by_its_result() -> None:
 
 def test_who_is_not_asked_again_has_still_the_cause_of_before() -> None:
     with hostile.refuses() as url, network() as net:
-        reader = Reader(net.fetch(Server(url, "s1", Role.STRATUM1)), lambda _line: None, 8, s3=False)
-        reader.read(url + LIST, 1024, bytes)
+        server = Server(url, "s1", Role.STRATUM1)
+        reader, fetch = Reader(server, lambda _line: None, 8, s3=False), net.fetch(server)
+        driven(reader.read(url + LIST, 1024, bytes), fetch)
         reader.gone = True
-        assert reader.read(url + LIST, 1024, bytes).cause is Cause.REFUSED
+        assert driven(reader.read(url + LIST, 1024, bytes), fetch).cause is Cause.REFUSED
         assert net.traffic.requests == 1
 
 

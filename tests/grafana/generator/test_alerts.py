@@ -30,6 +30,7 @@ from telegraf_cvmfs.emit import line_protocol
 from telegraf_cvmfs.model import FINDINGS, Answer, FetchError, Health, Result, Run, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import Fetch
+from telegraf_cvmfs.net.transport import Sink
 from telegraf_cvmfs.scraping import visits
 from telegraf_cvmfs.words.duration import duration
 from tests import ROOT
@@ -257,10 +258,10 @@ class Hanging(FakeNetwork):
     def fetch(self, server: Server) -> Fetch:
         answers = super().fetch(server)
 
-        def fetch(url: str, limit: int) -> Answer:
+        def fetch(url: str, limit: int, sink: Sink | None = None) -> Answer:
             if server.name == self.hangs:
                 time.sleep(max(0.0, self.deadline.remaining) + 0.2)
-            return answers(url, limit)
+            return answers(url, limit, sink)
 
         return fetch
 

@@ -1,0 +1,98 @@
+"""The engine: drives the programs of all servers over one transport, until all have ended or the time is up."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.transport import Transport
+from telegraf_cvmfs.scraping.job import Job, Program, Reply
+
+_NAP = 0.1  # seconds: a signal that cuts the run short is heard within it
+
+
+@dataclass
+class _Lane:
+    """One server while it is asked."""
+
+    program: Program
+    waiting: deque[Job[None]] = field(default_factory=deque)
+    under_way: int = 0
+    broken: bool = False
+
+    def fail(self, error: Exception) -> None:
+        """An error of this program: it costs this server, not the run."""
+        self.broken = True
+        self.waiting.clear()
+        self.program.failed(error)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    lane: _Lane
+    job: Job[None]
+    began: float
+
+
+class Engine:
+    """Asks each server at most `width` questions at the same time, all servers together, in the thread that calls."""
+
+    def __init__(self, transport: Transport, deadline: Deadline, width: int) -> None:
+        self._transport = transport
+        self._deadline = deadline
+        self._width = width
+        self._numbers = itertools.count()
+        self._asked: dict[int, _Asked] = {}
+
+    def run(self, programs: Iterable[Program]) -> None:
+        """Drive these to their ends; what is under way when the time is up stays without a reply."""
+        for program in programs:
+            self._advance(_Lane(program))
+        while self._asked and not self._deadline.passed:
+            for number, outcome in self._transport.finished(min(self._deadline.remaining, _NAP)):
+                asked = self._asked.pop(number)
+                took = timedelta(seconds=time.monotonic() - asked.began)
+                asked.lane.under_way -= 1
+                self._go_on(asked.lane, asked.job, Reply(outcome, took))
+                self._advance(asked.lane)
+
+    def _advance(self, lane: _Lane) -> None:
+        """Begin what may be begun: jobs of this stage, or the next stage once all of this one have ended."""
+        while lane.under_way < self._width and not self._deadline.passed:
+            if lane.waiting:
+                self._go_on(lane, lane.waiting.popleft(), None)
+            elif lane.under_way or not self._take_stage(lane):
+                return
+
+    def _take_stage(self, lane: _Lane) -> bool:
+        """Is there another stage?"""
+        stage = None
+        if not lane.broken:
+            try:
+                stage = next(lane.program.stages, None)
+            except Exception as error:  # noqa: BLE001
+                lane.fail(error)
+        if stage is None:
+            lane.program.ended()
+            return False
+        lane.waiting.extend(stage)
+        return True
+
+    def _go_on(self, lane: _Lane, job: Job[None], reply: Reply | None) -> None:
+        """Give a job the reply it waits for, and ask what it asks next; it may be at its end."""
+        try:
+            request = next(job) if reply is None else job.send(reply)
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001
+            lane.fail(error)
+            return
+        number = next(self._numbers)
+        lane.under_way += 1
+        self._asked[number] = _Asked(lane, job, time.monotonic())
+        self._transport.start(number, request)
