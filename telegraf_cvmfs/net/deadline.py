@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import threading
 import time
-
-_NAP = 0.1
 
 
 class Deadline:
@@ -22,8 +18,6 @@ class Deadline:
         self._reserved = 0.0
         self._lock = threading.Lock()
         self._cut = float("inf")  # apart, so that a signal in the midst of `shorten` is not overwritten by it
-        # Not an Event: a signal handler that sets one can meet its own thread inside it, and wait for ever.
-        self._over: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     @property
     def remaining(self) -> float:
@@ -48,16 +42,3 @@ class Deadline:
     def cut(self) -> None:
         """End the run now, with what is known; safe in a signal handler."""
         self._cut = min(self._cut, time.monotonic())
-        self._over.put(None)
-
-    def finish(self) -> None:
-        """All is done: nobody needs to wait any longer."""
-        self._over.put(None)
-
-    def wait(self) -> None:
-        """Sleep until all is done, the time is up, or the run was cut short."""
-        while not self.passed:
-            with contextlib.suppress(queue.Empty):
-                # In naps: a signal that comes just before the sleep does not end it, and its handler runs after.
-                self._over.get(timeout=min(max(0.0, self.remaining), _NAP))
-                return

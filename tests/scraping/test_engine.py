@@ -195,6 +195,16 @@ def test_no_server_is_asked_more_at_once_than_the_width_and_all_are_asked_togeth
     assert 0.25 < time.monotonic() - began < 2
 
 
+def test_a_run_that_is_cut_short_by_a_signal_ends_soon() -> None:
+    deadline = Deadline(float("inf"))
+    cut = threading.Timer(0.1, deadline.cut)
+    cut.start()
+    began = time.monotonic()
+    Engine(Silent(), deadline, 4).run([Program(iter([[asking("s", 1)]]), lambda _error: None)])
+    cut.join()
+    assert time.monotonic() - began < 2
+
+
 def test_a_stage_begins_when_all_jobs_of_the_one_before_have_ended() -> None:
     order: list[str] = []
 
