@@ -7,20 +7,18 @@ most `LARGEST` bytes within `seconds`; whatever else comes is a `GrafanaError` o
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
-import signal
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
-
-import requests
-import urllib3.exceptions
+from urllib.parse import urlencode, urlsplit
 
 from grafana.tools.line import tame
+from telegraf_cvmfs.model import Cause, FetchError, Result
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.question import Question, Reply
+from telegraf_cvmfs.net.web import Web
 
 LARGEST = 32 << 20
 """Bytes that an answer may have: the alerts of a large fleet, or a dashboard, are well below."""
@@ -28,13 +26,11 @@ LARGEST = 32 << 20
 SECONDS = 30.0
 """How long a request may take from its beginning to the last byte of its answer."""
 
-_CHUNK = 65536
 _STALE = (
     "the token is not accepted: it has expired, was deleted or is another Grafana's; make one with "
     "`python -m grafana.tools create-token`"
 )
 _UNKNOWN = "user name and password are not accepted: see GRAFANA_USER and GRAFANA_PASSWORD"
-_CONNECT, _READ = 5.0, 15.0  # s; for one step each, the whole has `seconds`
 
 
 class GrafanaError(Exception):
@@ -104,47 +100,45 @@ class Server:
     def _ask(
         self, method: str, path: str, need: Need, query: Mapping[str, str | int], document: Mapping[str, Any] | None
     ) -> Any:  # noqa: ANN401
-        headers = {"Authorization": self.credentials.header(), "Accept": "application/json"}
-        headers |= {"Accept-Encoding": "identity", "User-Agent": "telegraf-cvmfs grafana.tools"}
-        with _within(self.seconds, self.url), _Session() as session:
-            try:
-                with session.request(
-                    method,
-                    self.url + path,
-                    params=dict(query),
-                    json=document,
-                    headers=headers,
-                    timeout=(_CONNECT, _READ),
-                    stream=True,
-                    verify=str(self.authority) if self.authority else True,
-                ) as answer:
-                    return self._read(answer, need)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                raise GrafanaError(f"{self.url}: {_trouble(error)}") from error
-
-    def _read(self, answer: requests.Response, need: Need) -> Any:  # noqa: ANN401
-        if answer.is_redirect or answer.headers.get("Location"):
-            where = tame(answer.headers.get("Location", "elsewhere"))
-            raise GrafanaError(f"{self.url} sends us on to {where}, where no token goes: give Grafana's own --url")
-        body = self._body(answer)
+        headers = {"Authorization": self.credentials.header(), "User-Agent": "telegraf-cvmfs grafana.tools"}
+        headers |= {} if document is None else {"Content-Type": "application/json"}
+        body = b"" if document is None else json.dumps(document).encode()
+        asked = f"?{urlencode(query)}" if query else ""
+        question = Question(f"{self.url}{path}{asked}", headers, method, body)
         try:
-            document = json.loads(body, parse_constant=_no_number)
+            reply = Web(Deadline(self.seconds), self.seconds, LARGEST, self.authority).ask(question)
+        except FetchError as error:
+            raise GrafanaError(f"{self.url}: {self._trouble(error)}") from error
+        return self._read(reply, need)
+
+    def _read(self, reply: Reply, need: Need) -> Any:  # noqa: ANN401
+        if location := reply.headers.get("location"):
+            raise GrafanaError(
+                f"{self.url} sends us on to {tame(location)}, where no token goes: give Grafana's own --url"
+            )
+        try:
+            document = json.loads(reply.body, parse_constant=_no_number)
         except (ValueError, RecursionError):
             document = None
-        if answer.status_code >= 400:  # noqa: PLR2004
-            self._refuse(answer.status_code, document, need)
+        if reply.status >= 400:  # noqa: PLR2004
+            self._refuse(reply.status, document, need)
         if document is None:
-            kind = tame(answer.headers.get("Content-Type", "nothing that has a type"), 60)
+            kind = tame(reply.headers.get("content-type", "nothing that has a type"), 60)
             raise GrafanaError(f"{self.url} answered with {kind}, not JSON: is it Grafana's address, and all of it?")
         return document
 
-    def _body(self, answer: requests.Response) -> bytes:
-        body = bytearray()
-        while chunk := answer.raw.read(_CHUNK):
-            body += chunk
-            if len(body) > LARGEST:
-                raise GrafanaError(f"{self.url}: the answer is larger than {LARGEST >> 20} MiB, and was not read on")
-        return bytes(body)
+    def _trouble(self, error: FetchError) -> str:
+        """What it means, in words, that there is no answer."""
+        if error.cause is Cause.REFUSED:
+            return "nobody listens there: does Grafana run, and is the port right?"
+        return {
+            Result.TLS_ERROR: "its TLS certificate is not accepted (expired, another host's, or of an authority that "
+            f"is not known here: --ca names one's file): {tame(error, 300)}",
+            Result.TIMEOUT: f"the answer was not complete within {self.seconds:.0f} s",
+            Result.DEADLINE: f"the answer was not complete within {self.seconds:.0f} s",
+            Result.DNS_ERROR: "its host name is not known",
+            Result.TOO_LARGE: f"the answer is larger than {LARGEST >> 20} MiB, and was not read on",
+        }.get(error.result, f"the connection broke: {tame(error, 300)}")
 
     def _refuse(self, status: int, document: object, need: Need) -> NoReturn:
         said = document.get("message") if isinstance(document, dict) else None
@@ -160,18 +154,6 @@ class Server:
             404: f"there is nothing to {need.what}: is the base path in --url complete?",
             429: "too many requests: try again in a minute",
         }.get(status, other)
-
-
-class _Session(requests.Session):
-    """A session that leaves the environment and redirects alone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False  # a .netrc would replace the token, a proxy would see it
-
-    def get_redirect_target(self, _response: requests.Response) -> None:
-        """Never one: the token is for this host alone. Without this `requests` would read where it leads to anyway."""
-        return
 
 
 def address(url: str) -> str:
@@ -198,50 +180,3 @@ def plain(url: str) -> bool:
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def _trouble(error: Exception) -> str:
-    """What a connection that failed means, in words."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return (
-            "its TLS certificate is not accepted (expired, another host's, or of an authority that is not known here: "
-            f"--ca names one's file): {tame(error.args[0] if error.args else error, 300)}"
-        )
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return f"no connection within {_CONNECT:.0f} s: is the host right, and does a firewall let us through?"
-    if isinstance(error, requests.exceptions.Timeout) or "timed out" in str(error):
-        return f"no answer within {_READ:.0f} s"
-    if "NameResolution" in str(error) or "getaddrinfo" in str(error):
-        return "its host name is not known"
-    if "refused" in str(error):
-        return "nobody listens there: does Grafana run, and is the port right?"
-    return f"the connection broke: {tame(error, 300)}"
-
-
-class _TimeUpError(Exception):
-    """The seconds of a request are over."""
-
-
-@contextlib.contextmanager
-def _within(seconds: float, url: str) -> Iterator[None]:
-    """The block, or `GrafanaError` after so many seconds, whatever it waits for.
-
-    The time-outs of sockets are for each read, so an answer of a byte a second never meets one. Only the main thread
-    can be woken by a signal; in others those time-outs are all there is.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def up(*_: object) -> NoReturn:
-        raise _TimeUpError
-
-    before = signal.signal(signal.SIGALRM, up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    except _TimeUpError:
-        raise GrafanaError(f"{url}: the answer was not complete within {seconds:.0f} s") from None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)

@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from http.client import HTTPException, HTTPResponse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import certifi
@@ -75,10 +76,14 @@ def of_proxy(error: FetchError) -> FetchError:
     return FetchError(error.result, f"proxy: {error}", error.http_status, cause)
 
 
-def secure_context() -> ssl.SSLContext:
-    """A TLS context with the system's authorities (`SSL_CERT_FILE`, `SSL_CERT_DIR`) and certifi's."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
+def secure_context(authority: Path | None = None) -> ssl.SSLContext:
+    """A TLS context with the system's authorities (`SSL_CERT_FILE`, `SSL_CERT_DIR`) and certifi's, or those of a file.
+
+    OSError, `ssl.SSLError` among them, if the file has none.
+    """
+    context = ssl.create_default_context(cafile=authority)
+    if authority is None:
+        context.load_verify_locations(certifi.where())
     context.sslsocket_class = _TimedSSLSocket
     return context
 

@@ -6,12 +6,13 @@ import contextlib
 import queue
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 import requests
 
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.budget import LATE, budget
-from telegraf_cvmfs.net.connection import Session
+from telegraf_cvmfs.net.connection import Session, secure_context
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import FAILURES, HEADERS, MAX_HEAD, Network, failure
 from telegraf_cvmfs.net.question import Question, Reply
@@ -28,11 +29,16 @@ _NAP = 0.05  # seconds between two looks at whether the time is up
 
 @dataclass(frozen=True)
 class Web:
-    """Asks over HTTP until the deadline. The environment's proxies and .netrc are not used."""
+    """Asks over HTTP until the deadline. The environment's proxies and .netrc are not used.
+
+    An answer may take `patience` seconds, from the look-up of the name to its last byte, and have `largest` bytes.
+    `authority` is a file of certificate authorities (PEM) instead of the usual ones.
+    """
 
     deadline: Deadline
     patience: float = PATIENCE
     largest: int = LARGEST_ANSWER
+    authority: Path | None = None
 
     def ask(self, question: Question) -> Reply:
         """The answer, whatever its status.
@@ -56,7 +62,7 @@ class Web:
 
     def _answer(self, question: Question) -> Reply | FetchError:
         network = Network(self.deadline)
-        session = Session(network.connect, network.tls, 1, {})
+        session = Session(network.connect, lambda: secure_context(self.authority), 1, {})
         with contextlib.closing(session), budget.within(self.patience, self.deadline):
             try:
                 return _asked(session, question, self.largest)
