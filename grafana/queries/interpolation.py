@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from telegraf_cvmfs.words.duration import duration as span_of_time
+
 _NAMED = re.compile(r"\$\{(?P<braced>\w+)(?::(?P<format>[^}]*))?\}|\$(?P<plain>\w+)|\[\[(?P<old>\w+)\]\]")
 _SPECIAL = re.compile(r"[\\^$*+?.()|\[\]{}/]")
-_SPAN = re.compile(r"(\d+)(ms|s|m|h|d|w)")
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _STEPS: tuple[tuple[float, int], ...] = (  # (below so many seconds, the bucket), as Grafana's roundInterval has them
     (1.5, 1),
     (3.5, 2),
@@ -93,10 +93,10 @@ def bucket(span: timedelta, points: int, least: timedelta) -> timedelta:
 
 def duration(text: str) -> timedelta:
     """A span as Grafana writes it, such as 15m or 24h; a QueryError for anything else."""
-    found = _SPAN.fullmatch(text)
-    if found is None:
-        raise QueryError(f"{text!r} is no span of time; 15m or 24h would be")
-    return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+    try:
+        return span_of_time(text)
+    except ValueError as why:
+        raise QueryError(f"{text!r} is no span of time; 15m or 24h would be") from why
 
 
 def _formatted(chosen: Chosen, form: str) -> str:
