@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -242,12 +243,13 @@ os._exit(code)
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("hidden", ["fleet.toml", "keys/demo.pub"])
-def test_a_file_that_this_user_may_not_read_is_named(tmp_path: Path, hidden: str) -> None:
-    with DemoFleet(now=datetime.now(UTC)) as demo:
-        path = demo.write(tmp_path)
-        (tmp_path / hidden).chmod(0o600)
-        for folder in (tmp_path, tmp_path / "keys", *tmp_path.parents[:2]):
-            folder.chmod(folder.stat().st_mode | 0o755)
+def test_a_file_that_this_user_may_not_read_is_named(hidden: str) -> None:
+    # not in pytest's own folder, into which nobody else may look
+    with tempfile.TemporaryDirectory() as name, DemoFleet(now=datetime.now(UTC)) as demo:
+        path = demo.write(Path(name))
+        (path.parent / hidden).chmod(0o600)
+        for folder in (path.parent, path.parent / "keys"):
+            folder.chmod(0o755)
         # everything is imported before the change of user, who may have no way to this Python
         script = "import telegraf_cvmfs.command.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.doctor.servers, telegraf_cvmfs.net.fetch\n"
         script += "import telegraf_cvmfs.scraping.visits, telegraf_cvmfs.fleet.watched, telegraf_cvmfs.memory.file\n"
