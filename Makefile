@@ -35,7 +35,7 @@ test: $(VENV)/.set-up-for-tests
 	$(IN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 quick: $(VENV)/.set-up-for-tests
-	$(IN)/python -m pytest $(SIDE_BY_SIDE) --quick $(ARGS)
+	$(IN)/python -m pytest -n 3 --dist worksteal --quick $(ARGS)
 
 soak: $(VENV)/.set-up-for-tests
 	TELEGRAF_CVMFS_SOAK=1 $(IN)/python -m pytest -n 0 -m soak $(ARGS)

@@ -182,6 +182,7 @@ def test_a_silent_server_does_not_keep_it_beyond_its_deadline(fleet_file: Path) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_a_signal_ends_it_with_all_that_is_known(fleet_file: Path, number: signal.Signals) -> None:
     with silent_server() as url:
         process = subprocess.Popen(

@@ -32,6 +32,8 @@ from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders import hostile
 from tests.programs.command import PRINTED, command, environment
 
+pytestmark = pytest.mark.slow
+
 LINES = 52  # that the demo fleet comes to
 PATIENCE = 20.0  # seconds for a batch; it takes a tenth of one on an idle machine
 PROMPT = 1.5  # seconds; half a second is promised, a noisy machine gets another one
@@ -522,7 +524,6 @@ def test_bad_servers_leave_no_thread_and_no_connection_behind(fleet_file: Path, 
 
 
 @pytest.mark.soak
-@pytest.mark.slow
 def test_many_rounds_leave_nothing_behind(fleet_file: Path, tmp_path: Path) -> None:
     with execd(tmp_path, "--config", fleet_file, state=tmp_path / "state") as running:
         seen = []

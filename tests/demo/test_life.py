@@ -33,6 +33,8 @@ from telegraf_cvmfs.points.rows import points
 from tests.builders.demo_runs import FAULTY, HEALTHY, LAGGING, NAMES, STRATUM0, run_once
 from tests.programs.command import command, environment, run
 
+pytestmark = pytest.mark.slow
+
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 3, 2, 4, 5, 6, tzinfo=UTC)
 DOWN = "stratum1-down"

@@ -177,6 +177,7 @@ GOOD = {
 """What the commands of each page say where nothing is wrong."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_the_commands_of_a_page_find_a_healthy_server_healthy(page: str, untouched: DemoFleet, tmp_path: Path) -> None:
     assert fenced(section(page, "Confirm it by hand"), "bash"), "commands that nobody tries"
@@ -185,6 +186,7 @@ def test_the_commands_of_a_page_find_a_healthy_server_healthy(page: str, untouch
     assert GOOD[page] in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["manifest", "whitelist", "signature", "root_catalog", "diverged"])
 def test_the_commands_know_hashes_of_another_algorithm(page: str, untouched: DemoFleet, tmp_path: Path) -> None:
     done = run(page, Place(repo="data"), untouched, tmp_path)
@@ -277,6 +279,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BAD, ids=lambda case: f"{case.page}-{case.said.strip()}")
 def test_the_commands_of_a_page_show_the_fault(case: Case, demo: DemoFleet, tmp_path: Path) -> None:
     assert case.said not in GOOD[case.page]
@@ -284,6 +287,7 @@ def test_the_commands_of_a_page_show_the_fault(case: Case, demo: DemoFleet, tmp_
     assert case.said in run(case.page, case.place, demo, tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_the_commands_refuse_a_whitelist_of_another_master_key(demo: DemoFleet, tmp_path: Path) -> None:
     served = demo.documents[HEALTHY]
     replaced(WHITELIST, rb".{8}$", b"\0" * 8)(served, f"/cvmfs/{full_name('software')}")

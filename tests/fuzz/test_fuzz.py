@@ -126,6 +126,7 @@ def test_a_list_of_many_dotted_names_is_no_deep_key() -> None:
     assert parse(f"# {'. ' * 100}\n[fleet]\nrepos = {names}\n", FLEET_FILE).repos == tuple(names)
 
 
+@pytest.mark.slow
 def test_many_servers_do_not_take_quadratic_time() -> None:
     text = "".join(f"[[server]]\nurl = 'a{number}'\nrole = 'sync'\n" for number in range(20_000))
     started = time.process_time()

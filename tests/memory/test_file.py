@@ -452,6 +452,7 @@ def _write_for_ever(path: Path) -> None:
         write(path, memory)
 
 
+@pytest.mark.slow
 def test_of_two_that_write_at_once_there_is_always_one_whole_file(file: Path) -> None:
     wholes = [_of_size(1), _of_size(3)]
     write(file, wholes[0])
@@ -470,6 +471,7 @@ def test_of_two_that_write_at_once_there_is_always_one_whole_file(file: Path) ->
     assert files(file.parent) == ["memory.json"]
 
 
+@pytest.mark.slow
 def test_who_is_killed_while_writing_leaves_a_whole_file(file: Path) -> None:
     write(file, whole := _of_size(20))
     for nap in (0.01, 0.05, 0.1):

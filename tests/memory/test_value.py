@@ -457,6 +457,7 @@ def _site(server: Server, revision: int, moment: datetime) -> Iterable[Replica]:
         yield held(server, manifest(revision, moment, repo=name), repo=name)
 
 
+@pytest.mark.slow
 def test_the_file_has_less_than_200_bytes_for_a_replica(tmp_path: Path) -> None:
     """Ten servers with sixty repositories, all published every hour for a week, and three servers late since then."""
     servers = [replace(S1, url=f"http://stratum1-{n}.example.org", name=f"stratum1-{n}.example.org") for n in range(9)]

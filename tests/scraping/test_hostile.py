@@ -22,6 +22,8 @@ from telegraf_cvmfs.model import Result
 from tests.builders import hostile
 from tests.builders.published import LIST
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 3.0
 ROOM = 1.0  # seconds that a busy machine may take on top
 MEGABYTES = 100

@@ -426,6 +426,7 @@ def test_a_name_that_does_not_resolve_is_one_server_with_that_as_its_result() ->
     assert name.complaints == []
 
 
+@pytest.mark.slow
 def test_names_whose_look_up_hangs_leave_the_others_their_time() -> None:
     over = threading.Event()
     with behind_one_name(stratum()) as name:

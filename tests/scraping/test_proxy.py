@@ -310,6 +310,7 @@ def test_what_the_proxy_gave_stays_when_the_server_was_inconsistent_and_is_read_
     assert (findings(run), run.deadline_hit) == ([], False)
 
 
+@pytest.mark.slow
 def test_a_proxy_that_the_time_did_not_suffice_for_is_unknown() -> None:
     answer = serves(6, NOW - 5 * HOUR)
 

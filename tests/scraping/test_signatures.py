@@ -292,6 +292,7 @@ def test_a_manifest_with_a_wrong_signature_is_invalid(fleet: Watched) -> None:
     assert (replica["health"], slugs(replica)) == (2, ["signature"])
 
 
+@pytest.mark.slow
 def test_a_whitelist_that_takes_too_long_is_unknown_and_not_red(fleet: Watched) -> None:
     fleet.instead(HEALTHY, fleet.path("software", ".cvmfswhitelist"), slow)
     replica = fleet.run(seconds=4)[HEALTHY_SOFTWARE]
@@ -376,6 +377,7 @@ def test_a_publication_in_the_midst_of_a_run_raises_no_alarm(racing: Watched, na
 
 @pytest.mark.parametrize("collected", ["", "X", "C", "XC"])
 @pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.slow
 def test_a_change_of_keys_in_the_midst_of_a_run_raises_no_alarm(racing: Watched, name: str, collected: str) -> None:
     old = tuple(path_of(racing, letter) for letter in collected)
     new = rolled_over()

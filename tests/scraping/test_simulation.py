@@ -30,6 +30,8 @@ from tests.builders.simulation import (
 )
 from tests.builders.simulation import origin_of as origin
 
+pytestmark = pytest.mark.slow
+
 OK, WARNING, CRITICAL, UNKNOWN = Health.OK, Health.WARNING, Health.CRITICAL, Health.UNKNOWN
 ODD = timedelta(microseconds=123456)
 """Runs do not begin at whole seconds; what servers write is whole seconds."""

@@ -682,6 +682,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_the_command_takes_hands_on_and_stops_when_told_without_showing_a_secret(tmp_path: Path) -> None:
     with chat() as taken:
         taken.faults = [Fault(500, f"you sent {HOOK} with {TOKEN}")] * 2
@@ -709,6 +710,7 @@ def test_the_command_takes_hands_on_and_stops_when_told_without_showing_a_secret
     assert all(line[:3] in ("E! ", "W! ", "I! ") for line in said.splitlines())
 
 
+@pytest.mark.slow
 def test_sigterm_keeps_what_is_queued_for_the_next_start(tmp_path: Path) -> None:
     with chat() as taken:
         taken.faults = [Fault(500)] * 50
