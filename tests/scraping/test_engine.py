@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -111,15 +112,15 @@ def test_cut_off_at_any_point_what_is_known_is_whole_and_the_rest_is_not_known(
 
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(NAMES), st.randoms(use_true_random=False), st.floats(0, 1))
-def test_answers_that_fail_cost_what_they_are_about_and_nothing_else(name: str, random: object, share: float) -> None:
+def test_answers_that_fail_cost_what_they_are_about_and_nothing_else(name: str, random: Random, share: float) -> None:
     said: list[str] = []
     right, failed = served_by(name), Counter[str]()
 
     def serve(request: Request) -> Outcome | Exception:
-        if random.random() >= share:  # type: ignore[attr-defined]
+        if random.random() >= share:
             return right(request)
         failed[request.url] += 1
-        failure: FetchError = random.choice(FAILURES)  # type: ignore[attr-defined]
+        failure: FetchError = random.choice(FAILURES)
         return failure
 
     found = whole(visit_of(name, said), serve)
