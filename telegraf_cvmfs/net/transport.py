@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -76,16 +75,19 @@ class Threads:
 
     def finished(self, patience: float) -> list[tuple[int, Outcome | Exception]]:
         """As `Transport` has it."""
-        found: deque[tuple[int, Outcome | Exception]] = deque()
+        found: list[tuple[int, Outcome | Exception]] = []
         with contextlib.suppress(queue.Empty):
             found.append(self._done.get(timeout=max(patience, 0.0)))
             while True:
                 found.append(self._done.get_nowait())
         self._under_way -= len(found)
-        return list(found)
+        return found
 
     def close(self) -> None:
-        """Each thread ends when it has done what it is doing."""
+        """Forget the requests that wait; each thread ends when it has done what it is doing."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._waiting.get_nowait()
         for _ in range(self._threads):
             self._waiting.put(None)
 

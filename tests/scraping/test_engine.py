@@ -243,3 +243,25 @@ def test_threads_are_as_many_as_requests_were_under_way_and_end_when_it_is_close
     for thread in ours:
         thread.join(5)
     assert not any(thread.is_alive() for thread in ours)
+
+
+def test_what_waits_for_a_thread_is_not_asked_any_more_when_it_is_closed() -> None:
+    gate, asked = threading.Event(), Counter[str]()
+
+    def slow(request: Request) -> Answer:
+        asked[request.url] += 1
+        gate.wait(10)
+        return Answer(200, b"")
+
+    transport = Threads(slow, 2)
+    for number in range(6):
+        transport.start(number, Request(server("s"), f"http://s.example/{number}", 1))
+    while len(asked) < 2:
+        time.sleep(0.01)
+    transport.close()
+    gate.set()
+    found: list[int] = []
+    while len(found) < 2:
+        found += [number for number, _ in transport.finished(5)]
+    assert transport.finished(0.2) == []
+    assert (sorted(found), asked) == ([0, 1], {"http://s.example/0": 1, "http://s.example/1": 1})
