@@ -6,7 +6,6 @@ most `LARGEST` bytes within `seconds`; whatever else comes is a `GrafanaError` o
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from grafana.tools.line import tame
 from telegraf_cvmfs.model import Cause, FetchError, Result
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.question import Question, Reply
+from telegraf_cvmfs.net.question import Question, Reply, basic
 from telegraf_cvmfs.net.web import Web
 
 LARGEST = 32 << 20
@@ -70,8 +69,7 @@ class Credentials:
         """The value of `Authorization`."""
         if self.token:
             return f"Bearer {self.token}"
-        # requests would write them in Latin-1, which not every password fits into.
-        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return basic(self.user, self.password)
 
 
 @dataclass(frozen=True)

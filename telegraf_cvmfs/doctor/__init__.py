@@ -18,10 +18,11 @@ from telegraf_cvmfs.doctor.freshness import Expected, is_fresh
 from telegraf_cvmfs.doctor.login import DEFAULT_GRAFANA, DEFAULT_INFLUXDB, Login
 from telegraf_cvmfs.doctor.plugin import Plugin, Share
 from telegraf_cvmfs.doctor.question import TIME_IS_UP
-from telegraf_cvmfs.doctor.secrecy import Secrecy, basic, login_in, secrets_in
+from telegraf_cvmfs.doctor.secrecy import Secrecy, login_in, secrets_in
 from telegraf_cvmfs.doctor.telegraf import installation
 from telegraf_cvmfs.model import Fleet
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.question import basic
 from telegraf_cvmfs.net.web import Web
 
 __all__ = ["ALL_WELL", "BROKEN", "DEADLINE", "Plugin", "examine"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from telegraf_cvmfs.doctor.secrecy import basic
+from telegraf_cvmfs.net.question import basic
 
 DEFAULT_INFLUXDB, DEFAULT_GRAFANA = "http://127.0.0.1:8086", "http://127.0.0.1:3000"
 """Where they are unless somebody says so."""

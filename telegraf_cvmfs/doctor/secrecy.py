@@ -64,11 +64,6 @@ def login_in(url: str) -> tuple[str, str, str]:
         return url, "", ""
 
 
-def basic(user: str, password: str) -> str:
-    """The value of an Authorization header with a user and a password (RFC 7617)."""
-    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
-
-
 def _forms(secret: str) -> set[str]:
     encoded = b64encode(secret.encode()).decode().rstrip("=")
     return {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], encoded}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +9,7 @@ from urllib.parse import urlencode
 
 from telegraf_cvmfs.model import FetchError
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.question import Question, Reply
+from telegraf_cvmfs.net.question import Question, Reply, basic
 from telegraf_cvmfs.net.web import Web
 
 LARGEST = 64 * 1024 * 1024  # bytes of one answer
@@ -88,21 +86,22 @@ class Database:
 
     @property
     def _login(self) -> dict[str, str]:
-        login = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        return {"Authorization": f"Basic {login}"} if self.user else {}
+        return {"Authorization": basic(self.user, self.password)} if self.user else {}
 
 
 def _series(reply: Reply) -> tuple[Series, ...]:
     try:
-        answer = json.loads(reply.body)
+        answer = reply.json()
         results: list[dict[str, Any]] = answer.get("results") or [answer]
         denied = next((said for one in results for said in (one.get("error"), one.get("message")) if said), None)
-    except (ValueError, RecursionError, AttributeError, TypeError) as why:
+        found = () if denied else tuple(_one_series(one) for result in results for one in result.get("series", ()))
+    except (AttributeError, KeyError, TypeError) as why:
         raise StrangeError(reply.status) from why
     if denied:
         raise DeniedError(str(denied), reply.status)
-    found = (one for result in results for one in result.get("series", ()))
-    return tuple(
-        Series(one.get("name", ""), one.get("tags", {}), tuple(one["columns"]), tuple(map(tuple, one["values"])))
-        for one in found
-    )
+    return found
+
+
+def _one_series(written: Mapping[str, Any]) -> Series:
+    values = tuple(map(tuple, written["values"]))
+    return Series(written.get("name", ""), written.get("tags") or {}, tuple(written["columns"]), values)

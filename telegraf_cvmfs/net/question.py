@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,11 @@ class Reply:
 
 Ask = Callable[[Question], Reply]
 """The answer to a question; `FetchError` where there is none."""
+
+
+def basic(user: str, password: str) -> str:
+    """The value of an Authorization header with a user and a password, in UTF-8 (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def web_address(url: str) -> bool:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from telegraf_cvmfs.doctor.secrecy import basic
 from telegraf_cvmfs.net.influxdb import DatabaseError
+from telegraf_cvmfs.net.question import basic
 from tests.programs import influxdb2
 from tests.programs.influxdb2 import BUCKET, LOGINS, Done, InfluxDB2
 

@@ -10,7 +10,7 @@ from typing import Any
 from deploy.native import logins
 from deploy.native.folder import Trouble
 from deploy.native.logins import Logins
-from telegraf_cvmfs.net.influxdb import Database, DeniedError, StrangeError, UnreachableError
+from telegraf_cvmfs.net.influxdb import Database, DatabaseError, DeniedError
 
 _SECOND = 1_000_000_000  # in InfluxDB's nanoseconds
 
@@ -52,7 +52,7 @@ def ask(database: Database, influxql: str) -> list[Row]:
         found = database.ask(influxql, epoch="ns", secret=True)
     except DeniedError as why:
         raise Denied(f"InfluxDB at {database.url} denies it to {database.user or 'nobody'}: {why}") from why
-    except (UnreachableError, StrangeError) as why:
+    except DatabaseError as why:
         raise Trouble(f"InfluxDB at {database.url} gives no answer: {why}") from why
     return [{**one.tags, **dict(zip(one.columns, values, strict=True))} for one in found for values in one.values]
 
