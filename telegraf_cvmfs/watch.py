@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -22,7 +23,7 @@ def _nobody(_server: str) -> None:
     """Nobody wants to know which server is finished."""
 
 
-def watch(
+def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
     fleet: Fleet,
     started: datetime,
     deadline: Deadline,
@@ -50,29 +51,22 @@ def watch(
     """
     began = time.monotonic()
     keyring = keyring or Keyring(fleet, log)
-    network = _network(fleet, deadline, names)
     inconsistent = partial(keyring.inconsistent, now=started)
-    seen = visits.scrape(fleet, started, network, log, done=done, memory=memory, inconsistent=inconsistent)
-    network.close()
+    with closing(_network(fleet, deadline, names)) as network:
+        seen = visits.scrape(fleet, started, network, log, done=done, memory=memory, inconsistent=inconsistent)
     return assess(seen, timedelta(seconds=time.monotonic() - began), memory, keyring.judge)
 
 
 def scrape(fleet: Fleet, started: datetime, deadline: Deadline, log: Log, *, names: Names | None = None) -> Scrape:
     """What the servers serve, without keys, memory or verdicts; arguments as those of `watch`."""
-    network = _network(fleet, deadline, names)
-    try:
+    with closing(_network(fleet, deadline, names)) as network:
         return visits.scrape(fleet, started, network, log)
-    finally:
-        network.close()
 
 
 def probe(fleet: Fleet, started: datetime, deadline: Deadline, log: Log) -> tuple[Stratum, ...]:
     """Each server tried once: its list, one manifest and what signs it; arguments as those of `watch`."""
-    network = _network(fleet, deadline)
-    try:
+    with closing(_network(fleet, deadline)) as network:
         return visits.probe(fleet, started, network, log)
-    finally:
-        network.close()
 
 
 def _network(fleet: Fleet, deadline: Deadline, names: Names | None = None) -> Network:

@@ -35,7 +35,7 @@ class Launcher:
         self.started = started.read(folder)
         self._environment = inherited(environment)
         self._before = self.started
-        self._started: list[Part] = []
+        self._begun: list[Part] = []
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +45,7 @@ class Launcher:
     ) -> None:
         if error is not None:
             with process.undisturbed():
-                for part in reversed(self._started):
+                for part in reversed(self._begun):
                     process.stop(part.process)
 
     def keep(self, changed: Started) -> None:
@@ -71,7 +71,7 @@ class Launcher:
             except OSError as why:
                 raise Trouble(f"{name}: {command[0]} cannot be started: {why.strerror}") from why
             part = Part(name, begun, datetime.now(UTC).isoformat(timespec="seconds"), url, made_by)
-            self._started.append(part)
+            self._begun.append(part)
             self.keep(self.started.with_part(part))
         return part
 

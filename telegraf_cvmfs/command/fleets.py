@@ -10,7 +10,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 
 
 def add_options(_parser: argparse.ArgumentParser) -> None:
-    """None."""
+    """There are none."""
 
 
 def run(_options: argparse.Namespace, _deadline: Deadline) -> int:

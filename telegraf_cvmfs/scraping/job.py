@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from telegraf_cvmfs.model import Answer, FetchError
-from telegraf_cvmfs.net.transport import Request
+from telegraf_cvmfs.net.transport import Outcome, Request
 
 T = TypeVar("T")
 
@@ -17,22 +16,24 @@ T = TypeVar("T")
 class Reply:
     """What became of a request, and how long it took; an exception that is no FetchError is our own fault."""
 
-    outcome: Answer | FetchError | Exception
+    outcome: Outcome | Exception
     took: timedelta
 
 
 Job = Generator[Request, Reply, T]
 """Asks one thing after the other: yields each request, is sent its reply, and returns what it found."""
 
+Stages = Iterator[Sequence[Job[None]]]
+"""Jobs in stages: those of one may all be under way together; the next is asked for when all of the last have ended."""
+
 
 @dataclass(frozen=True)
 class Program:
-    """What is to be asked of one server: jobs in stages.
+    """What is to be asked of one server.
 
-    The jobs of a stage may all be under way together; the next stage is taken when all of them have ended. `failed` is
-    told of an error of this program, which ends it, and `ended` that it is over.
+    `failed` is told of an error of this program, which ends it, and `ended` that it is over.
     """
 
-    stages: Iterator[Sequence[Job[None]]]
+    stages: Stages
     failed: Callable[[Exception], None]
     ended: Callable[[], None] = lambda: None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from telegraf_cvmfs.fleet.targets import listed_replicas, named_replicas, remembered_replicas
 from telegraf_cvmfs.memory.value import Memory
@@ -46,16 +46,11 @@ from telegraf_cvmfs.scraping.documents import (
     root_catalog_url,
 )
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
-from telegraf_cvmfs.scraping.job import Job
+from telegraf_cvmfs.scraping.job import Job, Stages
 from telegraf_cvmfs.scraping.proof import Proofs
 from telegraf_cvmfs.scraping.quota import Quota
 from telegraf_cvmfs.scraping.reader import FORBIDDEN, SILENT, Reader, internal
 from telegraf_cvmfs.words.log import Log
-
-T = TypeVar("T")
-
-Stages = Iterator[list[Job[None]]]
-"""Jobs in stages: the next one is asked for when all jobs of the last have ended."""
 
 Inconsistent = Callable[[Replica], bool]
 """Does what was read of a replica not fit together?"""

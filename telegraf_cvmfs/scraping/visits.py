@@ -9,10 +9,10 @@ from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.scraping.engine import Engine
-from telegraf_cvmfs.scraping.job import Program
+from telegraf_cvmfs.scraping.job import Program, Stages
 from telegraf_cvmfs.scraping.members import all_members
 from telegraf_cvmfs.scraping.quota import Quota
-from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Stages, Visit
+from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Visit
 from telegraf_cvmfs.words.log import Log
 
 SECONDS_PER_REPLICA = 0.0002

@@ -105,10 +105,10 @@ def digest(data: bytes, like: str) -> str:
     return hasher.digest()
 
 
-def _algorithm(name: str) -> Any:  # noqa: ANN401  # hashlib's classes have no name to call them by
-    if name == "shake128":
+def _new_hash(algorithm: str) -> Any:  # noqa: ANN401  # hashlib's classes have no name to call them by
+    if algorithm == "shake128":
         return hashlib.shake_128()
-    library = "ripemd160" if name else "sha1"
+    library = "ripemd160" if algorithm else "sha1"
     try:
         return hashlib.new(library, usedforsecurity=False)
     except ValueError:
@@ -126,7 +126,7 @@ class Hasher:
         self._name = name
         self.length = 0
         """Bytes so far."""
-        self._hash = _algorithm(self._algorithm)
+        self._hash = _new_hash(self._algorithm)
 
     def update(self, data: bytes) -> None:
         """Take the next piece."""
@@ -155,10 +155,11 @@ def object_path(name: str, suffix: str = "") -> str:
 
 def is_object(name: str, body: bytes) -> bool | None:
     """Do these bytes, as stored, hash to the name of an object? None if this machine cannot compute its hash."""
-    try:
-        return digest(body, name) == name
-    except UnsupportedHashError:
+    hasher = object_hasher(name)
+    if hasher is None:
         return None
+    hasher.update(body)
+    return hasher.is_object()
 
 
 def object_hasher(name: str) -> Hasher | None:

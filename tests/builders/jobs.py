@@ -9,8 +9,7 @@ from typing import TypeVar
 from telegraf_cvmfs.model import Answer, FetchError
 from telegraf_cvmfs.net.fetch import Fetch
 from telegraf_cvmfs.net.transport import Request
-from telegraf_cvmfs.scraping.job import Job, Reply
-from telegraf_cvmfs.scraping.visit import Stages
+from telegraf_cvmfs.scraping.job import Job, Reply, Stages
 
 T = TypeVar("T")
 SOON = timedelta(milliseconds=5)
