@@ -26,6 +26,7 @@ from telegraf_cvmfs.model import (
     Role,
     Status,
     Stratum,
+    TransportName,
 )
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names, Resolve, system_resolve
@@ -49,6 +50,7 @@ def scrape(  # four of them are cvmfs-server-scraper's
     *,
     deadline: float = 45.0,
     resolve: Resolve = system_resolve,
+    transport: str = "requests",
 ) -> list[Server]:
     """Scrape servers side by side and return them in the order given, stratum 0s first.
 
@@ -59,13 +61,16 @@ def scrape(  # four of them are cvmfs-server-scraper's
         ignore_repos: repositories (or globs) not to scrape, unless they are in `repos` too.
         deadline: seconds that the whole call may take; what is not read by then is missing, not waited for.
         resolve: turns a host name into IP addresses; by default the system does.
+        transport: "requests", so that programs can be tested with requests-mock; "curl", or "auto" for libcurl where
+            pycurl is installed, is quicker.
 
     Raises:
-        ConfigError: a server or a repository is not named as one can be.
+        ConfigError: a server or a repository is not named as one can be; there is no such transport here.
 
     A server that is down is no error: its `is_down()` is true and its `fetch_errors` say why.
     """
-    fleet = Fleet(servers=(), repos=_names(repos), ignore_repos=tuple(ignore_repos))
+    carried_by = _transport(transport)
+    fleet = Fleet(servers=(), repos=_names(repos), ignore_repos=tuple(ignore_repos), transport=carried_by)
     fleet = fleet_file.with_servers(fleet, stratum0_servers, stratum1_servers)
     seen = watch.scrape(fleet, datetime.now(UTC), Deadline(deadline), _log_line, names=Names(resolve))
     return [Server.of(fleet, stratum) for stratum in seen.strata]
@@ -79,11 +84,20 @@ def scrape_server(  # four of them are cvmfs-server-scraper's
     *,
     deadline: float = 45.0,
     resolve: Resolve = system_resolve,
+    transport: str = "requests",
 ) -> Server:
     """Scrape one server; arguments and errors as those of `scrape`."""
     stratum0, stratum1 = ([dns_name], []) if is_stratum0 else ([], [dns_name])
-    (server,) = scrape(stratum0, stratum1, repos, ignore_repos, deadline=deadline, resolve=resolve)
+    chosen: dict[str, Any] = {"deadline": deadline, "resolve": resolve, "transport": transport}
+    (server,) = scrape(stratum0, stratum1, repos, ignore_repos, **chosen)
     return server
+
+
+def _transport(name: str) -> TransportName:
+    try:
+        return values.transport(name)
+    except ValueError as expected:
+        raise ConfigError(f"transport: expected {expected}") from None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -12,8 +11,8 @@ from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Run, Scrape, Stratum
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.names import Names
+from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping import visits
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.words.log import Log
@@ -52,22 +51,20 @@ def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
     began = time.monotonic()
     keyring = keyring or Keyring(fleet, log)
     inconsistent = partial(keyring.inconsistent, now=started)
-    with closing(_network(fleet, deadline, names)) as network:
-        seen = visits.scrape(fleet, started, network, log, done=done, memory=memory, inconsistent=inconsistent)
+    network = _network(fleet, deadline, names)
+    seen = visits.scrape(fleet, started, network, log, done=done, memory=memory, inconsistent=inconsistent)
     return assess(seen, timedelta(seconds=time.monotonic() - began), memory, keyring.judge)
 
 
 def scrape(fleet: Fleet, started: datetime, deadline: Deadline, log: Log, *, names: Names | None = None) -> Scrape:
     """What the servers serve, without keys, memory or verdicts; arguments as those of `watch`."""
-    with closing(_network(fleet, deadline, names)) as network:
-        return visits.scrape(fleet, started, network, log)
+    return visits.scrape(fleet, started, _network(fleet, deadline, names), log)
 
 
 def probe(fleet: Fleet, started: datetime, deadline: Deadline, log: Log) -> tuple[Stratum, ...]:
     """Each server tried once: its list, one manifest and what signs it; arguments as those of `watch`."""
-    with closing(_network(fleet, deadline)) as network:
-        return visits.probe(fleet, started, network, log)
+    return visits.probe(fleet, started, _network(fleet, deadline), log)
 
 
 def _network(fleet: Fleet, deadline: Deadline, names: Names | None = None) -> Network:
-    return Network(deadline, fleet.connections_per_server, fleet.proxy, names=names)
+    return Network(deadline, fleet.connections_per_server, fleet.proxy, names, fleet.transport)

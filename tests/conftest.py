@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from telegraf_cvmfs.demo import DemoFleet
+from telegraf_cvmfs.model import TransportName
+from telegraf_cvmfs.net import network
+from tests.builders.asking import BOTH
 from tests.programs import cache
 from tests.programs import influxdb as influx
 from tests.programs import influxdb2 as influx2
@@ -176,6 +179,17 @@ def new_settings(
 @pytest.fixture
 def settings(new_settings: Callable[[], dict[str, str]]) -> dict[str, str]:
     return new_settings()
+
+
+# --- transports ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=BOTH)
+def each_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> TransportName:
+    """Whoever asks is run by each transport: that is the one which `auto` is."""
+    name: TransportName = request.param
+    monkeypatch.setattr(network, "has_curl", lambda: name is TransportName.CURL)
+    return name
 
 
 # --- nobody beyond loopback -------------------------------------------------------------------------

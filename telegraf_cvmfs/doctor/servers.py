@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from telegraf_cvmfs.model import Backend, Cause, Fleet, Reading, Replica, Result, Role, Signature, Stratum, Trust
-from telegraf_cvmfs.net.fetch import NOT_SERVED
+from telegraf_cvmfs.net.answer import NOT_SERVED
 from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.words.duration import in_words
 from telegraf_cvmfs.words.text import listed, tame

@@ -80,6 +80,7 @@ _SCRAPE: Mapping[str, Convert] = {
     "deadline": values.positive_duration,
     "connections_per_server": values.connections,
     "proxy": values.proxy,
+    "transport": values.transport,
     "publish_window": duration,
     "verify_every": values.duration_or_off,
     "verify_each": values.size,

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from telegraf_cvmfs.model import Backend, Role
+from telegraf_cvmfs.model import Backend, Role, TransportName
 from telegraf_cvmfs.wire.repositories import is_repository_name
 from telegraf_cvmfs.words.duration import duration
 from telegraf_cvmfs.words.text import shown
@@ -160,6 +160,13 @@ def role(value: object) -> Role:
     if value not in tuple(Role):
         raise ValueError('"stratum0", "stratum1" or "sync"')
     return Role(str(value))
+
+
+def transport(value: object) -> TransportName:
+    """What carries the requests."""
+    if value not in tuple(TransportName):
+        raise ValueError('"auto", "curl" or "requests"')
+    return TransportName(str(value))
 
 
 def backend(value: object) -> Backend:

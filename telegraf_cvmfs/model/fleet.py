@@ -19,6 +19,14 @@ class Role(enum.StrEnum):
     SYNC = "sync"
 
 
+class TransportName(enum.StrEnum):
+    """What carries a scrape's requests: libcurl, the library `requests`, or libcurl where it can be had."""
+
+    AUTO = "auto"
+    CURL = "curl"
+    REQUESTS = "requests"
+
+
 class Backend(enum.StrEnum):
     """Where a server keeps its files; S3 has no list of repositories and no GeoAPI."""
 
@@ -96,6 +104,7 @@ class Fleet:
     deadline: timedelta = timedelta(seconds=45)
     connections_per_server: int = 8
     proxy: str = ""
+    transport: TransportName = TransportName.AUTO
     state_dir: str = ""
     publish_window: timedelta = timedelta(hours=24)
     verify_every: timedelta | None = timedelta(hours=24)  # None: root catalogs are not hashed

@@ -12,9 +12,8 @@ import time
 from collections.abc import Iterator
 
 from telegraf_cvmfs.model import FetchError, Result
+from telegraf_cvmfs.net.answer import LATE
 from telegraf_cvmfs.net.deadline import Deadline
-
-LATE = "no complete answer in time"
 
 
 class Budget(threading.local):

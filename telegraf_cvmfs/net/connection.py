@@ -14,14 +14,16 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from telegraf_cvmfs.model import Cause, FetchError, Result
+from telegraf_cvmfs.net.answer import of_proxy
 from telegraf_cvmfs.net.budget import budget
+from telegraf_cvmfs.net.names import Names
+from telegraf_cvmfs.net.tls import authorities
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -70,10 +72,41 @@ def connected(address: str, port: int, seconds: float) -> socket.socket:
     return connection
 
 
-def of_proxy(error: FetchError) -> FetchError:
-    """The same failure, as that of the proxy: the server that it was to reach was not asked."""
-    cause = Cause.PROXY if error.result is Result.CONNECTION_FAILED else error.cause
-    return FetchError(error.result, f"proxy: {error}", error.http_status, cause)
+class Connector:
+    """Makes connections, to the addresses of a name in turn, or to one address whatever the name."""
+
+    def __init__(self, names: Names, address: str | None = None) -> None:
+        self._names = names
+        self._address = address
+
+    def to(self, address: str) -> Connector:
+        """One that connects to this address, whatever the name."""
+        return Connector(self._names, address)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """A connected socket that keeps its request's time; the first address that answers.
+
+        Raises:
+            FetchError: the name has no address, nobody listens, or the time is up.
+        """
+        host = self._address or host
+        addresses = self._names.addresses(host)
+        reason = OSError("no address")
+        for index, address in enumerate(addresses):
+            share = budget.left() / (len(addresses) - index)  # one dead address must not spend the others' time
+            try:
+                connection = connected(address, port, share)
+            except OSError as error:
+                reason = error
+            else:
+                if index:
+                    self._names.prefer(host, address)
+                return connection
+        if isinstance(reason, TimeoutError):
+            raise FetchError(budget.slow, f"no connection to {host}:{port} in time") from reason
+        why = f"connecting to {host}:{port}: {reason.strerror or reason}"
+        cause = Cause.REFUSED if isinstance(reason, ConnectionRefusedError) else Cause.UNREACHABLE
+        raise FetchError(Result.CONNECTION_FAILED, why, cause=cause) from reason
 
 
 def secure_context(authority: Path | None = None) -> ssl.SSLContext:
@@ -83,7 +116,11 @@ def secure_context(authority: Path | None = None) -> ssl.SSLContext:
     """
     context = ssl.create_default_context(cafile=authority)
     if authority is None:
-        context.load_verify_locations(certifi.where())
+        files, folder = authorities()
+        for file in files:
+            context.load_verify_locations(file)
+        if folder is not None:
+            context.load_verify_locations(capath=folder)
     context.sslsocket_class = _TimedSSLSocket
     return context
 
@@ -132,6 +169,13 @@ class _Response(HTTPResponse):
         lengths = self.headers.get_all("Content-Length", [])
         if len(set(lengths)) > 1 or not all(text.isdecimal() and len(text) < _DIGITS for text in lengths):
             raise HTTPException(f"Content-Length: {', '.join(lengths)}")
+
+    def _read_next_chunk_size(self) -> int:
+        """http.client takes a negative size, and reads on to the end of the connection."""
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:
+            raise ValueError(size)
+        return size
 
 
 class _Plain(HTTPConnection):

@@ -49,6 +49,9 @@ class Transport(Protocol):
         An exception that is no `FetchError` is a fault of this program.
         """
 
+    def multiplexes(self, server: Server) -> bool:
+        """Does this server take many requests on one connection, as far as is known by now?"""
+
     def close(self) -> None:
         """Nothing more is started, and no outcome asked for."""
 
@@ -56,9 +59,10 @@ class Transport(Protocol):
 class Threads:
     """A transport that makes each request in a thread: no more of them than were ever under way together, or `most`."""
 
-    def __init__(self, fetch: Callable[[Request], Answer], most: int) -> None:
-        """`fetch` gives the answer to a request, in its own time; FetchError where there is none."""
+    def __init__(self, fetch: Callable[[Request], Answer], most: int, over: Callable[[], None] = lambda: None) -> None:
+        """`fetch` gives the answer to a request, in its own time; FetchError where there is none; `over` closes it."""
         self._fetch = fetch
+        self._over = over
         self._most = most
         self._threads = 0
         self._under_way = 0
@@ -83,6 +87,10 @@ class Threads:
         self._under_way -= len(found)
         return found
 
+    def multiplexes(self, _server: Server) -> bool:
+        """As `Transport` has it: HTTP/1.1 does not."""
+        return False
+
     def close(self) -> None:
         """Forget the requests that wait; each thread ends when it has done what it is doing."""
         with contextlib.suppress(queue.Empty):
@@ -90,6 +98,7 @@ class Threads:
                 self._waiting.get_nowait()
         for _ in range(self._threads):
             self._waiting.put(None)
+        self._over()
 
     def _work(self) -> None:
         while (job := self._waiting.get()) is not None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import requests
 
 from telegraf_cvmfs.model import FetchError, Result
-from telegraf_cvmfs.net.budget import LATE, budget
-from telegraf_cvmfs.net.connection import Session, secure_context
+from telegraf_cvmfs.net.answer import HEADERS, LATE, MAX_HEAD
+from telegraf_cvmfs.net.budget import budget
+from telegraf_cvmfs.net.connection import Connector, Session, secure_context
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import FAILURES, HEADERS, MAX_HEAD, Network, failure
+from telegraf_cvmfs.net.fetch import FAILURES, failure
+from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.question import Question, Reply
 
 LARGEST_ANSWER = 4 * 1024 * 1024
@@ -61,8 +63,8 @@ class Web:
         return answer
 
     def _answer(self, question: Question) -> Reply | FetchError:
-        network = Network(self.deadline)
-        session = Session(network.connect, lambda: secure_context(self.authority), 1, {})
+        connector = Connector(Names())
+        session = Session(connector.connect, lambda: secure_context(self.authority), 1, {})
         with contextlib.closing(session), budget.within(self.patience, self.deadline):
             try:
                 return _asked(session, question, self.largest)

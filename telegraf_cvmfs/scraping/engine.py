@@ -9,11 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from telegraf_cvmfs.model import Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.transport import Transport
 from telegraf_cvmfs.scraping.job import Job, Program, Reply
 
 _NAP = 0.1  # seconds: a signal that cuts the run short is heard within it
+
+STREAMS = 4
+"""Where a server takes many requests on one connection, so many times the connections are under way to it."""
 
 
 @dataclass
@@ -21,6 +25,7 @@ class _Lane:
     """One server while it is asked."""
 
     program: Program
+    width: int
     waiting: deque[Job[None]] = field(default_factory=deque)
     under_way: int = 0
     broken: bool = False
@@ -36,11 +41,15 @@ class _Lane:
 class _Asked:
     lane: _Lane
     job: Job[None]
+    server: Server
     began: float
 
 
 class Engine:
-    """Asks each server at most `width` questions at the same time, all servers together, in the thread that calls."""
+    """Asks each server at most `width` questions at the same time, all servers together, in the thread that calls.
+
+    It is `STREAMS` times as many to a server that takes them on one connection.
+    """
 
     def __init__(self, transport: Transport, deadline: Deadline, width: int) -> None:
         self._transport = transport
@@ -52,18 +61,20 @@ class Engine:
     def run(self, programs: Iterable[Program]) -> None:
         """Drive these to their ends; what is under way when the time is up stays without a reply."""
         for program in programs:
-            self._advance(_Lane(program))
+            self._advance(_Lane(program, self._width))
         while self._asked and not self._deadline.passed:
             for number, outcome in self._transport.finished(min(self._deadline.remaining, _NAP)):
                 asked = self._asked.pop(number)
                 took = timedelta(seconds=time.monotonic() - asked.began)
                 asked.lane.under_way -= 1
+                if self._transport.multiplexes(asked.server):
+                    asked.lane.width = self._width * STREAMS
                 self._go_on(asked.lane, asked.job, Reply(outcome, took))
                 self._advance(asked.lane)
 
     def _advance(self, lane: _Lane) -> None:
         """Begin what may be begun: jobs of this stage, or the next stage once all of this one have ended."""
-        while lane.under_way < self._width and not self._deadline.passed:
+        while lane.under_way < lane.width and not self._deadline.passed:
             if lane.waiting:
                 self._go_on(lane, lane.waiting.popleft(), None)
             elif lane.under_way or not self._take_stage(lane):
@@ -94,5 +105,5 @@ class Engine:
             return
         number = next(self._numbers)
         lane.under_way += 1
-        self._asked[number] = _Asked(lane, job, time.monotonic())
+        self._asked[number] = _Asked(lane, job, request.server, time.monotonic())
         self._transport.start(number, request)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from telegraf_cvmfs.model import FetchError, Server
-from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.words.log import Log
 
 MOST_ADDRESSES = 16

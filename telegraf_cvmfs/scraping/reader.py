@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from telegraf_cvmfs.model import Answer, Cause, FetchError, ParseError, Reading, Result, Server
-from telegraf_cvmfs.net.fetch import NOT_SERVED
+from telegraf_cvmfs.net.answer import NOT_SERVED
 from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.net.transport import Request, Sink
 from telegraf_cvmfs.scraping.documents import NameMismatchError

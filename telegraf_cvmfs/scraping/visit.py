@@ -29,7 +29,7 @@ from telegraf_cvmfs.model import (
     Status,
     Stratum,
 )
-from telegraf_cvmfs.net.fetch import NOT_SERVED
+from telegraf_cvmfs.net.answer import NOT_SERVED
 from telegraf_cvmfs.scraping.documents import (
     DETAILS,
     LARGEST_CERTIFICATE,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime
 
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
-from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping.engine import Engine
 from telegraf_cvmfs.scraping.job import Program, Stages
 from telegraf_cvmfs.scraping.members import all_members
@@ -55,13 +56,12 @@ def scrape(
     def ended(visit: Visit) -> Callable[[], None]:
         return lambda: done(visit.server.label)
 
-    transport = network.transport()
-    engine = Engine(transport, network.deadline, fleet.connections_per_server)
-    engine.run(Program(reserving(visit), visit.failed, ended(visit)) for visit in visits)
-    newest = _newest(visits)
-    engine.run(Program(visit.reading_overtaken(newest), visit.failed) for visit in visits)
-    engine.run(Program(visit.proving(), visit.failed) for visit in visits)
-    transport.close()
+    with closing(network.transport()) as transport:
+        engine = Engine(transport, network.deadline, fleet.connections_per_server)
+        engine.run(Program(reserving(visit), visit.failed, ended(visit)) for visit in visits)
+        newest = _newest(visits)
+        engine.run(Program(visit.reading_overtaken(newest), visit.failed) for visit in visits)
+        engine.run(Program(visit.proving(), visit.failed) for visit in visits)
     strata = tuple(visit.stratum() for visit in visits)
     return Scrape(fleet, started, strata, network.traffic, not all(visit.finished for visit in visits))
 
@@ -70,9 +70,8 @@ def probe(fleet: Fleet, now: datetime, network: Network, log: Log) -> tuple[Stra
     """Try each server once: its list, and one manifest. What is found is told, nothing is scraped."""
     context = Context(NOTHING, now, lambda _replica: False, Quota(0))
     visits = [Visit(fleet, server, log, context) for server in fleet.servers]
-    transport = network.transport()
-    Engine(transport, network.deadline, 1).run(Program(visit.probing(), visit.failed) for visit in visits)
-    transport.close()
+    with closing(network.transport()) as transport:
+        Engine(transport, network.deadline, 1).run(Program(visit.probing(), visit.failed) for visit in visits)
     return tuple(visit.stratum() for visit in visits)
 
 

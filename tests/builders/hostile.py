@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from telegraf_cvmfs.model import Result
+from telegraf_cvmfs.model import Result, TransportName
 from tests.builders.published import LIST
 
 LOOPBACK = "127.0.0.1"
@@ -345,6 +345,11 @@ class Kind:
     result: Result | None
     words: str = ""
     status: int | None = None  # the answer's, where there is one without a body
+    by_curl: Result | None = None  # where libcurl does not see it, and only the time bounds it
+
+    def result_by(self, transport: TransportName) -> Result | None:
+        """What asking gives by this transport."""
+        return self.by_curl if self.by_curl and transport is TransportName.CURL else self.result
 
 
 @contextlib.contextmanager
@@ -353,8 +358,15 @@ def _at(behave: Behaviour, **options: ssl.SSLContext) -> Iterator[str]:
         yield server.url
 
 
-def _is(behave: Behaviour, result: Result | None, words: str = "", status: int | None = None) -> Kind:
-    return Kind(partial(_at, behave), result, words, status)
+def _is(
+    behave: Behaviour,
+    result: Result | None,
+    words: str = "",
+    status: int | None = None,
+    *,
+    by_curl: Result | None = None,
+) -> Kind:
+    return Kind(partial(_at, behave), result, words, status, by_curl)
 
 
 def _bomb_of_keys() -> bytes:
@@ -375,23 +387,27 @@ KINDS: Mapping[str, Kind] = {
     "endless body": _is(endless(CLOSE_DELIMITED, b" " * 65536), _LARGE, "more than"),
     "endless chunks": _is(endless(CHUNKED, b"1000\r\n" + b" " * 4096 + b"\r\n"), _LARGE, "more than"),
     "endless small chunks": _is(endless(CHUNKED, b"40\r\n" + b"{" * 64 + b"\r\n"), _LARGE, "more than"),
-    "endless chunk of negative size": _is(endless(CHUNKED + b"-1\r\n", b" " * 65536), _LARGE, "more than"),
+    "endless chunk of negative size": _is(endless(CHUNKED + b"-1\r\n", b" " * 65536), _FAILED, "cut short"),
     "endless trailers": _is(endless(CHUNKED + b"0\r\n", b"X-A: b\r\n" * 1000), _LARGE, "more than"),
-    "endless chunk extension": _is(endless(CHUNKED + b"1;", b"a" * 65536), _HTTP, "not an answer in HTTP"),
+    "endless chunk extension": _is(
+        endless(CHUNKED + b"1;", b"a" * 65536), _HTTP, "not an answer in HTTP", by_curl=_LATE
+    ),
     "states 100 GB": _is(endless(head("200 OK", f"Content-Length: {10**11}"), b" " * 65536), _LARGE, "100000000000"),
     "states too much": _is(says(head("200 OK", "Content-Length: 100"), b'{"a"'), _FAILED, "cut short: 4 of 100"),
     "states too little": _is(answers(lambda _path: page(b'{"schema": 1}') + b"surplus"), None),
     "states a length of 5000 digits": _is(
         says(head("200 OK", "Content-Length: " + "9" * 5000), b"{"), _HTTP, "Content-Length"
     ),
-    "states a negative length": _is(says(head("200 OK", "Content-Length: -5"), b"{}"), _HTTP, "Content-Length: -5"),
+    "states a negative length": _is(says(head("200 OK", "Content-Length: -5"), b"{}"), _HTTP, "Content-Length"),
     "states a length and a negative one": _is(
-        says(head("200 OK", "Content-Length: -5", "Content-Length: 2", "Connection: close"), b"{}"), _HTTP, "-5, 2"
+        says(head("200 OK", "Content-Length: -5", "Content-Length: 2", "Connection: close"), b"{}"),
+        _HTTP,
+        "Content-Length",
     ),
     "states two lengths": _is(says(head("200 OK", "Content-Length: 1", "Content-Length: 2"), b"{}"), _HTTP, "ength"),
     "closes at once": _is(says(), _FAILED, "without an answer"),
     "resets": _is(resets, _FAILED, "reset"),
-    "closes in the status line": _is(says(b"HTTP/1.1 200 OK"), _FAILED, "headers"),
+    "closes in the status line": _is(says(b"HTTP/1.1 200 OK"), _FAILED, "closed"),
     "closes after the status line": _is(says(b"HTTP/1.1 200 OK\r\n"), _FAILED, "headers"),
     "404 closes after the status line": _is(says(b"HTTP/1.1 404 Not Found\r\n"), _FAILED, "headers"),
     "closes in the headers": _is(says(b"HTTP/1.1 200 OK\r\nServer: A"), _FAILED, "headers"),

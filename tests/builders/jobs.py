@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TypeVar
 
 from telegraf_cvmfs.model import Answer, FetchError
-from telegraf_cvmfs.net.fetch import Fetch
 from telegraf_cvmfs.net.transport import Request
 from telegraf_cvmfs.scraping.job import Job, Reply, Stages
+from tests.builders.asking import Fetch
 
 T = TypeVar("T")
 SOON = timedelta(milliseconds=5)

@@ -10,9 +10,9 @@ from pathlib import Path
 from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Result, Run, Server, Traffic
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Fetch
 from telegraf_cvmfs.net.transport import Request, Sink, Threads, Transport
 from telegraf_cvmfs.scraping.visits import scrape
+from tests.builders.asking import Fetch
 
 Served = bytes | Answer | Exception
 

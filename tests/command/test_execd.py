@@ -26,8 +26,8 @@ from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.fleet.watched import FleetFile
 from telegraf_cvmfs.model import Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.net.names import Names
+from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders import hostile
 from tests.programs.command import PRINTED, command, environment
@@ -480,7 +480,6 @@ def test_hung_look_ups_hold_one_thread_for_each_name_however_many_rounds_there_a
     for _ in range(10):
         network = Network(Deadline(0.3), names=names)
         scrape(fleet, datetime.now(UTC), network, print)
-        network.close()
         names.forget()
     left = settled(lambda: threading.active_count() - before, 3)
     hang.set()
@@ -502,7 +501,6 @@ def test_a_name_is_looked_up_again_in_each_round() -> None:
         for _ in range(3):
             network = Network(Deadline(5), names=names)
             scrape(fleet, datetime.now(UTC), network, print)
-            network.close()
             names.forget()
     assert asked == ["a.example"] * 3
 

@@ -19,7 +19,8 @@ from telegraf_cvmfs.demo.signing import make_keys
 from telegraf_cvmfs.doctor.servers import ADVICE, LONGEST_LINE, check
 from telegraf_cvmfs.model import Backend, Cause, Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.names import Names
+from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping.visits import probe
 from tests import ROOT
 from tests.builders import hostile
@@ -37,7 +38,10 @@ def no_such_name(_host: str) -> list[str]:
 def lines_of(fleet: Fleet, seconds: float = 10, resolve: Callable[[str], list[str]] = no_such_name) -> list[str]:
     """What is said of a fleet without the line about it as a whole, and without the first about each server."""
     strata = probe(
-        fleet, datetime.now(UTC), Network(Deadline(seconds), proxy=fleet.proxy, resolve=resolve), lambda _line: None
+        fleet,
+        datetime.now(UTC),
+        Network(Deadline(seconds), proxy=fleet.proxy, names=Names(resolve)),
+        lambda _line: None,
     )
     lines = list(check(fleet, strata))
     assert all(line.isprintable() and len(line) <= LONGEST_LINE for line in lines)
@@ -251,7 +255,7 @@ def test_a_file_that_this_user_may_not_read_is_named(hidden: str) -> None:
         for folder in (path.parent, path.parent / "keys"):
             folder.chmod(0o755)
         # everything is imported before the change of user, who may have no way to this Python
-        script = "import telegraf_cvmfs.command.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.doctor.servers, telegraf_cvmfs.net.fetch\n"
+        script = "import telegraf_cvmfs.command.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.doctor.servers, telegraf_cvmfs.net.fetch, telegraf_cvmfs.net.curl.transport\n"
         script += "import telegraf_cvmfs.scraping.visits, telegraf_cvmfs.fleet.watched, telegraf_cvmfs.memory.file\n"
         done = subprocess.run(
             [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],

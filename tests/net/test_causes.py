@@ -9,11 +9,13 @@ import pytest
 
 from telegraf_cvmfs.model import Cause, Reading, Result, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
 from telegraf_cvmfs.scraping.reader import Reader
 from tests.builders import hostile
+from tests.builders.asking import Asking
 from tests.builders.jobs import driven
 from tests.builders.published import LIST
+
+pytestmark = pytest.mark.usefixtures("each_transport")
 
 BROADCAST = "http://127.255.255.255:8000"
 """No machine has this address: nothing leaves this one, and there is no way to it."""
@@ -50,8 +52,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> hostile.Certified:
 
 
 @contextmanager
-def network(proxy: str = "") -> Iterator[Network]:
-    made = Network(Deadline(1.5), proxy=proxy, resolve=lambda _host: [])
+def network(proxy: str = "") -> Iterator[Asking]:
+    made = Asking(Deadline(1.5), proxy=proxy, resolve=lambda _host: [])
     yield made
     made.close()
 

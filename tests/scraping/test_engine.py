@@ -178,8 +178,31 @@ class Silent:
         time.sleep(patience)
         return []
 
+    def multiplexes(self, _server: Server) -> bool:
+        return False
+
     def close(self) -> None:
         """Nothing to close."""
+
+
+class Multiplexing(Silent):
+    """A transport that answers each server once; then it is known to take many requests on one connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._first: list[tuple[int, Outcome | Exception]] = []
+
+    def start(self, number: int, request: Request) -> None:
+        super().start(number, request)
+        if self.started[request.server.name] == 1:
+            self._first.append((number, Answer(200, b"")))
+
+    def finished(self, patience: float) -> list[tuple[int, Outcome | Exception]]:
+        first, self._first = self._first, []
+        return first or super().finished(patience)
+
+    def multiplexes(self, server: Server) -> bool:
+        return server.name == "h2"
 
 
 def asking(name: str, count: int) -> Job[None]:
@@ -194,6 +217,16 @@ def test_no_server_is_asked_more_at_once_than_the_width_and_all_are_asked_togeth
     Engine(transport, Deadline(0.3), 4).run(programs)
     assert transport.started == {f"s{n}": 4 for n in range(5)}
     assert 0.25 < time.monotonic() - began < 2
+
+
+def test_a_server_that_takes_many_requests_on_one_connection_is_asked_four_times_as_many() -> None:
+    transport = Multiplexing()
+    programs = [
+        Program(iter([[asking(name, 1)], [asking(name, 1) for _ in range(50)]]), lambda _error: None)
+        for name in ("h1", "h2")
+    ]
+    Engine(transport, Deadline(0.3), 4).run(programs)
+    assert transport.started == {"h1": 1 + 4, "h2": 1 + 4 * 4}
 
 
 def test_a_run_that_is_cut_short_by_a_signal_ends_soon() -> None:

@@ -25,7 +25,8 @@ from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.memory.value import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, GeoAPI, Health, Limit, Result, Role, Run, Server, ServerVerdict
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.names import Names
+from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import REPO, SERVER
 from telegraf_cvmfs.scraping import members
@@ -33,6 +34,8 @@ from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders.hostile import Behaviour, Talk, head, page, path_of
 from tests.builders.hostile import Server as Machine
 from tests.builders.published import LIST, NOW, Documents, listing, repository
+
+pytestmark = pytest.mark.usefixtures("each_transport")
 
 NAME, REPOSITORY = "stratum.example", "software.example"
 FIRST, SECOND, THIRD = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -88,9 +91,8 @@ class Name:
         """A run so long after `NOW`, with the memory of those before it; `more` is of the fleet."""
         now = NOW + after
         fleet = Fleet(**{"servers": (self.server,), "geoapi": GeoAPI(enabled=False), "verify_every": None, **more})
-        network = Network(Deadline(10), fleet.connections_per_server, fleet.proxy, resolve=self.resolve)
+        network = Network(Deadline(10), fleet.connections_per_server, fleet.proxy, names=Names(self.resolve))
         seen = scrape(fleet, now, network, self.complaints.append, memory=self.memory)
-        network.close()
         run = assess(seen, timedelta(seconds=1), self.memory)
         self.memory = remember(self.memory, run)
         return run
@@ -438,10 +440,9 @@ def test_names_whose_look_up_hangs_leave_the_others_their_time() -> None:
 
         hanging = (replace(name.server, name=f"hangs{n}", url=f"http://hangs{n}.example") for n in range(4))
         fleet = Fleet((*hanging, name.server), geoapi=GeoAPI(enabled=False), verify_every=None)
-        network = Network(Deadline(3), resolve=resolve)
+        network = Network(Deadline(3), names=Names(resolve))
         seen = scrape(fleet, NOW, network, name.complaints.append)
         over.set()
-        network.close()
     assert [stratum.up for stratum in seen.strata] == [False, False, False, False, True]
     assert {stratum.server.address for stratum in seen.strata[:4]} == {None}
     assert name.complaints == []
@@ -451,7 +452,7 @@ def test_a_run_that_is_cut_short_does_not_wait_for_a_look_up() -> None:
     over = threading.Event()
     deadline = Deadline(30)
     server = Server("http://hangs.example", "hangs", Role.STRATUM1, all_addresses=True)
-    network = Network(deadline, resolve=lambda _host: [FIRST] * over.wait(20))
+    network = Network(deadline, names=Names(lambda _host: [FIRST] * over.wait(20)))
     threading.Timer(0.2, deadline.cut).start()
     began = time.monotonic()
     assert members.all_members((server,), network, print) == [server]

@@ -17,7 +17,7 @@ from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.memory.value import NOTHING, Memory, remember
 from telegraf_cvmfs.model import ConfigError, Fleet, Limit, Run
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Network
+from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.points.rows import points
 from telegraf_cvmfs.points.schema import REPO
 from telegraf_cvmfs.scraping.visit import Inconsistent
@@ -25,6 +25,8 @@ from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders.hostile import Behaviour, Server, Talk, head, page, path_of, refuses
 from tests.builders.published import LIST, NOW, listing, repository
 from tests.builders.published import manifest as published_manifest
+
+pytestmark = pytest.mark.usefixtures("each_transport")
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 THERE = head("200 OK", "Content-Length: 4096")  # of a root catalog
@@ -76,7 +78,6 @@ class Site:
         seen = scrape(
             self.fleet, NOW + after, network, complaints.append, memory=self.memory, inconsistent=inconsistent
         )
-        network.close()
         assert complaints == []
         run = assess(seen, timedelta(seconds=1), self.memory)
         self.memory = remember(self.memory, run)

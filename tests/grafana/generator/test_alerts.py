@@ -29,12 +29,12 @@ from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.emit import line_protocol
 from telegraf_cvmfs.model import FINDINGS, Answer, FetchError, Health, Result, Run, Server
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.fetch import Fetch
 from telegraf_cvmfs.net.transport import Sink
 from telegraf_cvmfs.scraping import visits
 from telegraf_cvmfs.words.duration import duration
 from tests import ROOT
 from tests.builders import demo_runs
+from tests.builders.asking import Fetch
 from tests.builders.published import NOW
 from tests.builders.simulation import (
     DAY,

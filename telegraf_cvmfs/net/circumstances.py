@@ -1,0 +1,86 @@
+"""What all requests of a run share: the deadline, name look-ups, the proxy, the count of traffic."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from telegraf_cvmfs.model import Answer, Server, Traffic
+from telegraf_cvmfs.net.answer import NOT_SERVED, REQUEST_TIMEOUT
+from telegraf_cvmfs.net.budget import budget
+from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.names import Names
+from telegraf_cvmfs.net.question import Status
+from telegraf_cvmfs.net.transport import Outcome, Request
+
+
+class Circumstances:
+    """What all servers of a run share.
+
+    Args:
+        deadline: when the run ends.
+        connections: at most so many to each server.
+        proxy: the URL of a proxy; "environment" for what `http_proxy` and its like say; empty for none.
+        names: look-ups of host names, which other runs may share.
+    """
+
+    def __init__(self, deadline: Deadline, connections: int = 8, proxy: str = "", names: Names | None = None) -> None:
+        self.deadline = deadline
+        self.connections = connections
+        self.names = names or Names()
+        self.request_timeout = min(REQUEST_TIMEOUT, max(deadline.remaining, 0.0) / 3)
+        """Seconds that one request may take."""
+        self._proxy = proxy
+        self._proxies: dict[str, str] = {}
+        self._sent = self._failures = self._bytes = 0
+        self._lock = threading.Lock()
+
+    def proxy_for(self, url: str) -> str:
+        """The URL of the proxy through which a URL is asked for; empty for none."""
+        if self._proxy != "environment":
+            return self._proxy
+        origin = urlsplit(url)._replace(path="", query="").geturl()
+        if origin not in self._proxies:
+            self._proxies[origin] = _proxy_of_environment(origin)
+        return self._proxies[origin]
+
+    def asks_proxy(self, server: Server) -> bool:
+        """Does a proxy reach this server for us, and so choose the machine?"""
+        return bool(self.proxy_for(server.url))
+
+    def addresses(self, server: Server) -> Sequence[str]:
+        """The addresses of all machines behind the name of a server.
+
+        Raises:
+            FetchError: there are none, or they are not known in time.
+        """
+        with budget.within(self.request_timeout, self.deadline):
+            return self.names.addresses(urlsplit(server.url).hostname or "")
+
+    @property
+    def traffic(self) -> Traffic:
+        """What has been asked and read so far."""
+        with self._lock:
+            return Traffic(self._sent, self._failures, self._bytes)
+
+    def sent(self) -> None:
+        """Count a request that goes out."""
+        with self._lock:
+            self._sent += 1
+
+    def came(self, request: Request, outcome: Outcome | Exception) -> None:
+        """Count what became of a request, once it is over."""
+        failed, read = True, 0
+        if isinstance(outcome, Answer):
+            failed = outcome.status != Status.OK and outcome.status not in NOT_SERVED
+            read = outcome.length or 0 if request.sink else len(outcome.body)
+        with self._lock:
+            self._failures += failed
+            self._bytes += read
+
+
+def _proxy_of_environment(url: str) -> str:
+    from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415  # slow to import, and seldom wanted
+
+    return select_proxy(url, get_environ_proxies(url)) or ""

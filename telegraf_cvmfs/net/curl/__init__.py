@@ -1,0 +1,1 @@
+"""The transport of libcurl, by pycurl."""
