@@ -5,7 +5,7 @@ program wrote, a run goes on without it and says so once.
 
 The file is a JSON document, `{"version": 1, "servers": {server: [row, ...]}, "published": {repository: [revision,
 Unix time, root hash, ...]}, "certificates": [[name, base64], ...]}`, where a row is `[name, seen, revision, root hash,
-revision seen, proved, which certificate, {what is unusual}]`.
+revision seen, proved or [proved, length], which certificate, {what is unusual}]`.
 """
 
 from __future__ import annotations
@@ -207,8 +207,8 @@ def _row(one: Remembered, certificates: list[str]) -> list[Any]:
     }
     known = {name: value for name, value in unusual.items() if value is not None}
     certificate = certificates.index(one.certificate) if one.certificate in certificates else None
-    times = _unix(one.revision_seen), _unix(one.proved)
-    row = [entry.name, _unix(one.seen), one.revision, one.root_hash, *times, certificate]
+    proved = _unix(one.proved) if one.proved_length is None else [_unix(one.proved), one.proved_length]
+    row = [entry.name, _unix(one.seen), one.revision, one.root_hash, _unix(one.revision_seen), proved, certificate]
     return [*row, known] if known else row
 
 
@@ -232,7 +232,8 @@ def _remembered(row: list[Any], certificates: list[str]) -> Remembered:
         revision=_maybe(_number, revision),
         root_hash=_maybe(_text, root_hash),
         revision_seen=_maybe(_moment, since),
-        proved=_maybe(_moment, proved),
+        proved=_maybe(_moment, proved[0] if isinstance(proved, list) else proved),
+        proved_length=_number(proved[1]) if isinstance(proved, list) else None,
         certificate=None if certificate is None else certificates[_number(certificate)],
     )
 

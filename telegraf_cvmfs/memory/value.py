@@ -32,7 +32,8 @@ class Remembered:
     """One repository on one server: where it lay, when it was last seen there, its newest revision and when.
 
     `root_hash` is that of the revision last read, newest or not, `proved` is when the bytes of that root catalog were
-    last hashed there, `certificate` the name of the certificate object that was last read there.
+    last hashed there and `proved_length` how many they were, `certificate` the name of the certificate object that was
+    last read there.
     """
 
     entry: Entry
@@ -41,6 +42,7 @@ class Remembered:
     root_hash: str | None = None
     revision_seen: datetime | None = None
     proved: datetime | None = None
+    proved_length: int | None = None
     certificate: str | None = None
 
 
@@ -89,10 +91,13 @@ class Memory:
         body = self.certificates.get(name) if one is not None and one.certificate == name else None
         return None if body is None or is_object(name, body) is False else body  # a file can be damaged
 
-    def proved(self, replica: Replica, root_hash: str) -> datetime | None:
-        """When the bytes of this root catalog were last hashed on this replica."""
+    def proved(self, replica: Replica, root_hash: str, length: int | None = None) -> datetime | None:
+        """When the bytes of this root catalog were last hashed on this replica; None if it had another length then."""
         one = self._find(replica)
-        return one.proved if one is not None and one.root_hash == root_hash else None
+        if one is None or one.root_hash != root_hash:
+            return None
+        other = length is not None and one.proved_length is not None and length != one.proved_length
+        return None if other else one.proved
 
     def _find(self, replica: Replica) -> Remembered | None:
         return self._by_place.get((replica.server.label, replica.repo, replica.alias))
@@ -160,7 +165,8 @@ def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: date
     if here:
         after = replace(after, seen=now)
     if manifest is not None:
-        after = replace(after, root_hash=manifest.root_catalog, proved=_proved(replica, before, manifest))
+        proved, length = _proved(replica, after, manifest)
+        after = replace(after, root_hash=manifest.root_catalog, proved=proved, proved_length=length)
     if manifest is not None and not _is_older(manifest.revision, after, now):
         after = replace(after, revision=manifest.revision, revision_seen=now)
     if manifest is not None and _certificate_is_good(verdict):
@@ -175,11 +181,16 @@ def _is_older(revision: int, seen: Remembered, now: datetime) -> bool:
     return revision < seen.revision and timedelta(0) <= now - seen.revision_seen < BACKWARDS_FOR
 
 
-def _proved(replica: Replica, before: Remembered | None, manifest: Manifest) -> datetime | None:
-    """When the root catalog was last hashed here; a run that could not even look at it takes nothing back."""
-    if replica.root_catalog.value is not None:
-        return replica.root_catalog.value.proved
-    return before.proved if before is not None and before.root_hash == manifest.root_catalog else None
+def _proved(replica: Replica, before: Remembered, manifest: Manifest) -> tuple[datetime | None, int | None]:
+    """When the root catalog was last hashed here, and its length; what was not looked at stays as it was known."""
+    same = before.root_hash == manifest.root_catalog
+    proved, length = (before.proved, before.proved_length) if same else (None, None)
+    catalog = replica.root_catalog.value
+    if catalog is None:
+        return proved, length
+    if catalog.proved is None:
+        return None, None
+    return catalog.proved, length if catalog.length is None else catalog.length
 
 
 def _certificate_is_good(verdict: ReplicaVerdict) -> bool:

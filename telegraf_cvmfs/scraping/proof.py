@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from telegraf_cvmfs.model import Fleet, Reading, Replica, RootCatalog
+from telegraf_cvmfs.model import Fleet, Manifest, Reading, Replica, RootCatalog
 from telegraf_cvmfs.scraping.documents import root_catalog_url
 from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.scraping.quota import Quota
 from telegraf_cvmfs.scraping.reader import Reader
-from telegraf_cvmfs.wire.letter import object_hasher
+from telegraf_cvmfs.wire.catalog import CatalogReader
+from telegraf_cvmfs.wire.letter import UnsupportedHashError
 
 Learn = Callable[[int, Reading[RootCatalog]], None]
 """Notes what was learnt of the replica with this number."""
@@ -26,48 +28,62 @@ class Proofs:
     quota: Quota
     reader: Reader
 
-    def is_due(self, proved: datetime | None) -> bool:
-        """Is it time to read bytes again? Also if they were read at a time that has not come: a clock was wrong."""
-        every = self.fleet.verify_every
-        return every is None or proved is None or not timedelta(0) <= self.now - proved < every
+    def is_due(self, replica: Replica, proved: datetime | None) -> bool:
+        """Is it time to read bytes again? Also if they were read at a time that has not come: a clock was wrong.
 
-    def prove(self, replicas: Mapping[int, Replica], learn: Learn) -> Job[None]:
-        """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits.
-
-        One after the other, for each may be large; another first in each minute, so that all have their turn; and no
-        more once one did not come, for a server that is slow must not hold up the others.
+        Each replica has a time of its own between half of `verify_every` and all of it, so that what was first seen in
+        one run does not fall due in one run for ever.
         """
-        keys = list(replicas)
+        every = self.fleet.verify_every
+        return every is None or proved is None or not timedelta(0) <= self.now - proved < every * _share(replica)
+
+    def prove(self, replicas: Mapping[int, Replica], learn: Learn) -> Iterator[Job[None]]:
+        """Jobs that read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits.
+
+        Another is first in each minute, so that all have their turn; and no more are begun once one did not come, for a
+        server that is slow must not hold up the others.
+        """
+        keys, silent = list(replicas), set[int]()
         turn = int(self.now.timestamp()) // 60 % max(len(keys), 1)
         for key in keys[turn:] + keys[:turn]:
-            if not (yield from self._prove(key, replicas[key], learn)):
-                return
+            catalog = replicas[key].root_catalog.value
+            if self.fleet.verify_every is None or catalog is None or catalog.length == 0:
+                continue
+            if self.is_due(replicas[key], catalog.proved):
+                yield self._prove(key, replicas[key], learn, silent)
 
-    def _prove(self, key: int, replica: Replica, learn: Learn) -> Job[bool]:
-        """Returns whether the server gave what it was asked for, if anything."""
+    def _prove(self, key: int, replica: Replica, learn: Learn, silent: set[int]) -> Job[None]:
+        """`silent` are those for which no answer came; after that there is no other."""
         url, manifest, catalog = root_catalog_url(replica), replica.manifest.value, replica.root_catalog.value
-        if url is None or manifest is None or catalog is None or catalog.length == 0:
-            return True
-        if self.fleet.verify_every is None or not self.is_due(catalog.proved):
-            return True
-        intact = yield from self._hash(url, manifest.root_catalog, catalog.length)
+        if url is None or manifest is None or catalog is None or silent:
+            return
+        intact = yield from self._read(url, manifest, catalog.length)
         if intact is False:  # one bad answer is no proof
-            intact = yield from self._hash(url, manifest.root_catalog, catalog.length)
+            intact = yield from self._read(url, manifest, catalog.length)
         if intact is not None:
             proof = replace(catalog, intact=intact, proved=self.now if intact else None)
             learn(key, replace(replica.root_catalog, value=proof))
-        return intact is not None or self.reader.heard
+        elif not self.reader.heard:
+            silent.add(key)
 
-    def _hash(self, url: str, name: str, length: int | None) -> Job[bool | None]:
-        """Do the bytes have the hash? None if they did not come, not all of them, or are too many."""
+    def _read(self, url: str, manifest: Manifest, length: int | None) -> Job[bool | None]:
+        """Are the bytes what they should be? None if they did not come, not all of them, are too many, or strange."""
         each = self.fleet.verify_each
         granted = self.quota.take(each if length is None else length, each)
-        hasher = object_hasher(name) if granted else None
-        if hasher is None:
+        if not granted:
             return None
-        reading = yield from self.reader.read(url, granted, bytes, hasher.update)
+        try:
+            catalog = CatalogReader(manifest.root_catalog, manifest.root_size)
+        except UnsupportedHashError:
+            return None
+        reading = yield from self.reader.read(url, granted, bytes, catalog.update)
         if reading.value is None:
             return None
-        self.quota.give_back(granted - hasher.length)
-        short = length is not None and hasher.length != length
-        return None if short else hasher.is_object()
+        self.quota.give_back(granted - catalog.length)
+        short = length is not None and catalog.length != length
+        return None if short else catalog.is_intact()
+
+
+def _share(replica: Replica) -> float:
+    """From a half to one, and always the same for a replica."""
+    return 0.5 + zlib.crc32(f"{replica.server.label} {replica.repo}".encode()) / (1 << 33)

@@ -133,7 +133,8 @@ class Visit:
 
     def proving(self) -> Stages:
         """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits."""
-        yield [self._proofs.prove(dict(self._replicas), lambda key, reading: self._learn(key, root_catalog=reading))]
+        learn = lambda key, reading: self._learn(key, root_catalog=reading)  # noqa: E731
+        yield list(self._proofs.prove(dict(self._replicas), learn))
 
     def stratum(self) -> Stratum:
         """This server as far as it is known."""
@@ -228,7 +229,7 @@ class Visit:
         if url is None or manifest is None or manifest.certificate is None or replica.pass_through:
             return
         known = self._context.memory.certificate(replica, manifest.certificate)
-        if known is None or self._proofs.is_due(self._context.memory.proved(replica, manifest.root_catalog)):
+        if known is None or self._proofs.is_due(replica, self._context.memory.proved(replica, manifest.root_catalog)):
             reading = yield from self._reader.read(url, LARGEST_CERTIFICATE, bytes)
             self._learn(key, certificate=reading)
         else:  # it is as good as the root catalog's bytes: when those are read again, so is this
@@ -240,8 +241,8 @@ class Visit:
         url, manifest = root_catalog_url(replica), replica.manifest.value
         if url is None or manifest is None or replica.pass_through:
             return
-        proved = self._context.memory.proved(replica, manifest.root_catalog)
-        seen = yield from self._reader.look(url, lambda answer: RootCatalog(answer.length, proved=proved))
+        proved = partial(self._context.memory.proved, replica, manifest.root_catalog)
+        seen = yield from self._reader.look(url, lambda one: RootCatalog(one.length, proved=proved(one.length)))
         self._learn(key, root_catalog=seen)
 
     def _read_through_proxy(self, key: int) -> Job[None]:

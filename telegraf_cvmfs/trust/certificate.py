@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from telegraf_cvmfs.model import ParseError
+from telegraf_cvmfs.wire.catalog import begins_otherwise
 from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
 from telegraf_cvmfs.words.text import label
 
@@ -22,6 +23,10 @@ LONGEST_CERTIFICATE = 1 << 18  # bytes, uncompressed; a genuine one has 1 to 4 K
 _HEX_DIGITS = 40
 _NAMES = (b"CERTIFICATE", b"X509 CERTIFICATE")
 _REFUSED = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)  # by cryptography, for damaged bytes
+
+
+class UnknownCompressionError(ParseError):
+    """Nothing can be said about the object: clients may know how to read it."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ def _inflated(stored: bytes) -> bytes:
     try:
         content = stream.decompress(stored, LONGEST_CERTIFICATE)
     except zlib.error:
+        if begins_otherwise(stored):
+            raise UnknownCompressionError("certificate", "compressed in a way that is not known here") from None
         raise ParseError("certificate", "not compressed by zlib") from None
     if not stream.eof:
         raise ParseError("certificate", "cut short" if len(content) < LONGEST_CERTIFICATE else "far too large")

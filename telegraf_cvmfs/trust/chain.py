@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from telegraf_cvmfs.model import Key, Letter, Manifest, ParseError, Reading, Result, Signature, Trust, Whitelist
 from telegraf_cvmfs.trust.blacklist import Blacklist
-from telegraf_cvmfs.trust.certificate import Certificate, read_certificate
+from telegraf_cvmfs.trust.certificate import Certificate, UnknownCompressionError, read_certificate
 from telegraf_cvmfs.trust.masterkey import MasterKey
 from telegraf_cvmfs.trust.rsa import signs_digest, signs_text
 from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
@@ -249,7 +249,7 @@ def _certificate(chain: Chain) -> tuple[Certificate | None, _Problem | None]:
     try:
         if digest(reading.value, name) == name:
             return read_certificate(reading.value), None
-    except UnsupportedHashError as why:
+    except (UnsupportedHashError, UnknownCompressionError) as why:
         return None, _Problem(Signature.UNSUPPORTED, str(why))
     except ParseError as why:
         return None, _Problem(bad, str(why))

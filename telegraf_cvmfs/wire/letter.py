@@ -155,16 +155,7 @@ def object_path(name: str, suffix: str = "") -> str:
 
 def is_object(name: str, body: bytes) -> bool | None:
     """Do these bytes, as stored, hash to the name of an object? None if this machine cannot compute its hash."""
-    hasher = object_hasher(name)
-    if hasher is None:
-        return None
-    hasher.update(body)
-    return hasher.is_object()
-
-
-def object_hasher(name: str) -> Hasher | None:
-    """What hashes an object of this name as its bytes come; None if this machine cannot compute its hash."""
     try:
-        return Hasher(name)
+        return digest(body, name) == name
     except UnsupportedHashError:
         return None

@@ -44,7 +44,7 @@ def _entry(name: str, **more: object) -> Entry:
 MEMORY = Memory(
     {
         "stratum1.tld": (
-            Remembered(_entry("repo.tld"), T0, 7, "a" * 40, T0 - SECOND, T0 - 2 * SECOND, "c" * 40),
+            Remembered(_entry("repo.tld"), T0, 7, "a" * 40, T0 - SECOND, T0 - 2 * SECOND, 4096, "c" * 40),
             Remembered(_entry("other.tld", path="/cvmfs/deep/short", alias="short", pass_through=True), T0),
         ),
         "stratum0.tld": (Remembered(_entry("repo.tld", replica=False), T0, 8, f"{'b' * 40}-rmd160", T0),),

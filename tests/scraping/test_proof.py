@@ -184,7 +184,7 @@ def test_a_certificate_is_read_where_it_was_not_although_another_server_has_it(f
 
 def test_catalogs_are_proved_at_once_and_again_when_a_day_is_over(fleet: Watched) -> None:
     counts = {}
-    for after in (timedelta(0), MINUTES, 23 * HOURS, DAY, DAY + MINUTES, 2 * DAY - MINUTES, 2 * DAY):
+    for after in (timedelta(0), MINUTES, 11 * HOURS, DAY, DAY + MINUTES, DAY + 11 * HOURS, 2 * DAY):
         found = fleet.run(after)
         counts[after] = read(fleet)
         assert {words(found[place]) for place in JUDGED} == {("ok", 0, 1)}
@@ -193,10 +193,36 @@ def test_catalogs_are_proved_at_once_and_again_when_a_day_is_over(fleet: Watched
     assert set(counts.values()) == {0, len(JUDGED)}
 
 
+def test_what_was_first_proved_in_one_run_does_not_fall_due_in_one_run_again(fleet: Watched) -> None:
+    fleet.run()
+    counts = []
+    for hour in range(1, 25):
+        found = fleet.run(hour * HOURS)
+        counts.append(read(fleet))
+        assert all(age is not None and age < DAY.total_seconds() for age in ages(found))
+    assert counts[:11] == [0] * 11
+    assert sum(counts) == len(JUDGED), "each once a day"
+    assert max(counts) < len(JUDGED) / 2
+
+
+def test_another_length_than_that_of_the_proof_is_looked_into_at_once(fleet: Watched) -> None:
+    fleet.run()
+    (path,) = {
+        one.path
+        for one in fleet.asked
+        if (one.server, one.method) == (HEALTHY, "HEAD")
+        and one.path.startswith(fleet.repository("software").path + "/")
+    }
+    fleet.run(MINUTES)
+    assert fleet.count(HEALTHY, "GET", path) == 0
+    fleet.demo.documents[HEALTHY][path] += b"more"
+    assert words(fleet.run(2 * MINUTES)[HEALTHY, "software"]) == ("corrupt", 3, 0)
+
+
 def test_how_often_is_up_to_the_operator(fleet: Watched) -> None:
     with_limits(fleet, verify_every=HOURS)
     counts = []
-    for after in (timedelta(0), 59 * timedelta(minutes=1), HOURS):
+    for after in (timedelta(0), HOURS / 2 - timedelta(minutes=1), HOURS):
         fleet.run(after)
         counts.append(read(fleet))
     assert counts == [len(JUDGED), 0, len(JUDGED)]
@@ -289,7 +315,7 @@ def test_a_corrupt_catalog_is_read_in_each_run_until_it_is_good(fleet: Watched) 
 def test_one_that_rots_is_found_when_it_is_read_the_next_time(fleet: Watched) -> None:
     fleet.run()
     fleet.inflict(HEALTHY, faults.corrupt_root_catalog(fleet.copy("software"), demo_keys()))
-    assert fleet.run(23 * HOURS)[HEALTHY, "software"]["root_catalog_verified_age"] == 23 * 3600
+    assert fleet.run(11 * HOURS)[HEALTHY, "software"]["root_catalog_verified_age"] == 11 * 3600
     found = fleet.run(DAY)
     assert words(found[HEALTHY, "software"]) == ("corrupt", 3, 0)
     assert words(found[STRATUM0, "software"]) == ("ok", 0, 1)

@@ -55,7 +55,7 @@ class Route:
     def aim(self, exchange: Exchange, seconds: float) -> None:
         """Set a handle to what its exchange asks next, with so many seconds for all of it."""
         handle, addresses = exchange.handle, exchange.addresses
-        milliseconds = max(int(seconds * 1000), 1)
+        milliseconds = max(int(seconds * 1000), 0) + 1  # not before the time is up
         handle.setopt(pycurl.URL, exchange.url)
         handle.setopt(pycurl.NOBODY, int(not exchange.request.limit))
         handle.setopt(pycurl.FRESH_CONNECT, int(exchange.afresh))
