@@ -10,19 +10,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from telegraf_cvmfs.model import ParseError
 from telegraf_cvmfs.wire.catalog import begins_otherwise
 from telegraf_cvmfs.wire.letter import UnsupportedHashError, digest
-from telegraf_cvmfs.words.text import label
 
 LONGEST_CERTIFICATE = 1 << 18  # bytes, uncompressed; a genuine one has 1 to 4 KiB
 _HEX_DIGITS = 40
 _NAMES = (b"CERTIFICATE", b"X509 CERTIFICATE")
-_REFUSED = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)  # by cryptography, for damaged bytes
 
 
 class UnknownCompressionError(ParseError):
@@ -75,12 +71,10 @@ def read_certificate(stored: bytes) -> Certificate:
     Of several certificates the first counts, and text around it does not matter; DER without PEM is refused
     (CernVM-FS, LoadCertificateMem, by OpenSSL's PEM_read_bio_X509_AUX). ParseError if there is no certificate.
     """
+    from telegraf_cvmfs.trust.x509 import decoded  # noqa: PLC0415  # slow to import; a scrape has begun by then
+
     der = _der(_inflated(stored))
-    try:
-        certificate = x509.load_der_x509_certificate(_with_positive_serial(der))
-    except _REFUSED:
-        raise ParseError("certificate", "cannot be decoded") from None
-    return Certificate(der, _public(certificate), _subject(certificate), _not_after(certificate))
+    return Certificate(der, *decoded(_with_positive_serial(der)))
 
 
 def _inflated(stored: bytes) -> bytes:
@@ -132,25 +126,3 @@ def _content(der: bytes, at: int) -> int:
     """Where the content of the DER element at this place begins."""
     length = der[at + 1]
     return at + 2 + (length & 0x7F if length & 0x80 else 0)
-
-
-def _public(certificate: x509.Certificate) -> RSAPublicKey | None:
-    try:
-        key = certificate.public_key()
-    except _REFUSED:
-        return None
-    return key if isinstance(key, RSAPublicKey) else None
-
-
-def _subject(certificate: x509.Certificate) -> str | None:
-    try:
-        return label(certificate.subject.rfc4514_string())
-    except _REFUSED:
-        return None
-
-
-def _not_after(certificate: x509.Certificate) -> datetime | None:
-    try:
-        return certificate.not_valid_after_utc
-    except _REFUSED:
-        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import zlib
 
 import pytest
@@ -18,7 +19,7 @@ STORED = zlib.compress(DATABASE)
 def judged(stored: bytes, size: int | None = len(DATABASE), cuts: tuple[int, ...] = ()) -> bool | None:
     reader = CatalogReader(hashlib.sha1(stored, usedforsecurity=False).hexdigest(), size)
     edges = sorted({0, len(stored), *(cut % (len(stored) + 1) for cut in cuts)})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         reader.update(stored[start:end])
     assert reader.length == len(stored)
     return reader.is_intact()
