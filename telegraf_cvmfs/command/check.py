@@ -25,7 +25,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         judge = partial(Keyring(fleet, log).judge, now=started)
         lines = [*check(fleet, probe(fleet, started, deadline, log), judge), _memory(fleet, options)]
         lines += settings_lines(os.environ, fleet.deadline)
-    show("\n".join(lines) + "\n")
+    show(f"{line}\n" for line in lines)
     return 0
 
 

@@ -15,5 +15,5 @@ def add_options(_parser: argparse.ArgumentParser) -> None:
 
 def run(_options: argparse.Namespace, _deadline: Deadline) -> int:
     """Print them; always 0."""
-    show(public.describe())
+    show([public.describe()])
     return 0

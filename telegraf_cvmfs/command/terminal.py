@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
 from telegraf_cvmfs.model import Fleet, Run
@@ -35,12 +35,21 @@ def tell(line: str) -> None:
         print(line.replace("\n", " "), file=sys.stderr, flush=True)
 
 
+_AT_ONCE = 1 << 17  # characters
+
+
+def _write(text: str) -> None:
+    data = memoryview(text.encode(errors="replace"))
+    while data:
+        data = data[os.write(sys.stdout.fileno(), data) :]
+
+
 class OutputError(Exception):
     """What was found could not be written."""
 
 
-def show(text: str) -> None:
-    """All that goes to stdout, in UTF-8 whatever the locale.
+def show(pieces: Iterable[str]) -> None:
+    """All that goes to stdout, in UTF-8 whatever the locale; whole pieces at a time, and never all of them held.
 
     Raises:
         BrokenPipeError: nobody reads it.
@@ -48,11 +57,17 @@ def show(text: str) -> None:
     """
     if sys.stdout is None:
         raise OutputError("it is closed, nothing can be printed")
-    data = memoryview(text.encode(errors="replace"))
     try:
         sys.stdout.flush()
-        while data:
-            data = data[os.write(sys.stdout.fileno(), data) :]
+        held: list[str] = []
+        size = 0
+        for piece in pieces:
+            held.append(piece)
+            size += len(piece)
+            if size > _AT_ONCE:
+                _write("".join(held))
+                held, size = [], 0
+        _write("".join(held))
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -66,7 +66,7 @@ def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], d
         _advance(demo, clock())
         with _fleet_file(demo, options.directory) as path:
             lines = [f"{server.role.value}  {server.url}  {server.name}" for server in demo.fleet().servers]
-            show("\n".join([*lines, f"fleet file  {path}", ""]))
+            show(f"{line}\n" for line in [*lines, f"fleet file  {path}"])
             while signal.sigtimedwait(signals, TICK) is None:
                 _advance(demo, max(demo.now, clock()))  # a clock may be set back
 

@@ -43,5 +43,5 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         partial(one_fleet, options), partial(memory_path, options=options), "" if without else str(file)
     )
     text, code = doctor.examine(options, ours, deadline, now, os.environ)
-    show(text)
+    show([text])
     return code

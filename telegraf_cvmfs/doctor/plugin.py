@@ -93,7 +93,7 @@ def _run(fleet: Fleet, keyring: Keyring, path: Path | None, within: Deadline, cl
 
 def _told(run: Run) -> Step:
     """How it went; a red fleet is no broken link, but a fleet of which nothing is up is strange."""
-    points = emitter("influx")(run).count("\n")
+    points = sum(text.count("\n") for text in emitter("influx")(run))
     up = sum(server.stratum.up for server in run.servers)
     replicas = [verdict.health for verdict in run.replicas]
     health = f"servers: {counts(server.health for server in run.servers)}; repositories: {counts(replicas) or 'none'}"

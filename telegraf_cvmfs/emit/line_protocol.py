@@ -38,7 +38,12 @@ _IN_STRINGS = re.compile(r'["\\]')
 
 def render(run: Run) -> str:
     """All points of a run, one line each."""
-    return "".join(lines(points(run)))
+    return "".join(pieces(run))
+
+
+def pieces(run: Run) -> Iterator[str]:
+    """The same, line by line."""
+    return lines(points(run))
 
 
 def lines(rows: Iterable[Point]) -> Iterator[str]:

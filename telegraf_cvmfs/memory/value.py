@@ -27,7 +27,7 @@ MOST_PUBLICATIONS = 256
 """Of one repository. More are only needed where a replica has missed more, and then the oldest is enough."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """One repository on one server: where it lay, when it was last seen there, its newest revision and when.
 
@@ -46,7 +46,7 @@ class Remembered:
     certificate: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Publication:
     """A revision of a repository, and when it was published (T of the manifest when it was first seen).
 

@@ -9,7 +9,7 @@ from typing import Any
 from telegraf_cvmfs.model.result import Coded
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Letter:
     """The signed form that manifest and whitelist share: text, its hash, a signature over that hash."""
 
@@ -18,7 +18,7 @@ class Letter:
     signature: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """The entry point of a repository, `.cvmfspublished`; the letters are those of its lines.
 
@@ -42,7 +42,7 @@ class Manifest:
     letter: Letter | None = None  # None: served without a signature
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Whitelist:
     """Which certificates may sign a repository, and until when: `.cvmfswhitelist`."""
 
@@ -58,7 +58,7 @@ class Whitelist:
         return self.expires.replace(minute=0, second=0, microsecond=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Status:
     """What the server's own tools last did to a repository: `.cvmfs_status.json`, all of it optional.
 
@@ -72,7 +72,7 @@ class Status:
     unreadable: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Snapshotting:
     """A snapshot is running, or was killed: `.cvmfs_is_snapshotting`; `since` is None if unreadable."""
 
@@ -89,7 +89,7 @@ class RootCatalogState(Coded):
     NOT_CHECKED = ("not_checked", 9)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RootCatalog:
     """What a server has at the place of the root catalog that its manifest names.
 
@@ -109,7 +109,7 @@ class RootCatalog:
         return RootCatalogState.CORRUPT if self.intact is False else RootCatalogState.OK
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of a server's list. `path` is where it is served, from the root of the server."""
 
@@ -120,7 +120,7 @@ class Entry:
     pass_through: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Listing:
     """What a server says it serves: `info/v1/repositories.json`.
 
@@ -137,7 +137,7 @@ class Listing:
     rejected: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Meta:
     """Who runs a server: `info/v1/meta.json`, written by hand, so any of it may be missing."""
 

@@ -26,7 +26,7 @@ def worst(healths: Iterable[Health]) -> Health:
     return max(healths, key=SEVERITY.index, default=Health.OK)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Limit:
     """When a finding turns to a warning and when to critical.
 
@@ -45,7 +45,7 @@ class Subject(enum.StrEnum):
     REPLICA = "repository"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Definition:
     """One kind of finding: its default limits, what it is about, and when it is found.
 
@@ -152,7 +152,7 @@ SERVER_FINDINGS = tuple(slug for slug, one in FINDINGS.items() if one.about is S
 REPLICA_FINDINGS = tuple(slug for slug, one in FINDINGS.items() if one.about is Subject.REPLICA)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Something an operator should know: which, how serious, and the same in a sentence."""
 

@@ -22,7 +22,7 @@ from telegraf_cvmfs.model.fleet import Backend, Fleet, Role, Server
 from telegraf_cvmfs.model.result import Cause, GeoAPIStatus, Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What came back for one URL: a status, at most a capped number of bytes, the Age header in seconds.
 
@@ -38,7 +38,7 @@ class Answer:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading(Generic[T]):
     """One document as it was found: its content, or why there is none.
 
@@ -80,7 +80,7 @@ class Listed(enum.Enum):
     UNKNOWN = "unknown"  # the same; there is no list, or it could not be read
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Replica:
     """One repository on one server as it was found (the published original on a stratum 0 too)."""
 
@@ -122,7 +122,7 @@ class Replica:
         return self.server.role is Role.STRATUM0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stratum:
     """One server as it was found, with the repositories on it."""
 
@@ -148,7 +148,7 @@ class Stratum:
         return min((replica.manifest for replica in self.replicas), key=lambda reading: reading.result.code)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """What a run cost the servers; `failures` are requests that got neither the document nor a 404."""
 
@@ -157,7 +157,7 @@ class Traffic:
     bytes: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Scrape:
     """All that one run saw, before anything is made of it."""
 

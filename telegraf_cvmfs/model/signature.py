@@ -34,7 +34,7 @@ class Signature(Coded):
 _UNKNOWN = (Signature.NO_KEY, Signature.UNSUPPORTED, Signature.NOT_CHECKED)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Key:
     """A master key as it is told: its name for people, and the SHA-256 of its DER form in hex."""
 
@@ -42,7 +42,7 @@ class Key:
     fingerprint: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trust:
     """The verdict on a chain of signatures, from a master key to the manifest.
 

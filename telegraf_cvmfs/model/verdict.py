@@ -11,7 +11,7 @@ from telegraf_cvmfs.model.reading import Replica, Stratum, Traffic
 from telegraf_cvmfs.model.signature import Trust
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReplicaVerdict:
     """What was made of one replica. Comparisons are with the `reference`, and None where there is none.
 
@@ -31,7 +31,7 @@ class ReplicaVerdict:
     first_published: datetime | None = None  # of the reference's revision, before it was signed anew
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ServerVerdict:
     """What was made of one server by itself; its replicas' findings are theirs."""
 
@@ -41,7 +41,7 @@ class ServerVerdict:
     replicas: tuple[ReplicaVerdict, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """One finished run: what every output, and everything later, is made from."""
 

@@ -18,7 +18,7 @@ Sink = Callable[[bytes], None]
 """Takes the bytes of a body as they come, from any thread; what came before a failure has gone there too."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """A URL of a server, and how many bytes of it may be read; none at all is a HEAD.
 

@@ -28,7 +28,7 @@ from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE,
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """One row: tags say of what, fields say how it is, `time` (aware UTC) says when."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -26,18 +25,18 @@ class _Lane:
 
     program: Program
     width: int
-    waiting: deque[Job[None]] = field(default_factory=deque)
+    waiting: Iterator[Job[None]] = field(default_factory=lambda: iter(()))
     under_way: int = 0
     broken: bool = False
 
     def fail(self, error: Exception) -> None:
         """An error of this program: it costs this server, not the run."""
         self.broken = True
-        self.waiting.clear()
+        self.waiting = iter(())
         self.program.failed(error)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Asked:
     lane: _Lane
     job: Job[None]
@@ -75,10 +74,18 @@ class Engine:
     def _advance(self, lane: _Lane) -> None:
         """Begin what may be begun: jobs of this stage, or the next stage once all of this one have ended."""
         while lane.under_way < lane.width and not self._deadline.passed:
-            if lane.waiting:
-                self._go_on(lane, lane.waiting.popleft(), None)
+            job = self._next_job(lane)
+            if job is not None:
+                self._go_on(lane, job, None)
             elif lane.under_way or not self._take_stage(lane):
                 return
+
+    def _next_job(self, lane: _Lane) -> Job[None] | None:
+        try:
+            return next(lane.waiting, None)
+        except Exception as error:  # noqa: BLE001
+            lane.fail(error)
+            return None
 
     def _take_stage(self, lane: _Lane) -> bool:
         """Is there another stage?"""
@@ -91,7 +98,7 @@ class Engine:
         if stage is None:
             lane.program.ended()
             return False
-        lane.waiting.extend(stage)
+        lane.waiting = iter(stage)
         return True
 
     def _go_on(self, lane: _Lane, job: Job[None], reply: Reply | None) -> None:

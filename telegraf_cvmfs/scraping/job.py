@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -12,7 +12,7 @@ from telegraf_cvmfs.net.transport import Outcome, Request
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What became of a request, and how long it took; an exception that is no FetchError is our own fault."""
 
@@ -23,11 +23,14 @@ class Reply:
 Job = Generator[Request, Reply, T]
 """Asks one thing after the other: yields each request, is sent its reply, and returns what it found."""
 
-Stages = Iterator[Sequence[Job[None]]]
-"""Jobs in stages: those of one may all be under way together; the next is asked for when all of the last have ended."""
+Stages = Iterator[Iterable[Job[None]]]
+"""Jobs in stages, each made when it is its turn.
+
+Those of one stage may all be under way together; the next is asked for when all of the last have ended.
+"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Program:
     """What is to be asked of one server.
 

@@ -7,7 +7,7 @@ moment, so a visit that is cut short still has a value for each replica.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from telegraf_cvmfs.model import (
     GeoAPIStatus,
     Listed,
     Listing,
+    Manifest,
     Meta,
     Reading,
     Replica,
@@ -47,6 +48,7 @@ from telegraf_cvmfs.scraping.documents import (
 )
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
 from telegraf_cvmfs.scraping.job import Job, Stages
+from telegraf_cvmfs.scraping.parsed import Parsed
 from telegraf_cvmfs.scraping.proof import Proofs
 from telegraf_cvmfs.scraping.quota import Quota
 from telegraf_cvmfs.scraping.reader import FORBIDDEN, SILENT, Reader, internal
@@ -64,6 +66,7 @@ class Context:
     now: datetime
     inconsistent: Inconsistent
     quota: Quota
+    parsed: Parsed = field(default_factory=Parsed)
 
 
 class Visit:
@@ -133,8 +136,7 @@ class Visit:
 
     def proving(self) -> Stages:
         """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits."""
-        learn = lambda key, reading: self._learn(key, root_catalog=reading)  # noqa: E731
-        yield list(self._proofs.prove(dict(self._replicas), learn))
+        yield self._proofs.prove(self._replicas, lambda key, reading: self._learn(key, root_catalog=reading))
 
     def stratum(self) -> Stratum:
         """This server as far as it is known."""
@@ -154,21 +156,24 @@ class Visit:
         """Everything there is to ask of this server, in the order of its worth."""
         if self.server.backend is not Backend.S3:
             yield [self._read_list()]
-        yield [self._read_manifest(key) for key in self._replicas]
+        yield (self._read_manifest(key) for key in self._replicas)
         self._reader.gone = not any(reading.result not in SILENT for reading in self._first_readings())
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
             self._reader.s3 = True
             self._know([_absent_if_forbidden(replica) for replica in self._replicas.values()])
         yield self._details()
-        yield [self._read_again_if_inconsistent(key) for key in self._replicas]
+        yield (self._read_again_if_inconsistent(key) for key in self._replicas)
 
-    def _details(self) -> list[Job[None]]:
+    def _details(self) -> Iterator[Job[None]]:
         """What is asked once the manifests are known."""
-        jobs = [self._test_geoapi()]
+        yield self._test_geoapi()
         for key, replica in self._replicas.items():
-            jobs += [self._read_detail(key, field) for field in details(replica)]
-            jobs += [self._read_certificate(key), self._look_at_root_catalog(key), self._read_through_proxy(key)]
-        return [*jobs, self._read_meta()]
+            for name in details(replica):
+                yield self._read_detail(key, name)
+            yield self._read_certificate(key)
+            yield self._look_at_root_catalog(key)
+            yield self._read_through_proxy(key)
+        yield self._read_meta()
 
     def _first_readings(self) -> list[Reading[Any]]:
         listing = [] if self.server.backend is Backend.S3 else [self._listing]
@@ -209,18 +214,20 @@ class Visit:
 
     def _read_manifest(self, key: int) -> Job[None]:
         replica = self._replicas[key]
-        parse = partial(own_manifest, replica.repo)
-        reading = yield from self._reader.read(replica.url, LARGEST_MANIFEST, parse)
+        reading = yield from self._reader.read(replica.url, LARGEST_MANIFEST, self._manifest_of(replica))
         self._learn(key, manifest=reading)
         if self._proxy is not None and replica.proxied is None and not replica.pass_through and self._replicas[key].up:
             self._learn(key, proxied=Reading())
 
-    def _read_detail(self, key: int, field: str) -> Job[None]:
+    def _read_detail(self, key: int, name: str) -> Job[None]:
         replica = self._replicas[key]
-        reading = yield from self._read_document(beside(replica, DETAILS[field]), DETAILS[field])
-        if field == "status" and not replica.source:
+        document = DETAILS[name]
+        shared = name == "whitelist"
+        parse = self._context.parsed.once(name, document.parse) if shared else document.parse
+        reading = yield from self._reader.read(beside(replica, document), document.limit, parse)
+        if name == "status" and not replica.source:
             reading = yield from self._with_marker(replica, reading)
-        self._learn(key, **{field: reading})
+        self._learn(key, **{name: reading})
 
     def _read_certificate(self, key: int) -> Job[None]:
         """The object that signed the manifest, unless it was read here before: its name is its hash."""
@@ -249,8 +256,7 @@ class Visit:
         """The manifest as clients get it that sit behind the proxy."""
         replica = self._replicas[key]
         if self._proxy is not None and replica.up and not replica.pass_through:
-            parse = partial(own_manifest, replica.repo)
-            reading = yield from self._proxy.read(replica.url, LARGEST_MANIFEST, parse)
+            reading = yield from self._proxy.read(replica.url, LARGEST_MANIFEST, self._manifest_of(replica))
             self._learn(key, proxied=reading)
 
     def _read_again_if_inconsistent(self, key: int) -> Job[None]:
@@ -294,6 +300,9 @@ class Visit:
 
     def _read_document(self, url: str, document: Document) -> Job[Reading[Any]]:
         return self._reader.read(url, document.limit, document.parse)
+
+    def _manifest_of(self, replica: Replica) -> Callable[[bytes], Manifest]:
+        return self._context.parsed.once(replica.repo, partial(own_manifest, replica.repo))
 
     def _test_geoapi(self) -> Job[None]:
         if self._fleet.geoapi.enabled:

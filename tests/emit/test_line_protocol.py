@@ -294,7 +294,7 @@ def test_the_default_format_loads_no_other_and_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_writes_whole_lines_of_every_run(name: str) -> None:
     for run in (runs.example(), runs.run(), runs.run(runs.down_server())):
-        text = emitter(name)(run)
+        text = "".join(emitter(name)(run))
         assert text == "" or text.endswith("\n")
 
 
