@@ -21,7 +21,7 @@ help:
 	@echo "make soak    the long hauls of some tests: hours of running, in minutes"
 	@echo "make fuzz    hostile input for every reader, a minute each; ARGS=\"--seconds 600 fleet\" for more of one"
 	@echo "make check   lint, format, types, house rules"
-	@echo "make bench   what a run and a verification cost, beside the least they could"
+	@echo "make bench   how long a scrape takes beside peers and the least it could, in ten minutes; ARGS=\"--only 10x100\""
 	@echo "make docs-tables  write the tables and examples of the documents that a program can write"
 	@echo "make clean   remove what these made in this folder"
 	@echo "./stack help dashboards and alerts: the whole stack, with Docker or without"
@@ -50,7 +50,7 @@ check: $(VENV)/.set-up-for-tests
 	$(if $(HOUSE),$(IN)/python -m pytest --quiet $(HOUSE))
 
 bench: $(VENV)/.set-up
-	$(IN)/python benchmarks/scrape.py
+	$(IN)/python -m benchmarks $(ARGS)
 	$(IN)/python benchmarks/trust.py
 
 docs-tables: $(VENV)/.set-up-for-tests

@@ -23,7 +23,7 @@ from tests.programs.influxdb import InfluxDB
 from tests.programs.loopback import only_loopback
 from tests.programs.telegraf import Texts
 
-PROGRAMS = {"telegraf", "influxd", "influxd2", "promtool", "chromium"}
+PROGRAMS = {"telegraf", "influxd", "influxd2", "promtool", "chromium", "nginx", "debian_pycurl"}
 """Fixtures that ask for a real program."""
 
 
@@ -94,6 +94,16 @@ def promtool() -> Path:
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     return _program(cache.chromium)
+
+
+@pytest.fixture(scope="session")
+def nginx() -> Path:
+    return _program(cache.nginx)
+
+
+@pytest.fixture(scope="session")
+def debian_pycurl() -> Path:
+    return _program(cache.debian_pycurl)
 
 
 @pytest.fixture(scope="session")

@@ -469,7 +469,7 @@ def tls_kinds(certificates: Certified) -> Mapping[str, Kind]:
         "good": Kind(secured(certificates.good), None),
         "expired": Kind(secured(certificates.expired), Result.TLS_ERROR, "expired"),
         "other name": Kind(secured(certificates.other_name), Result.TLS_ERROR, "mismatch"),
-        "self-signed": Kind(secured(certificates.self_signed), Result.TLS_ERROR, "self-signed"),
+        "self-signed": Kind(secured(certificates.self_signed), Result.TLS_ERROR, "certificate"),
         "hangs in the handshake": Kind(https(deaf), Result.TIMEOUT, "in time"),
         "drips the handshake": Kind(https(drips(b"", b"\x16\x03\x03" * 99, 0.3)), Result.TIMEOUT, "in time"),
         "closes in the handshake": Kind(https(says_at_once(b"")), Result.TLS_ERROR, ""),

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.nginx import nginx
 from deploy.native.programs import SETTINGS, Missing, debian_package, influxd, installed, telegraf
 from tests.programs.influxdb2_build import influxd2
 
-__all__ = ["PROGRAMS", "SETTINGS", "Missing", "chromium", "influxd", "influxd2", "promtool", "telegraf"]
+__all__ = ["PROGRAMS", "SETTINGS", "Missing", "chromium", "influxd", "influxd2", "nginx", "promtool", "telegraf"]
 
 CHROMIUM = """#!/bin/sh
 # Chromium with the libraries that were unpacked beside it.
@@ -44,12 +45,25 @@ def _unpack_chromium(room: Path) -> None:
     script.chmod(0o755)
 
 
+def debian_pycurl() -> Path:
+    """The folder with Debian's pycurl, for Python 3.11, beside the libcurl on GnuTLS that it needs."""
+    module = "usr/lib/python3/dist-packages/pycurl.cpython-311-x86_64-linux-gnu.so"
+
+    def unpack(room: Path) -> None:
+        debian_package("python3-pycurl")(room)
+        debian_package("libcurl3-gnutls")(room)
+
+    return installed("python3-pycurl", module, unpack).parents[4]
+
+
 PROGRAMS: Mapping[str, Callable[[], Path]] = {
     "telegraf": telegraf,
     "influxd": influxd,
     "influxd2": influxd2,
     "promtool": promtool,
     "chromium": chromium,
+    "nginx": nginx,
+    "debian_pycurl": debian_pycurl,
 }
 
 

@@ -501,7 +501,9 @@ def test_a_crash_costs_one_document_and_one_line(document: str, monkeypatch: pyt
     objects = {"root_catalog"} if document == "manifest" else set()  # only a manifest names them
     assert set(asked) - set(asked_again) == {url for url in asked if objects and "/b.tld/data/" in url}
     for before, after in zip(right.replicas, wrong.replicas, strict=True):
-        changed = {name for name in (one.name for one in fields(before)) if getattr(before, name) != getattr(after, name)}
+        changed = {
+            name for name in (one.name for one in fields(before)) if getattr(before, name) != getattr(after, name)
+        }
         assert changed == ({document, *objects} if before.repo == "b.tld" else set())
 
 

@@ -22,11 +22,18 @@ OF_TLS = (
     *(pycurl.E_SSL_CACERT_BADFILE, pycurl.E_SSL_ISSUER_ERROR, pycurl.E_SSL_INVALIDCERTSTATUS),
 )
 _TOO_LARGE = 100
-"""CURLE_TOO_LARGE: headers beyond what libcurl itself takes; it has no name in pycurl yet."""
+"""CURLE_TOO_LARGE: headers beyond what libcurl itself takes; it has no name in pycurl yet.
+
+Before libcurl 8.6 it is E_OUT_OF_MEMORY.
+"""
 
 _OPENSSL = re.compile(r"error:([0-9A-Fa-f]{8}):[^:]*:[^:]*:(.*)")
 _NOT_TLS = (156, 198, 267, 313)
 """OpenSSL's reasons (sslerr.h) for bytes that are no TLS: HTTP, too long a record, another version, a broken record."""
+
+_BY_GNUTLS = "GnuTLS" in pycurl.version
+_EXPIRED = 1 << 10
+"""Of GnuTLS's status of a verification (gnutls_certificate_status_t)."""
 
 _UNSPECIFIED = 1
 """What OpenSSL's verification gives where libcurl's own check of the name fails."""
@@ -59,7 +66,7 @@ def _failure(exchange: Exchange, code: int, words: str, end: str) -> FetchError:
         return FetchError(Result.CONNECTION_FAILED, why, cause=cause)
     if code in OF_TLS:
         return _tls(exchange, code, words)
-    if code == _TOO_LARGE:
+    if code == _TOO_LARGE or (code == pycurl.E_OUT_OF_MEMORY and not exchange.cut_off()):
         return FetchError(Result.TOO_LARGE, f"more than {MAX_HEAD} bytes of headers")
     if code in OF_HTTP:
         return not_http(words)
@@ -77,10 +84,18 @@ def _tls(exchange: Exchange, code: int, words: str) -> FetchError:
         return _tls_error("the server does not speak TLS on this port", Cause.NOT_TLS)
     if not refusal and code != pycurl.E_PEER_FAILED_VERIFICATION:
         return _tls_error(found[2] if found else words, None)
+    if refusal and _BY_GNUTLS:
+        return _refused_by_gnutls(refusal)
     cause = cause_of_refusal(refusal) if refusal else _cause_in(words) or Cause.OTHER_NAME
     if cause is Cause.OTHER_NAME:
         return _tls_error(f"mismatch, the certificate is not valid for {urlsplit(exchange.url).hostname!r}", cause)
     return _tls_error(words.rpartition("problem: ")[2], cause)
+
+
+def _refused_by_gnutls(status: int) -> FetchError:
+    if status & _EXPIRED:
+        return _tls_error("the certificate has expired", Cause.EXPIRED_CERTIFICATE)
+    return _tls_error("nobody who is trusted signed the certificate", Cause.UNTRUSTED)
 
 
 def _tls_error(why: str, cause: Cause | None) -> FetchError:
