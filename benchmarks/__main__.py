@@ -31,10 +31,12 @@ def main(words: Sequence[str] | None = None) -> int:
         except WrongOutput as why:
             _log(str(why))
             return 1
+    if not rows:
+        return 1
     print(tables(rows))
     if options.write:
         write(rows, programs, options.rounds)
-    return 0 if rows else 1
+    return 0
 
 
 def _rows(sizes: Sequence[Size], programs: dict[str, Path], rounds: int) -> list[Row]:

@@ -16,13 +16,19 @@ HERE = Path(__file__).parent
 PER_SERVER = 8  # connections, as ours and the floor have them
 MOST_PARALLEL = 300  # of curl
 FLOOR, CURL, PYTHON_PEER, RUST_PEER = "floor", "curl --parallel", "Python peer", "Rust peer"
-WARM, FIRST = "curl, warm", "curl, first"
-OURS = {WARM: ("curl", True), FIRST: ("curl", False), "requests, warm": ("requests", True)}
-OURS |= {"requests, first": ("requests", False)}
+WARM, FIRST = "ours curl warm", "ours curl first"
+OURS = {
+    WARM: ("curl", True),
+    FIRST: ("curl", False),
+    "ours requests warm": ("requests", True),
+    "ours requests first": ("requests", False),
+}
+"""The transport of each, and whether it remembers."""
+
 NAMES = (*OURS, PYTHON_PEER, RUST_PEER, CURL, FLOOR)
 
 _OURS = re.compile(r"^cvmfs_repo,\S*\brepo=([^,\s]+)\S*,server=(\S+) up=1i,\S.*?,revision=(\d+)i,", re.MULTILINE)
-_SIGNED = re.compile(r',signature="ok",')
+_GOOD = re.compile(r',signature="ok",.*,root_catalog="ok",')
 _REQUESTS = re.compile(r"^cvmfs_scrape\b.*\brequests=(\d+)i", re.MULTILINE)
 
 
@@ -44,7 +50,7 @@ class Contender:
 def contenders(fleet: Fleet, programs: Mapping[str, Path], room: Path) -> Iterator[Contender]:
     """All that there is a program for, with the files that they need in a folder of this fleet."""
     for name, (transport, remembers) in OURS.items():
-        yield _ours(fleet, room / name.replace(", ", "-"), name, transport, remembers=remembers)
+        yield _ours(fleet, room / name.replace(" ", "-"), name, transport, remembers=remembers)
     make = {PYTHON_PEER: _python_peer, RUST_PEER: _rust_peer, CURL: _curl, FLOOR: _floor}
     yield from (make[name](fleet, programs[name], room) for name in make if name in programs)
 
@@ -78,7 +84,7 @@ def _ours(fleet: Fleet, room: Path, name: str, transport: str, *, remembers: boo
 
 
 def _read_ours(output: str) -> Revisions:
-    lines = [line for line in output.splitlines() if _SIGNED.search(line)]
+    lines = [line for line in output.splitlines() if _GOOD.search(line)]
     return {(server, repo): int(revision) for repo, server, revision in _OURS.findall("\n".join(lines))}
 
 
@@ -91,9 +97,9 @@ def _rust_peer(fleet: Fleet, driver: Path, _room: Path) -> Contender:
 
 
 def _read_lines(output: str) -> Revisions:
-    """Of lines "server repository revision"."""
-    words = [line.split() for line in output.splitlines()]
-    return {(server, repo): int(revision) for server, repo, revision in words}
+    """Of lines "server repository revision"; other lines are no findings."""
+    lines = [words for line in output.splitlines() if len(words := line.split()) == 3]  # noqa: PLR2004
+    return {(server, repo): int(revision) for server, repo, revision in lines}
 
 
 def _curl(fleet: Fleet, curl: Path, room: Path) -> Contender:

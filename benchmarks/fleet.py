@@ -18,7 +18,7 @@ from telegraf_cvmfs.demo.stratum import Copy, Stratum
 Revisions = Mapping[tuple[str, str], int]
 """Server (host:port) and repository to the revision it has there."""
 
-_SIZE = re.compile(r"([1-9][0-9]{0,2})x([1-9][0-9]{0,3})(?:@([1-9][0-9]{0,3})ms)?")
+_SIZE = re.compile(r"([1-9][0-9]?)x([1-9][0-9]{0,3})(?:@([1-9][0-9]{0,3})ms)?")
 
 
 @dataclass(frozen=True)

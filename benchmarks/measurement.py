@@ -96,10 +96,11 @@ def _run(runner: Contender, fleet: Fleet) -> tuple[Run, str]:
 
 
 def _complaint(runner: Contender, fleet: Fleet, text: str, code: int) -> str:
-    right = runner.read(text).items() & fleet.revisions.items()
+    lacking = sorted(fleet.revisions.items() - runner.read(text).items())
+    examples = ", ".join(f"{repo} on {server} has revision {revision}" for (server, repo), revision in lacking[:3])
+    found = f"{len(lacking)} of {fleet.size.replicas} replicas wrong or not found ({examples})"
     said = Path(f"{fleet.key.parent / 'output'}.err").read_text()[:1000]
-    found = f"{len(right)} of {fleet.size.replicas} replicas right"
-    return f"{fleet.size}: {runner.name} ended with {code}, {found}; it said:\n{said or text[:1000]}"
+    return f"{fleet.size}: {runner.name} ended with {code}; {found}\n{said}"
 
 
 def _environment() -> dict[str, str]:

@@ -17,7 +17,7 @@ from deploy.native.programs import Missing, run
 
 TUN = Path("/dev/net/tun")
 NAMESPACES = Path("/run/netns")
-NEAR, FAR = "10.213.255.1", "10.213.0"
+NET = f"198.18.{os.getpid() % 256}"  # of those that RFC 2544 sets aside for this; another run has another
 QUEUE = "20000"  # packets; a full one drops, and what is measured then is TCP's repair of it
 SLACK = 5.0  # ms that a round trip may take longer than its wire
 
@@ -66,8 +66,8 @@ def _far(size: Size, room: Path, running: ExitStack) -> Network:
     running.callback(wire.terminate)
     inside = ("ip", "netns", "exec", space)
     _until_there(inside, there)
-    addresses = tuple(f"{FAR}.{number}" for number in range(1, size.servers + 1))
-    _up((), here, NEAR)
+    addresses = tuple(f"{NET}.{number}" for number in range(1, size.servers + 1))
+    _up((), here, f"{NET}.254")
     _up(inside, there, *addresses)
     return Network(addresses, inside)
 
@@ -85,5 +85,5 @@ def _until_there(inside: tuple[str, ...], device: str) -> None:
 
 def _up(inside: tuple[str, ...], device: str, *addresses: str) -> None:
     for address in addresses:
-        run([*inside, "ip", "address", "add", f"{address}/16", "dev", device])
+        run([*inside, "ip", "address", "add", f"{address}/24", "dev", device])
     run([*inside, "ip", "link", "set", device, "txqueuelen", QUEUE, "up"])

@@ -13,13 +13,16 @@ from benchmarks.table import wall
 Points = Sequence[tuple[int, float]]
 """Replicas and seconds, the smallest fleet first."""
 
-WIDTH, HEIGHT = 960, 460
+WIDTH, HEIGHT = 1000, 440
 TOP, BOTTOM = 60, 400
 LEFTS = (60, 540)  # of the panels
 ACROSS = 250  # a panel, without the labels to its right
 LINE = 15  # between labels
 COLOURS = ("#0b5394", "#3d85c6", "#7a3b9c", "#b07cc6", "#c0392b", "#d68910", "#3a7d44", "#555555")
-STYLE = "text{font:12px sans-serif;fill:#222}.grid{stroke:#ddd}.line{fill:none;stroke-width:2}.title{font-weight:bold}"
+STYLE = (
+    "text{font:12px sans-serif;fill:#222}.title{font-weight:bold}"
+    ".grid{stroke:#ddd}.line{fill:none;stroke-width:2}.lead{opacity:.4}"
+)
 
 
 @dataclass(frozen=True)
@@ -38,29 +41,23 @@ class Scale:
 
 def plot(rows: Sequence[Row]) -> str:
     """Loopback, and beside it the round trips."""
-    panels = {title: found for title, found in _panels(rows).items() if found}
-    times = [seconds for lines in panels.values() for points in lines.values() for _, seconds in points]
-    decades = range(math.floor(math.log10(min(times))), math.ceil(math.log10(max(times))) + 1)
-    down = Scale((10.0 ** decades[0], 10.0 ** decades[-1]), (BOTTOM, TOP))
-    ticks = [10.0**decade for decade in decades]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">',
         f"<style>{STYLE}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
     ]
-    for left, (title, lines) in zip(LEFTS, panels.items(), strict=False):
-        parts += [*_frame(left, title, lines, down, ticks), *_lines(left, lines, down)]
+    for left, (title, lines) in zip(LEFTS, _panels(rows).items(), strict=False):
+        parts += _panel(left, title, lines)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
 def _panels(rows: Sequence[Row]) -> dict[str, dict[str, Points]]:
-    """Title to contender to points."""
-    away = max((row.size.round_trip for row in rows), default=0)
-    titles = {0: "Loopback"} | ({away: f"{away} ms round trip"} if away else {})
-    return {
-        title: _series([row for row in rows if row.size.round_trip == round_trip])
-        for round_trip, title in titles.items()
+    """Title to contender to points, the nearest servers first."""
+    by_distance = {
+        round_trip: _series([row for row in rows if row.size.round_trip == round_trip])
+        for round_trip in sorted({row.size.round_trip for row in rows})
     }
+    return {f"{away} ms round trip" if away else "Loopback": lines for away, lines in by_distance.items()}
 
 
 def _series(rows: Sequence[Row]) -> dict[str, Points]:
@@ -73,35 +70,35 @@ def _series(rows: Sequence[Row]) -> dict[str, Points]:
     return found
 
 
-def _across(left: float, lines: Mapping[str, Points]) -> Scale:
-    sizes = [replicas for points in lines.values() for replicas, _ in points]
-    return Scale((min(sizes) / 1.1, max(sizes) * 1.1), (left, left + ACROSS))
-
-
-def _frame(left: float, title: str, lines: Mapping[str, Points], down: Scale, ticks: Sequence[float]) -> Iterator[str]:
-    across, right = _across(left, lines), left + ACROSS
+def _panel(left: float, title: str, lines: Mapping[str, Points]) -> Iterator[str]:
+    sizes = sorted({replicas for points in lines.values() for replicas, _ in points})
+    times = [seconds for points in lines.values() for _, seconds in points]
+    decades = range(math.floor(math.log10(min(times))), math.ceil(math.log10(max(times))) + 1)
+    ticks = [10.0**decade for decade in decades]
+    across = Scale((sizes[0] / 1.1, sizes[-1] * 1.1), (left, left + ACROSS))
+    down = Scale((ticks[0], ticks[-1]), (BOTTOM, TOP))
     yield f'<text class="title" x="{left}" y="{TOP - 30}">{title}: seconds against replicas</text>'
     for tick in ticks:
-        yield f'<path class="grid" d="M{left} {down(tick):.1f}H{right}"/>'
+        yield f'<path class="grid" d="M{left} {down(tick):.1f}h{ACROSS}"/>'
         yield f'<text x="{left - 6}" y="{down(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>'
-    for replicas in sorted({replicas for points in lines.values() for replicas, _ in points}):
-        yield f'<path class="grid" d="M{across(replicas):.1f} {TOP}V{BOTTOM}"/>'
-        yield f'<text x="{across(replicas):.1f}" y="{BOTTOM + 18}" text-anchor="middle">{replicas}</text>'
+    for size in sizes:
+        yield f'<path class="grid" d="M{across(size):.1f} {TOP}V{BOTTOM}"/>'
+        yield f'<text x="{across(size):.1f}" y="{BOTTOM + 18}" text-anchor="middle">{size}</text>'
+    yield from _lines(left + ACROSS, lines, across, down)
 
 
-def _lines(left: float, lines: Mapping[str, Points], down: Scale) -> Iterator[str]:
-    across = _across(left, lines)
+def _lines(right: float, lines: Mapping[str, Points], across: Scale, down: Scale) -> Iterator[str]:
     colours = dict(zip(NAMES, COLOURS, strict=True))
-    ends = _apart({name: down(points[-1][1]) for name, points in lines.items()})
+    labels = _apart({name: down(points[-1][1]) for name, points in lines.items()})
     for name, points in lines.items():
         places = [(across(replicas), down(seconds)) for replicas, seconds in points]
         colour, (x, y) = colours[name], places[-1]
         path = " ".join(f"{at:.1f},{height:.1f}" for at, height in places)
         yield f'<polyline class="line" stroke="{colour}" points="{path}"/>'
         yield from (f'<circle cx="{at:.1f}" cy="{height:.1f}" r="3" fill="{colour}"/>' for at, height in places)
-        yield f'<path class="grid" d="M{x + 4:.1f} {y:.1f}L{left + ACROSS + 20} {ends[name]:.1f}"/>'
-        label = f"{name}, {points[-1][1]:.2g} s"
-        yield f'<text x="{left + ACROSS + 24}" y="{ends[name] + 4:.1f}" style="fill:{colour}">{label}</text>'
+        yield f'<path class="lead" stroke="{colour}" d="M{x + 4:.1f} {y:.1f}L{right + 20} {labels[name]:.1f}"/>'
+        text = f"{name}, {points[-1][1]:.2g} s"
+        yield f'<text x="{right + 24}" y="{labels[name] + 4:.1f}" style="fill:{colour}">{text}</text>'
 
 
 def _apart(heights: Mapping[str, float]) -> dict[str, float]:

@@ -6,7 +6,8 @@ moment, so a visit that is cut short still has a value for each replica.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -156,24 +157,46 @@ class Visit:
         """Everything there is to ask of this server, in the order of its worth."""
         if self.server.backend is not Backend.S3:
             yield [self._read_list()]
-        yield (self._read_manifest(key) for key in self._replicas)
+        early: set[int | None] = set()
+        yield itertools.chain(map(self._read_manifest, self._replicas), self._early_details(early))
         self._reader.gone = not any(reading.result not in SILENT for reading in self._first_readings())
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
             self._reader.s3 = True
             self._know([_absent_if_forbidden(replica) for replica in self._replicas.values()])
-        yield self._details()
+        yield self._details(early)
         yield (self._read_again_if_inconsistent(key) for key in self._replicas)
 
-    def _details(self) -> Iterator[Job[None]]:
-        """What is asked once the manifests are known."""
-        yield self._test_geoapi()
+    def _early_details(self, early: set[int | None]) -> Iterator[Job[None]]:
+        """While the last manifests are under way: what there is to ask of replicas that have theirs, noted in `early`.
+
+        None stands there for what is asked of the server itself. Nothing of it where there is no list: then only all
+        manifests together tell what kind of server it is.
+        """
+        if self._listing.result is not Result.OK:
+            return
         for key, replica in self._replicas.items():
-            for name in details(replica):
-                yield self._read_detail(key, name)
-            yield self._read_certificate(key)
-            yield self._look_at_root_catalog(key)
-            yield self._read_through_proxy(key)
+            if replica.up:
+                yield from () if None in early else self._details_of_server()
+                early |= {key, None}
+                yield from self._details_of(key)
+
+    def _details(self, early: Collection[int | None]) -> Iterator[Job[None]]:
+        """What is asked once the manifests are known, but for what has been asked."""
+        for key in self._replicas:
+            if key not in early:
+                yield from self._details_of(key)
+        yield from () if None in early else self._details_of_server()
+
+    def _details_of_server(self) -> Iterator[Job[None]]:
+        yield self._test_geoapi()
         yield self._read_meta()
+
+    def _details_of(self, key: int) -> Iterator[Job[None]]:
+        for name in details(self._replicas[key]):
+            yield self._read_detail(key, name)
+        yield self._read_certificate(key)
+        yield self._look_at_root_catalog(key)
+        yield self._read_through_proxy(key)
 
     def _first_readings(self) -> list[Reading[Any]]:
         listing = [] if self.server.backend is Backend.S3 else [self._listing]
