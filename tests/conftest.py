@@ -202,6 +202,13 @@ def each_transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     return name
 
 
+@pytest.fixture(params=BOTH)
+def fleet_file_of_each_transport(request: pytest.FixtureRequest, fleet_file: Path) -> Path:
+    """The demo fleet's file, naming each transport in turn: for what is run as a process of its own."""
+    fleet_file.write_text(f'[scrape]\ntransport = "{request.param}"\n' + fleet_file.read_text())
+    return fleet_file
+
+
 # --- nobody beyond loopback -------------------------------------------------------------------------
 
 

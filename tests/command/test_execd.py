@@ -508,7 +508,10 @@ def test_a_name_is_looked_up_again_in_each_round() -> None:
 BAD = ("silent", "drips headers", "full backlog", "endless chunks", "closes at once", "resets", "HTML for everything")
 
 
-def test_bad_servers_leave_no_thread_and_no_connection_behind(fleet_file: Path, tmp_path: Path) -> None:
+def test_bad_servers_leave_no_thread_and_no_connection_behind(
+    fleet_file_of_each_transport: Path, tmp_path: Path
+) -> None:
+    fleet_file = fleet_file_of_each_transport
     with ExitStack() as stack:
         urls = [stack.enter_context(hostile.KINDS[name].make()) for name in BAD]
         options = [word for url in urls for word in ("--stratum1", url)]
@@ -522,8 +525,8 @@ def test_bad_servers_leave_no_thread_and_no_connection_behind(fleet_file: Path, 
 
 
 @pytest.mark.soak
-def test_many_rounds_leave_nothing_behind(fleet_file: Path, tmp_path: Path) -> None:
-    with execd(tmp_path, "--config", fleet_file, state=tmp_path / "state") as running:
+def test_many_rounds_leave_nothing_behind(fleet_file_of_each_transport: Path, tmp_path: Path) -> None:
+    with execd(tmp_path, "--config", fleet_file_of_each_transport, state=tmp_path / "state") as running:
         seen = []
         for number in range(1, ROUNDS + 1):
             running.ask()
