@@ -83,6 +83,17 @@ def of_proxy(error: FetchError) -> FetchError:
     return FetchError(error.result, f"proxy: {error}", error.http_status, cause)
 
 
+def not_http(why: str) -> FetchError:
+    """The error of what speaks no HTTP, or a broken one."""
+    return FetchError(Result.HTTP_ERROR, f"not an answer in HTTP: {why!r:.100}", cause=Cause.NOT_HTTP)
+
+
+def port_of(url: str) -> int | None:
+    """The port that a URL names, or that of its scheme; None if that has none here. ValueError if it is no number."""
+    parts = urlsplit(url)
+    return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
 def _origin(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port_of(url)

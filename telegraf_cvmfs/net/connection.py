@@ -79,10 +79,6 @@ class Connector:
         self._names = names
         self._address = address
 
-    def to(self, address: str) -> Connector:
-        """One that connects to this address, whatever the name."""
-        return Connector(self._names, address)
-
     def connect(self, host: str, port: int) -> socket.socket:
         """A connected socket that keeps its request's time; the first address that answers.
 

@@ -24,6 +24,7 @@ from telegraf_cvmfs.net.answer import (
     MAX_HEAD,
     MAX_REDIRECTS,
     cut_short,
+    not_http,
     number,
     of_proxy,
     redirected,
@@ -48,7 +49,6 @@ class Fetches:
 
     def __init__(self, circumstances: Circumstances) -> None:
         self._circumstances = circumstances
-        self._connector = Connector(circumstances.names)
         self._sessions: dict[tuple[str, bool], Session] = {}
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
@@ -86,7 +86,7 @@ class Fetches:
     def _new_session(self, server: Server, *, through_proxy: bool) -> Session:
         """A server with an address is asked there, by its name all the same."""
         proxy = server.via if through_proxy else self._circumstances.proxy_for(server.url)
-        connector = self._connector if server.address is None or proxy else self._connector.to(server.address)
+        connector = Connector(self._circumstances.names, None if proxy else server.address)
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         return Session(connector.connect, self._secure, self._circumstances.connections, proxies)
 
@@ -224,7 +224,7 @@ def _reason(root: BaseException) -> str:
     if isinstance(root, IncompleteRead):
         return "cut short"
     if isinstance(root, HTTPException):
-        return f"not an answer in HTTP: {str(root)!r:.100}"
+        return str(not_http(str(root)))
     return getattr(root, "strerror", None) or str(root) or type(root).__name__
 
 

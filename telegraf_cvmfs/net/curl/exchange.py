@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import pycurl
 
-from telegraf_cvmfs.model import Answer, Cause, FetchError, Result
+from telegraf_cvmfs.model import Answer, FetchError, Result
 from telegraf_cvmfs.net.answer import (
     ERROR_PAGE,
     ERROR_PAGE_TIME,
@@ -16,6 +16,7 @@ from telegraf_cvmfs.net.answer import (
     MAX_REDIRECTS,
     MOST_HEADERS,
     cut_short,
+    not_http,
     number,
     redirected,
     too_large,
@@ -202,8 +203,3 @@ class Exchange:
     def _fail(self, error: Exception) -> int:
         self.fault = error
         return _ENOUGH
-
-
-def not_http(why: str) -> FetchError:
-    """The error of what speaks no HTTP, or a broken one."""
-    return FetchError(Result.HTTP_ERROR, f"not an answer in HTTP: {why!r:.100}", cause=Cause.NOT_HTTP)

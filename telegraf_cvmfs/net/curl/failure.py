@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pycurl
 
 from telegraf_cvmfs.model import Cause, FetchError, Result
-from telegraf_cvmfs.net.answer import MAX_HEAD, of_proxy
-from telegraf_cvmfs.net.curl.exchange import Exchange, not_http
+from telegraf_cvmfs.net.answer import MAX_HEAD, not_http, of_proxy
+from telegraf_cvmfs.net.curl.exchange import Exchange
 from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.net.tls import cause_of_refusal
 

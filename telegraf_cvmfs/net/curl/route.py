@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 
 import pycurl
 
-from telegraf_cvmfs.net.answer import HEADERS
+from telegraf_cvmfs.net.answer import HEADERS, port_of
 from telegraf_cvmfs.net.curl.exchange import Exchange
 
-_PORTS = {"http": 80, "https": 443}
 _SUPPRESS_CONNECT_HEADERS = 265
 """CURLOPT_SUPPRESS_CONNECT_HEADERS, which has no name in pycurl."""
 
@@ -41,7 +40,7 @@ class Route:
     @property
     def end(self) -> str:
         """Whom a connection leads to, host:port."""
-        return f"{self.name}:{_port(self.proxy or self.url)}"
+        return f"{self.name}:{port_of(self.proxy or self.url)}"
 
     def exchange(self, authorities: Callable[[], tuple[str, str]], on_page: Callable[[Exchange], None]) -> Exchange:
         """An exchange that is idle, or a new one; `authorities` gives a file and a folder, for what is under TLS."""
@@ -95,8 +94,3 @@ class Route:
             options += [(pycurl.PROXY_CAINFO, file), (pycurl.PROXY_CAPATH, folder)]
             options += [(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS), (pycurl.PIPEWAIT, 1)]
         return options
-
-
-def _port(url: str) -> int:
-    parts = urlsplit(url)
-    return parts.port or _PORTS.get(parts.scheme, 0)
