@@ -14,6 +14,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping import visits
+from telegraf_cvmfs.trust.judge import Judge
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.words.log import Log
 
@@ -49,11 +50,11 @@ def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
         ConfigError: a key file of the fleet cannot be read.
     """
     began = time.monotonic()
-    keyring = keyring or Keyring(fleet, log)
-    inconsistent = partial(keyring.inconsistent, now=started)
+    judge = Judge(keyring or Keyring(fleet, log), memory.verified)
+    inconsistent = partial(judge.inconsistent, now=started)
     network = _network(fleet, deadline, names)
     seen = visits.scrape(fleet, started, network, log, done=done, memory=memory, inconsistent=inconsistent)
-    return assess(seen, timedelta(seconds=time.monotonic() - began), memory, keyring.judge)
+    return assess(seen, timedelta(seconds=time.monotonic() - began), memory, judge.judge)
 
 
 def scrape(fleet: Fleet, started: datetime, deadline: Deadline, log: Log, *, names: Names | None = None) -> Scrape:

@@ -13,6 +13,7 @@ from telegraf_cvmfs.doctor.telegraf.configuration import settings_lines
 from telegraf_cvmfs.memory.file import problem
 from telegraf_cvmfs.model import Fleet
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.trust.judge import Judge
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.watch import probe
 
@@ -22,7 +23,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
     with one_fleet(options) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())
         started, log = now(), logger(options)
-        judge = partial(Keyring(fleet, log).judge, now=started)
+        judge = partial(Judge(Keyring(fleet, log)).judge, now=started)
         lines = [*check(fleet, probe(fleet, started, deadline, log), judge), _memory(fleet, options)]
         lines += settings_lines(os.environ, fleet.deadline)
     show(f"{line}\n" for line in lines)

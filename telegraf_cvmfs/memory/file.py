@@ -4,7 +4,8 @@ One small file for each fleet. It is never worth a run: if it cannot be read or 
 program wrote, a run goes on without it and says so once.
 
 The file is a JSON document, `{"version": 1, "servers": {server: [row, ...]}, "published": {repository: [revision,
-Unix time, root hash, ...]}, "certificates": [[name, base64], ...]}`, where a row is `[name, seen, revision, root hash,
+Unix time, root hash, ...]}, "certificates": [[name, base64], ...], "verified": [[code, why,
+key, subject, not after, fingerprint, [proof, ...]], ...]}`, where a row is `[name, seen, revision, root hash,
 revision seen, proved or [proved, length], which certificate, {what is unusual}]`.
 """
 
@@ -17,15 +18,16 @@ import os
 import stat
 import tempfile
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from telegraf_cvmfs.memory.value import Memory, Publication, Remembered, remember
-from telegraf_cvmfs.model import Entry, Run
-from telegraf_cvmfs.whole_file import write_whole
+from telegraf_cvmfs.model import Entry, Key, Run, Signature, Trust
+from telegraf_cvmfs.whole_file import whole_file
 from telegraf_cvmfs.wire.repositories import is_repository_name, is_served_path
 from telegraf_cvmfs.words.log import Log
 
@@ -38,6 +40,9 @@ LARGEST = 64 * 1024 * 1024
 LONGEST_NAME = 100
 PRIVATE = 0o700
 EVERYBODYS = Path("/var/tmp")  # noqa: S108  # a folder in it is checked to be ours before it is used
+
+
+_SIGNATURES = {one.code: one for one in (Signature.OK, Signature.NO_KEY)}
 
 
 class StateError(Exception):
@@ -107,10 +112,10 @@ def write(path: Path, memory: Memory) -> None:
     Raises:
         StateError: it cannot be written; it says how to make that possible.
     """
-    text = json.dumps(_document(memory), separators=(",", ":"), ensure_ascii=True)
     try:
         _private_folder(path.parent)
-        write_whole(path, text.encode())
+        with whole_file(path) as file:
+            file.writelines(piece.encode() for piece in _pieces(memory))
     except OSError as error:
         raise StateError(f"memory {path} cannot be written ({error.strerror}): {_remedy(path)}") from error
 
@@ -187,14 +192,27 @@ def _can_be_made(folder: Path) -> bool:
 # --- the document -----------------------------------------------------------------------------------
 
 
-def _document(memory: Memory) -> dict[str, Any]:
+def _pieces(memory: Memory) -> Iterator[str]:
+    """The document; the rows of a server are made when it is their turn."""
     names = list(memory.certificates)
-    return {
-        "version": VERSION,
-        "servers": {server: [_row(one, names) for one in rows] for server, rows in memory.replicas.items()},
-        "published": {repo: _steps(publications) for repo, publications in memory.publications.items()},
-        "certificates": [[name, b64encode(body).decode()] for name, body in memory.certificates.items()],
-    }
+    yield f'{{"version":{VERSION},"servers":'
+    yield from _object((server, [_row(one, names) for one in rows]) for server, rows in memory.replicas.items())
+    yield ',"published":'
+    yield from _object((repo, _steps(publications)) for repo, publications in memory.publications.items())
+    certificates = [[name, b64encode(body).decode()] for name, body in memory.certificates.items()]
+    yield f',"certificates":{_json(certificates)},"verified":{_json(_verdicts(memory.verified))}}}'
+
+
+def _object(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    comma = "{"
+    for name, value in members:
+        yield f"{comma}{_json(name)}:{_json(value)}"
+        comma = ","
+    yield "{}" if comma == "{" else "}"
+
+
+def _json(value: Any) -> str:  # noqa: ANN401
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=True)
 
 
 def _row(one: Remembered, certificates: list[str]) -> list[Any]:
@@ -221,7 +239,38 @@ def _memory(document: Any) -> Memory:  # noqa: ANN401
         {_text(server): tuple(_remembered(row, names) for row in rows) for server, rows in document["servers"].items()},
         {_text(repo): _publications(rows) for repo, rows in document["published"].items()},
         certificates,
+        _verified(document.get("verified", [])),
     )
+
+
+def _verdicts(verified: Mapping[str, Trust]) -> list[Any]:
+    """Those of one certificate and key together: all but the proof is the same."""
+    together: dict[Trust, list[str]] = {}
+    for proof, trust in verified.items():
+        together.setdefault(replace(trust, proof=None), []).append(proof)
+    return [[*_verdict(trust), proofs] for trust, proofs in together.items()]
+
+
+def _verdict(trust: Trust) -> list[Any]:
+    key = trust.key and trust.key.fingerprint
+    not_after = trust.not_after and trust.not_after.isoformat()
+    return [trust.signature.code, trust.why, key, trust.subject, not_after, trust.fingerprint]
+
+
+def _verified(rows: list[Any]) -> dict[str, Trust]:
+    known: dict[str, Trust] = {}
+    for code, why, key, subject, not_after, fingerprint, proofs in rows:
+        trust = Trust(
+            _SIGNATURES[code],
+            _text(why),
+            key=None if key is None else Key("", _text(key)),  # its name is that of the file in which it lies now
+            certificate_read=True,
+            subject=_maybe(_text, subject),
+            not_after=_maybe(datetime.fromisoformat, not_after),
+            fingerprint=_maybe(_text, fingerprint),
+        )
+        known |= {_text(proof): replace(trust, proof=proof) for proof in proofs}
+    return known
 
 
 def _remembered(row: list[Any], certificates: list[str]) -> Remembered:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict
+from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict, Trust
 from telegraf_cvmfs.wire.letter import is_object
 
 SEEN_FOR = timedelta(days=7)
@@ -67,12 +67,14 @@ class Publication:
 class Memory:
     """Of one fleet: replicas by the name of their server, publications by repository, oldest first.
 
-    `certificates` are the objects, as stored and found good, by their content hash.
+    `certificates` are the objects, as stored and found good, by their content hash. `verified` are verdicts on
+    chains of signatures that last, by their `proof`.
     """
 
     replicas: Mapping[str, tuple[Remembered, ...]] = field(default_factory=dict)
     publications: Mapping[str, tuple[Publication, ...]] = field(default_factory=dict)
     certificates: Mapping[str, bytes] = field(default_factory=dict)
+    verified: Mapping[str, Trust] = field(default_factory=dict)
 
     def entries(self, server: str, now: datetime) -> tuple[Entry, ...]:
         """The repositories seen on a server of late."""
@@ -137,8 +139,12 @@ def remember(memory: Memory, run: Run) -> Memory:
         for repo in sorted({*memory.publications, *references})
         if repo in lowest
     }
-    certificates = _certificates_after(memory, run, replicas.values())
-    return Memory(replicas, {repo: known for repo, known in publications.items() if known}, certificates)
+    return Memory(
+        replicas,
+        {repo: known for repo, known in publications.items() if known},
+        _certificates_after(memory, run, replicas.values()),
+        _verified_in(run),
+    )
 
 
 def _replicas_after(memory: Memory, server: ServerVerdict, now: datetime) -> tuple[Remembered, ...]:
@@ -207,6 +213,12 @@ def _certificates_after(memory: Memory, run: Run, rows: Iterable[Iterable[Rememb
     needed = {one.certificate for replicas in rows for one in replicas if one.certificate is not None}
     known = {name: body for name, body in read.items() if name is not None and body is not None}
     return {name: body for name, body in sorted({**memory.certificates, **known}.items()) if name in needed}
+
+
+def _verified_in(run: Run) -> dict[str, Trust]:
+    """The lasting verdicts of this run; replicas of a repository that serve the same share one."""
+    verdicts = (one.trust for one in run.replicas if one.trust is not None)
+    return {trust.proof: trust for trust in verdicts if trust.proof is not None}
 
 
 def _entry(replica: Replica) -> Entry:

@@ -49,6 +49,7 @@ class Trust:
     `why` is a clause for people, empty if all is well. `key` is the master key that signed the whitelist, None if none
     did. `certificate_read` says whether the certificate that the manifest names could be read; then `subject` and
     `not_after` are what it says of itself, as far as that is known, and `fingerprint` is its line in a whitelist.
+    `proof` is a hash of all that a verdict rests on but the time, where it may be remembered, else None.
     """
 
     signature: Signature = Signature.NOT_CHECKED
@@ -58,3 +59,4 @@ class Trust:
     subject: str | None = None
     not_after: datetime | None = None
     fingerprint: str | None = None
+    proof: str | None = None

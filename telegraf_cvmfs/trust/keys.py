@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from telegraf_cvmfs.model import ConfigError, Fleet, Replica, RootCatalogState, Signature, Trust
+from telegraf_cvmfs.model import ConfigError, Fleet
 from telegraf_cvmfs.trust.blacklist import Blacklist
-from telegraf_cvmfs.trust.chain import Chain, verify
 from telegraf_cvmfs.trust.masterkey import MasterKey
 from telegraf_cvmfs.words.log import Log
 
@@ -49,29 +47,6 @@ class Keyring:
                 yield _read_key(path)
             except ConfigError as error:
                 self._log(f"W! {error}")
-
-    def inconsistent(self, replica: Replica, now: datetime) -> bool:
-        """Does what was read not fit together, as when somebody publishes while we read?"""
-        if replica.root_catalog_state in (RootCatalogState.MISSING, RootCatalogState.EMPTY):
-            return True
-        trust = self.judge(replica, now)
-        return trust is not None and trust.signature in _OF_A_RACE
-
-    def judge(self, replica: Replica, now: datetime) -> Trust | None:
-        """Would a client with these keys accept what a replica serves? None if there is no manifest to judge."""
-        manifest = replica.manifest.value
-        if manifest is None:
-            return None
-        chain = Chain(replica.repo, manifest, replica.whitelist, replica.certificate)
-        return verify(chain, self.of(replica.repo), now, self.blacklist)
-
-
-_OF_A_RACE = (
-    Signature.CERTIFICATE_MISSING,
-    Signature.CERTIFICATE_CORRUPT,
-    Signature.CERTIFICATE_NOT_LISTED,
-    Signature.MANIFEST_INVALID,
-)
 
 
 def read_keys(paths: Iterable[Path]) -> tuple[MasterKey, ...]:

@@ -16,6 +16,8 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs import __version__
 from telegraf_cvmfs.demo import DemoFleet
+from telegraf_cvmfs.model import TransportName
+from tests.builders.asking import BOTH
 from tests.programs.command import command, environment, run
 
 
@@ -268,14 +270,35 @@ OF_REQUESTS = {"requests", "urllib3", "ssl", "http.client", "certifi", "email.pa
 def test_nothing_heavy_is_imported_on_the_way_of_exec(fleet_file_of_each_transport: Path) -> None:
     fleet_file = fleet_file_of_each_transport
     others = OF_REQUESTS if '"curl"' in fleet_file.read_text() else {"pycurl"}
+    heavy = {"rich", "influxdb_client", "asyncio", "logging.config", "telegraf_cvmfs.demo", "telegraf_cvmfs.library"}
+    heavy |= {"telegraf_cvmfs.emit.human", "concurrent.futures.thread"} | others
+    assert not heavy & imported_by("--config", fleet_file)
+
+
+@pytest.mark.parametrize("keys", ["", 'keys = ["demo.pub"]'])
+@pytest.mark.parametrize("transport", BOTH)
+def test_what_was_verified_once_needs_no_cryptography_again(
+    demo: DemoFleet, tmp_path: Path, transport: TransportName, keys: str
+) -> None:
+    (tmp_path / "demo.pub").write_bytes(demo.public_key)
+    url, fleet_file = demo.urls["stratum1-healthy"], tmp_path / "fleet.toml"
+    fleet_file.write_text(
+        f'[fleet]\n{keys}\n[scrape]\ntransport = "{transport}"\n[[server]]\nurl = "{url}"\nrole = "stratum1"\n'
+    )
+    first, second = (imported_by("--config", fleet_file, "--state-dir", tmp_path / "state") for _ in "12")
+    assert "cryptography" in first
+    assert "cryptography" not in second
+
+
+def imported_by(*arguments: str | Path) -> set[str]:
+    """The modules that a run has imported."""
     code = (
         "import sys, telegraf_cvmfs.command.cli as cli\n"
-        f"code = cli.main(['--config', {str(fleet_file)!r}])\n"
-        "heavy = {'rich', 'influxdb_client', 'asyncio', 'logging.config', 'telegraf_cvmfs.demo',\n"
-        "         'telegraf_cvmfs.library', 'telegraf_cvmfs.emit.human', 'concurrent.futures.thread'}\n"
-        f"print(sorted((heavy | {others}) & set(sys.modules)), file=sys.stderr)\n"
+        f"cli.main({[str(argument) for argument in arguments]!r})\n"
+        "print(*sys.modules, file=sys.stderr)\n"
     )
     done = subprocess.run(
         [command()[0], "-c", code], capture_output=True, text=True, env=environment(), timeout=60, check=False
     )
-    assert done.stderr == "[]\n"
+    assert len(done.stderr.splitlines()) == 1
+    return set(done.stderr.split())

@@ -754,7 +754,7 @@ def test_what_somebody_else_wrote_there_is_not_believed(
     forged = Remembered(_entry("forged.tld"), datetime.now(UTC), 7, HASH, datetime.now(UTC))
     path = path_of(private, fleet.name)
     path.write_text(
-        json.dumps(memory_file._document(Memory({server.name: (forged,) for server in fleet.servers}))),
+        "".join(memory_file._pieces(Memory({server.name: (forged,) for server in fleet.servers}))),
         encoding="utf-8",
     )
     path.chmod(0o644)
