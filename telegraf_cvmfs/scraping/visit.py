@@ -1,6 +1,7 @@
 """The visit of one server: its list, then all manifests, then the rest, until out of time.
 
-Manifests come first so that a slow server costs detail and not replicas. What is known is kept at every
+Manifests come first so that a slow server costs detail and not replicas, and beside the list those of repositories
+that an earlier run saw there. What is known is kept at every
 moment, so a visit that is cut short still has a value for each replica.
 """
 
@@ -84,6 +85,9 @@ class Visit:
         self._proxy = Reader(server, log, patience, s3=False, through_proxy=True) if server.via else None
         self._log = log
         self._replicas: dict[int, Replica] = {}
+        self._numbers = itertools.count()
+        self._asked: set[int] = set()
+        """Those whose manifest has been asked for."""
         self._listing: Reading[Listing] = Reading()
         self._meta: Reading[Meta] = Reading()
         self._geoapi = GeoAPIStatus.NOT_YET_TESTED
@@ -155,16 +159,22 @@ class Visit:
 
     def scraping(self) -> Stages:
         """Everything there is to ask of this server, in the order of its worth."""
-        if self.server.backend is not Backend.S3:
-            yield [self._read_list()]
         early: set[int | None] = set()
-        yield itertools.chain(map(self._read_manifest, self._replicas), self._early_details(early))
+        listing = () if self.server.backend is Backend.S3 else (self._read_list(),)
+        yield itertools.chain(listing, self._manifests(), self._manifests(), self._early_details(early))
+        yield itertools.chain(self._manifests(), self._early_details(early))
         self._reader.gone = not any(reading.result not in SILENT for reading in self._first_readings())
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
             self._reader.s3 = True
-            self._know([_absent_if_forbidden(replica) for replica in self._replicas.values()])
+            self._replicas = {key: _absent_if_forbidden(replica) for key, replica in self._replicas.items()}
         yield self._details(early)
         yield (self._read_again_if_inconsistent(key) for key in self._replicas)
+
+    def _manifests(self) -> Iterator[Job[None]]:
+        """Those that have not been asked for: what an earlier run saw here need not wait for the list."""
+        for key in list(self._replicas):
+            if key not in self._asked:
+                yield self._read_manifest(key)
 
     def _early_details(self, early: set[int | None]) -> Iterator[Job[None]]:
         """While the last manifests are under way: what there is to ask of replicas that have theirs, noted in `early`.
@@ -175,7 +185,7 @@ class Visit:
         if self._listing.result is not Result.OK:
             return
         for key, replica in self._replicas.items():
-            if replica.up:
+            if replica.up and key not in early:
                 yield from () if None in early else self._details_of_server()
                 early |= {key, None}
                 yield from self._details_of(key)
@@ -227,19 +237,28 @@ class Visit:
         return seen + [replica for replica in named if replica.repo not in names]
 
     def _know(self, replicas: Iterable[Replica]) -> None:
-        self._replicas = dict(enumerate(replicas))
+        """These are there; what lies where it was thought to lie keeps its number, and what was read of it."""
+        before = {_place(replica): (key, replica) for key, replica in self._replicas.items()}
+        known = dict[int, Replica]()
+        for replica in replicas:
+            key, same = before.get(_place(replica)) or (next(self._numbers), replica)
+            known[key] = replace(replica, manifest=same.manifest, proxied=same.proxied)
+        self._replicas = known
 
     def _learn(self, key: int, **readings: Reading[Any]) -> None:
+        if key not in self._replicas:
+            return  # the list that came meanwhile has it elsewhere, or not at all
         # mypy cannot see that the names are those of readings: they come from `DETAILS`
         self._replicas[key] = replace(self._replicas[key], **readings)  # type: ignore[arg-type]
 
     # Documents
 
     def _read_manifest(self, key: int) -> Job[None]:
+        self._asked.add(key)
         replica = self._replicas[key]
         reading = yield from self._reader.read(replica.url, LARGEST_MANIFEST, self._manifest_of(replica))
         self._learn(key, manifest=reading)
-        if self._proxy is not None and replica.proxied is None and not replica.pass_through and self._replicas[key].up:
+        if self._proxy is not None and replica.proxied is None and not replica.pass_through and reading.value:
             self._learn(key, proxied=Reading())
 
     def _read_detail(self, key: int, name: str) -> Job[None]:
@@ -252,14 +271,15 @@ class Visit:
             reading = yield from self._with_marker(replica, reading)
         self._learn(key, **{name: reading})
 
-    def _read_certificate(self, key: int) -> Job[None]:
+    def _read_certificate(self, key: int, *, anew: bool = False) -> Job[None]:
         """The object that signed the manifest, unless it was read here before: its name is its hash."""
         replica = self._replicas[key]
         url, manifest = certificate_url(replica), replica.manifest.value
         if url is None or manifest is None or manifest.certificate is None or replica.pass_through:
             return
-        known = self._context.memory.certificate(replica, manifest.certificate)
-        if known is None or self._proofs.is_due(replica, self._context.memory.proved(replica, manifest.root_catalog)):
+        memory = self._context.memory
+        known = None if anew else memory.certificate(replica, manifest.certificate)
+        if known is None or self._proofs.is_due(replica, memory.proved(replica, manifest.root_catalog)):
             reading = yield from self._reader.read(url, LARGEST_CERTIFICATE, bytes)
             self._learn(key, certificate=reading)
         else:  # it is as good as the root catalog's bytes: when those are read again, so is this
@@ -274,6 +294,9 @@ class Visit:
         proved = partial(self._context.memory.proved, replica, manifest.root_catalog)
         seen = yield from self._reader.look(url, lambda one: RootCatalog(one.length, proved=proved(one.length)))
         self._learn(key, root_catalog=seen)
+        other_length = seen.value is not None and seen.value.proved is None
+        if other_length and not self._proofs.is_due(replica, proved()):
+            yield from self._read_certificate(key, anew=True)
 
     def _read_through_proxy(self, key: int) -> Job[None]:
         """The manifest as clients get it that sit behind the proxy."""
@@ -351,6 +374,10 @@ class Visit:
     def _hidden(self) -> bool:
         """Is there no list to be had, as on S3?"""
         return self._listing.http_status in (*NOT_SERVED, FORBIDDEN)
+
+
+def _place(replica: Replica) -> tuple[str, str, str | None]:
+    return replica.url, replica.repo, replica.alias
 
 
 def _absent_if_forbidden(replica: Replica) -> Replica:

@@ -215,8 +215,12 @@ def test_another_length_than_that_of_the_proof_is_looked_into_at_once(fleet: Wat
     }
     fleet.run(MINUTES)
     assert fleet.count(HEALTHY, "GET", path) == 0
+    certificates = [asked for asked in fleet.asked if asked.path.endswith("X") and asked.server == HEALTHY]
+    assert certificates == []
     fleet.demo.documents[HEALTHY][path] += b"more"
     assert words(fleet.run(2 * MINUTES)[HEALTHY, "software"]) == ("corrupt", 3, 0)
+    (certificate,) = (asked for asked in fleet.asked if asked.path.endswith("X") and asked.server == HEALTHY)
+    assert certificate.path.startswith(fleet.repository("software").path + "/")
 
 
 def test_how_often_is_up_to_the_operator(fleet: Watched) -> None:

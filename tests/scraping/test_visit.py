@@ -11,9 +11,11 @@ from typing import Any, NoReturn
 import pytest
 
 from telegraf_cvmfs.assess.verdicts import assess
+from telegraf_cvmfs.memory.value import NOTHING, Memory, Remembered
 from telegraf_cvmfs.model import (
     Answer,
     Backend,
+    Entry,
     FetchError,
     Fleet,
     GeoAPI,
@@ -59,20 +61,24 @@ def replicas_on(server: Server, *repos: str) -> dict[str, Served]:
 
 
 def visited(
-    fleet: Fleet, served: Mapping[str, Served], complaints: list[str] | None = None
+    fleet: Fleet, served: Mapping[str, Served], complaints: list[str] | None = None, memory: Memory = NOTHING
 ) -> tuple[Scrape, FakeNetwork]:
     said: list[str] = [] if complaints is None else complaints
     network = FakeNetwork(served)
-    seen = scrape(fleet, NOW, network, said.append)  # type: ignore[arg-type]  # all that scrape needs
+    seen = scrape(fleet, NOW, network, said.append, memory=memory)  # type: ignore[arg-type]  # all that scrape needs
     if complaints is None:
         assert said == []
     return seen, network
 
 
 def alone(
-    server: Server, served: Mapping[str, Served], complaints: list[str] | None = None, **fleet: Any
+    server: Server,
+    served: Mapping[str, Served],
+    complaints: list[str] | None = None,
+    memory: Memory = NOTHING,
+    **fleet: Any,
 ) -> tuple[Stratum, list[str]]:
-    seen, network = visited(Fleet((server,), verify_every=None, **fleet), served, complaints)
+    seen, network = visited(Fleet((server,), verify_every=None, **fleet), served, complaints, memory)
     return seen.strata[0], network.asked
 
 
@@ -95,6 +101,49 @@ def test_the_list_comes_first_and_all_manifests_before_any_detail(connections: i
     assert sorted(asked[1:31]) == [f"{S1.url}/cvmfs/{repo}/.cvmfspublished" for repo in repos]
     assert not asked_for(asked[31:], ".cvmfspublished")
     assert len(asked_for(asked[31:], ".cvmfswhitelist")) == 30
+
+
+def seen_on(server: Server, *repos: str, **paths: str) -> Memory:
+    """An earlier run saw these there, below /cvmfs/ unless at another path."""
+    entries = [Entry(repo, paths.get(repo, f"/cvmfs/{repo}"), replica=True) for repo in repos]
+    return Memory({server.label: tuple(Remembered(entry, NOW) for entry in entries)})
+
+
+def test_what_was_seen_before_is_asked_for_beside_the_list_and_what_is_new_after_it() -> None:
+    repos = names(30)
+    stratum, asked = alone(S1, replicas_on(S1, *repos), memory=seen_on(S1, *repos[:20]))
+    manifests = asked_for(asked, ".cvmfspublished")
+    assert asked[0] == S1.url + LIST
+    assert asked[1:8] == manifests[:7]
+    assert sorted(asked[1:21]) == [f"{S1.url}/cvmfs/{repo}/.cvmfspublished" for repo in repos[:20]]
+    assert sorted(manifests) == [f"{S1.url}/cvmfs/{repo}/.cvmfspublished" for repo in repos]
+    assert len(asked) == len(set(asked))
+    assert [one.repo for one in stratum.replicas] == list(repos)
+    assert all(one.up and one.listed is Listed.REPLICA for one in stratum.replicas)
+    assert stratum.replicas == alone(S1, replicas_on(S1, *repos))[0].replicas
+
+
+def test_what_the_list_has_at_another_path_is_asked_for_there() -> None:
+    served = replicas_on(S1, "a.tld", "b.tld")
+    memory = seen_on(S1, "a.tld", "b.tld", "gone.tld", **{"b.tld": "/cvmfs/old"})
+    stratum, asked = alone(S1, served, memory=memory)
+    assert f"{S1.url}/cvmfs/old/.cvmfspublished" in asked
+    assert {one.repo: one.manifest.result for one in stratum.replicas} == {
+        "a.tld": Result.OK,
+        "b.tld": Result.OK,
+        "gone.tld": Result.UNLISTED,
+    }
+
+
+@pytest.mark.parametrize("connections", [1, 3, 8])
+def test_a_dead_server_whose_replicas_are_remembered_is_asked_little(connections: int) -> None:
+    repos = names(60)
+    served: dict[str, Served] = {S1.url + LIST: down()}
+    served |= {f"{S1.url}/cvmfs/{repo}/.cvmfspublished": down() for repo in repos}
+    stratum, asked = alone(S1, served, memory=seen_on(S1, *repos), connections_per_server=connections)
+    assert len(asked) <= 2 * connections
+    assert len(stratum.replicas) == 60
+    assert not stratum.up
 
 
 def test_nothing_is_asked_twice() -> None:
