@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from telegraf_cvmfs.assess.verdicts import assess
+from telegraf_cvmfs.emit.line_protocol import render
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Run, Scrape, Stratum
 from telegraf_cvmfs.net.deadline import Deadline
@@ -53,8 +54,22 @@ def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
     judge = Judge(keyring or Keyring(fleet, log), memory.verified)
     inconsistent = partial(judge.inconsistent, now=started)
     network = _network(fleet, deadline, names)
-    seen = visits.scrape(fleet, started, network, log, done=done, memory=memory, inconsistent=inconsistent)
-    return assess(seen, timedelta(seconds=time.monotonic() - began), memory, judge.judge)
+
+    def concluded(seen: Scrape) -> Run:
+        return assess(seen, timedelta(seconds=time.monotonic() - began), memory, judge.judge)
+
+    return concluded(
+        visits.scrape(
+            fleet,
+            started,
+            network,
+            log,
+            done=done,
+            memory=memory,
+            inconsistent=inconsistent,
+            conclude=lambda seen: render(concluded(seen)),
+        )
+    )
 
 
 def scrape(fleet: Fleet, started: datetime, deadline: Deadline, log: Log, *, names: Names | None = None) -> Scrape:

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from telegraf_cvmfs.model import Answer, Server, Traffic
+from telegraf_cvmfs.model import Answer, FetchError, Server, Traffic
 from telegraf_cvmfs.net.answer import NOT_SERVED, REQUEST_TIMEOUT
-from telegraf_cvmfs.net.budget import budget
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.question import Status
@@ -49,14 +48,12 @@ class Circumstances:
         """Does a proxy reach this server for us, and so choose the machine?"""
         return bool(self.proxy_for(server.url))
 
-    def addresses(self, server: Server) -> Sequence[str]:
-        """The addresses of all machines behind the name of a server.
-
-        Raises:
-            FetchError: there are none, or they are not known in time.
-        """
-        with budget.within(self.request_timeout, self.deadline):
-            return self.names.addresses(urlsplit(server.url).hostname or "")
+    def addresses(self, server: Server) -> Sequence[str] | None:
+        """The addresses of all machines behind the name of a server; None while it is looked up, empty for none."""
+        try:
+            return self.names.known(urlsplit(server.url).hostname or "")
+        except FetchError:
+            return ()
 
     @property
     def traffic(self) -> Traffic:

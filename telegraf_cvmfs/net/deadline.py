@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 
@@ -16,7 +15,6 @@ class Deadline:
         self.started = time.monotonic() if started is None else started
         self._until = self.started + seconds
         self._reserved = 0.0
-        self._lock = threading.Lock()
         self._cut = float("inf")  # apart, so that a signal in the midst of `shorten` is not overwritten by it
 
     @property
@@ -35,9 +33,8 @@ class Deadline:
         self._until = min(self._until, self.started + seconds)
 
     def reserve(self, seconds: float) -> None:
-        """Keep these seconds, but at most half of all, for what comes after the waiting; they add up."""
-        with self._lock:
-            self._reserved += seconds
+        """Keep these seconds, but at most half of all, for what comes after the waiting."""
+        self._reserved = seconds
 
     def cut(self) -> None:
         """End the run now, with what is known; safe in a signal handler."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -47,13 +47,16 @@ class _Asked:
 class Engine:
     """Asks each server at most `width` questions at the same time, all servers together, in the thread that calls.
 
-    It is `STREAMS` times as many to a server that takes them on one connection.
+    It is `STREAMS` times as many to a server that takes them on one connection. `meanwhile` is called again and again.
     """
 
-    def __init__(self, transport: Transport, deadline: Deadline, width: int) -> None:
+    def __init__(
+        self, transport: Transport, deadline: Deadline, width: int, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         self._transport = transport
         self._deadline = deadline
         self._width = width
+        self._meanwhile = meanwhile
         self._numbers = itertools.count()
         self._asked: dict[int, _Asked] = {}
 
@@ -62,6 +65,7 @@ class Engine:
         for program in programs:
             self._advance(_Lane(program, self._width))
         while self._asked and not self._deadline.passed:
+            self._meanwhile()
             for number, outcome in self._transport.finished(min(self._deadline.remaining, _NAP)):
                 asked = self._asked.pop(number)
                 took = timedelta(seconds=time.monotonic() - asked.began)

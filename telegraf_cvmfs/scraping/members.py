@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from telegraf_cvmfs.model import FetchError, Server
+from telegraf_cvmfs.model import Server
 from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.words.log import Log
 
 MOST_ADDRESSES = 16
 _UNUSED_PORT = 9
-_NAP = 0.1  # seconds: a signal that cuts the run short is heard within it
+_NAP = 0.02  # seconds between two looks at what is known
 
 
 def members(server: Server, network: Network, log: Log) -> list[Server]:
@@ -27,10 +27,7 @@ def members(server: Server, network: Network, log: Log) -> list[Server]:
     if network.asks_proxy(server):
         log(f"W! {server.name}: a proxy chooses among its machines, so they are not scraped one by one")
         return [server]
-    try:
-        found = network.addresses(server)
-    except FetchError:
-        return [server]  # it is scraped by its name, and that says what is wrong
+    found = network.addresses(server) or ()  # without any it is scraped by its name, and that says what is wrong
     if len(found) > MOST_ADDRESSES:
         log(f"W! {server.name}: {len(found)} addresses, at most {MOST_ADDRESSES} are scraped one by one; none was")
         return [server]
@@ -53,16 +50,10 @@ def all_members(servers: Sequence[Server], network: Network, log: Log) -> list[S
 
     Names are looked up side by side: one whose look-up hangs must not use up the time of the others.
     """
-    found: dict[str, list[Server]] = {}
-
-    def look_up(server: Server) -> None:
-        found[server.name] = members(server, network, log)
-
-    wanted = [server for server in servers if server.all_addresses]
-    threads = [threading.Thread(target=look_up, args=(server,), daemon=True) for server in wanted]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        while thread.is_alive() and not network.deadline.passed:
-            thread.join(_NAP)
-    return [member for server in servers for member in found.get(server.name, [server])]
+    waiting = [server for server in servers if server.all_addresses]
+    until = time.monotonic() + network.request_timeout
+    while waiting := [server for server in waiting if network.addresses(server) is None]:
+        if time.monotonic() >= until or network.deadline.passed:
+            break
+        time.sleep(min(_NAP, max(until - time.monotonic(), 0)))
+    return [member for server in servers for member in members(server, network, log)]

@@ -107,11 +107,6 @@ class Visit:
         """An error of this program, in one of the jobs: it costs this server, not the run."""
         self._log(f"E! {self.server.label}: {internal(error)}")
 
-    @property
-    def size(self) -> int:
-        """How many replicas are known of so far."""
-        return len(self._replicas)
-
     def revisions(self, *, source: bool) -> Iterator[tuple[str, int]]:
         """The repositories read here, originals or replicas, with their revisions."""
         for replica in self._replicas.values():

@@ -10,17 +10,15 @@ from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping.engine import Engine
-from telegraf_cvmfs.scraping.job import Program, Stages
+from telegraf_cvmfs.scraping.job import Program
 from telegraf_cvmfs.scraping.members import all_members
 from telegraf_cvmfs.scraping.quota import Quota
+from telegraf_cvmfs.scraping.reserve import Reserve
 from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Visit
 from telegraf_cvmfs.words.log import Log
 
-SECONDS_PER_REPLICA = 0.0002
-"""What judging and printing one takes, on a slow machine: it has to fit into the run's time too."""
 
-
-def scrape(
+def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
     fleet: Fleet,
     started: datetime,
     network: Network,
@@ -29,6 +27,7 @@ def scrape(
     done: Callable[[str], None] = lambda _name: None,
     memory: Memory = NOTHING,
     inconsistent: Inconsistent = lambda _replica: False,
+    conclude: Callable[[Scrape], object] = lambda _seen: None,
 ) -> Scrape:
     """Visit every server of a fleet until all is read or the network's deadline passes.
 
@@ -42,28 +41,28 @@ def scrape(
             was proved of late is not proved again.
         inconsistent: does what was read of a replica look so wrong that it is read once more before it is judged? A
             publication in the midst of a scrape looks like that.
+        conclude: makes of a part of the scrape what is made of all of it in the end; the time for that is kept.
     """
     context = Context(memory, started, inconsistent, Quota(fleet.verify_run))
     visits = [Visit(fleet, server, log, context) for server in all_members(fleet.servers, network, log)]
 
-    def reserving(visit: Visit) -> Stages:
-        known = 0
-        for stage in visit.scraping():
-            network.deadline.reserve((visit.size - known) * SECONDS_PER_REPLICA)
-            known = visit.size
-            yield stage
+    def strata() -> tuple[Stratum, ...]:
+        return tuple(visit.stratum() for visit in visits)
+
+    def part(sample: tuple[Stratum, ...]) -> object:
+        return conclude(Scrape(fleet, started, sample))
 
     def ended(visit: Visit) -> Callable[[], None]:
         return lambda: done(visit.server.label)
 
     with closing(network.transport()) as transport:
-        engine = Engine(transport, network.deadline, fleet.connections_per_server)
-        engine.run(Program(reserving(visit), visit.failed, ended(visit)) for visit in visits)
+        reserve = Reserve(network.deadline, part, strata)
+        engine = Engine(transport, network.deadline, fleet.connections_per_server, reserve.measure)
+        engine.run(Program(visit.scraping(), visit.failed, ended(visit)) for visit in visits)
         newest = _newest(visits)
         engine.run(Program(visit.reading_overtaken(newest), visit.failed) for visit in visits)
         engine.run(Program(visit.proving(), visit.failed) for visit in visits)
-    strata = tuple(visit.stratum() for visit in visits)
-    return Scrape(fleet, started, strata, network.traffic, not all(visit.finished for visit in visits))
+    return Scrape(fleet, started, strata(), network.traffic, not all(visit.finished for visit in visits))
 
 
 def probe(fleet: Fleet, now: datetime, network: Network, log: Log) -> tuple[Stratum, ...]:

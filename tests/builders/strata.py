@@ -28,6 +28,7 @@ class FakeNetwork:
     served: Mapping[str, Served]
     asked: list[str] = field(default_factory=list)
     deadline: Deadline = field(default_factory=lambda: Deadline(20))
+    request_timeout: float = 5
     traffic: Traffic = field(default_factory=Traffic)
 
     def transport(self) -> Transport:
