@@ -78,7 +78,7 @@ def test_each_format_is_printed_whole(fleet_file: Path) -> None:
     assert all(text.endswith("\n") for text in texts.values())
     assert json.loads(texts["json"])["schema"] == 1
     assert texts["galaxy"].startswith("cvmfs.status,")
-    assert "cvmfs_repo_lag_seconds{" in texts["prometheus"]
+    assert "cvmfs_replica_lag_seconds{" in texts["prometheus"]
     assert texts["human"].split()[0] == "critical"
 
 

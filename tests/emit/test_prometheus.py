@@ -4,17 +4,28 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegraf_cvmfs.emit.prometheus import metric, render
-from telegraf_cvmfs.model import Health, Listing, Run
-from telegraf_cvmfs.points.schema import FIELDS, PUBLISH, TAGS, Field
+from telegraf_cvmfs.emit.prometheus import LABELS, finding_metric, metric, render
+from telegraf_cvmfs.model import (
+    Health,
+    Listing,
+    Role,
+    RootCatalog,
+    Run,
+    Server,
+    Signature,
+    Snapshotting,
+    Trust,
+)
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SERVER, TAGS, Field
 from tests.builders import runs
 
 SAMPLE = re.compile(r'([a-z0-9_]+)\{((?:[a-z_]+="(?:[^"\\]|\\["\\])*"(?:,(?!\})|(?=\})))*)\} (\S+)')
@@ -50,15 +61,33 @@ def odd() -> Run:
     return runs.run(runs.server(where, verdict), fleet="f}{")
 
 
+def everything() -> Run:
+    """15 servers with 125 repositories each, of which all is known and nothing is wrong."""
+    known: dict[str, Any] = {
+        "status": runs.ok(replace(runs.STATUS, last_check=runs.NOW - timedelta(days=2), check_ok=True)),
+        "root_catalog": runs.ok(RootCatalog(4096, proved=runs.NOW)),
+        "trust": Trust(Signature.OK),
+        "revisions_behind": 0,
+        "lag": timedelta(0),
+        "published_behind": timedelta(0),
+        "diverged": False,
+    }
+    names = [f"stratum1-{number}.example.org" for number in range(15)]
+    repos = [f"repository-{number:03}.example.org" for number in range(125)]
+    fleet = [Server(f"http://{name}", name, Role.STRATUM1) for name in names]
+    return runs.run(*(runs.server(one, *(runs.replica(repo, on=one, **known) for repo in repos)) for one in fleet))
+
+
 def test_numbers_have_the_tags_as_labels_and_the_unit_in_the_name() -> None:
     labels = {"fleet": "cvmfs", "role": "stratum1", "server": "stratum1-no.tld", "repo": "repo.tld"}
     run = runs.run(runs.replica(lag=timedelta(hours=1)), fleet="cvmfs")
-    assert of("cvmfs_repo_revision", run) == [(labels, 6)]
-    assert of("cvmfs_repo_lag_seconds", run) == [(labels, 3600)]
-    assert of("cvmfs_repo_root_size_bytes", run) == [(labels, 57344)]
-    assert of("cvmfs_repo_published_timestamp_seconds", run) == [(labels, 1795341600)]
+    assert of("cvmfs_replica_revision", run) == [(labels, 6)]
+    assert of("cvmfs_replica_lag_seconds", run) == [(labels, 3600)]
+    assert of("cvmfs_replica_root_size_bytes", run) == [(labels, 57344)]
+    assert of("cvmfs_replica_published_timestamp_seconds", run) == [(labels, 1795341600)]
     assert of("cvmfs_server_response_time_seconds", run)[0][1] == 0.25
     assert of("cvmfs_scrape_bytes", run) == [({"fleet": "cvmfs"}, 34567)]
+    assert of("cvmfs_scrape_started_timestamp_seconds", run) == [({"fleet": "cvmfs"}, 1795348800)]
 
 
 @pytest.mark.parametrize(
@@ -70,44 +99,107 @@ def test_numbers_have_the_tags_as_labels_and_the_unit_in_the_name() -> None:
         (Field("bytes", int, "bytes", ""), "m_bytes"),
         (Field("wait_seconds", int, "s", ""), "m_wait_seconds"),
         (Field("up", int, "", ""), "m_up"),
+        (Field("geodb_age", int, "s", ""), "m_geodb_updated_timestamp_seconds"),
+        (Field("severity", int, "", ""), None),
+        (Field("root_hash", str, "", ""), None),
     ],
 )
-def test_the_name_of_a_metric_follows_from_the_table(field: Field, name: str) -> None:
+def test_the_name_of_a_metric_follows_from_the_table(field: Field, name: str | None) -> None:
     assert metric("m", field) == name
 
 
+def names_of(measurement: str) -> set[str]:
+    return {name for field in FIELDS[measurement] if (name := metric(measurement, field))}
+
+
 def test_no_two_fields_have_the_same_name_here() -> None:
-    names = [metric(measurement, field) for measurement, fields in FIELDS.items() for field in fields]
+    names = [name for measurement in FIELDS if measurement != FINDING for name in names_of(measurement)]
     assert len(names) == len(set(names))
 
 
-def test_no_string_hides_a_tag_of_the_same_name() -> None:
-    assert all({field.name for field in fields}.isdisjoint(TAGS[name]) for name, fields in FIELDS.items())
+def test_a_name_says_what_it_is_about_and_is_not_one_of_the_clients_exporter() -> None:
+    assert all(name.startswith("cvmfs_replica_") for name in names_of(REPO))
+    prefixes = ("cvmfs_replica_", "cvmfs_server_", "cvmfs_repository_", "cvmfs_scrape_")
+    assert {name for name, _, _ in samples(render(everything())) if not name.startswith(prefixes)} == set()
 
 
-def test_strings_are_labels_of_the_info_metrics() -> None:
-    (server, _), (replica, value) = (of(f"cvmfs_{name}_info", odd())[0] for name in ("server", "repo"))
+def test_no_age_stands_beside_its_moment_and_no_ok_beside_its_code() -> None:
+    names = {name for measurement in (REPO, SERVER) for name in names_of(measurement)}
+    assert {name for name in names if name.endswith(("_age_seconds", "_in_seconds"))} == {
+        "cvmfs_replica_http_age_seconds",  # the Age header, which is no moment
+        "cvmfs_replica_proxy_age_seconds",
+    }
+    assert {name for name in names if name.endswith("_ok")} - {"cvmfs_server_replicas_ok"} == {"cvmfs_replica_check_ok"}
+    assert not names & {"cvmfs_replica_severity", "cvmfs_server_severity", "cvmfs_replica_geoapi_status"}
+    assert "cvmfs_server_geoapi_status" in names
+
+
+def test_an_age_without_a_moment_becomes_one_that_stays_the_same_from_run_to_run() -> None:
+    snapshot = runs.ok(Snapshotting(datetime(2026, 11, 22, 9, tzinfo=UTC)))
+    for started in (runs.NOW, runs.NOW + timedelta(minutes=5, seconds=0.7)):
+        run = runs.run(runs.replica(snapshotting=snapshot), started=started)
+        assert of("cvmfs_replica_snapshotting_since_timestamp_seconds", run)[0][1] == 1795338000
+
+
+def test_only_strings_that_do_not_change_by_themselves_are_labels_of_the_info_metrics() -> None:
+    (server, _), (replica, value) = (of(f"cvmfs_{name}_info", odd())[0] for name in ("server", "replica"))
     assert value == 1
-    assert server["backend"] == "cvmfs"
+    assert server.keys() - {"fleet", "role", "server"} == {"backend", "cvmfs_version"}
     assert server["cvmfs_version"] == "2.13.2-1"
-    assert replica["root_hash"] == runs.MANIFEST.root_catalog
-    assert replica["finding"] == "lagging"
+    assert replica.keys() - {"fleet", "role", "server", "repo", "alias"} == {"url"}
+
+
+def test_no_string_hides_a_tag_of_the_same_name() -> None:
+    assert all(set(labels).isdisjoint(TAGS[name]) for name, labels in LABELS.items())
+
+
+def test_what_was_found_is_a_sample_of_its_server_or_replica_and_what_was_not_is_none() -> None:
+    run = runs.example()
+    found = {(labels["server"], labels["finding"]): value for labels, value in of("cvmfs_replica_finding", run)}
+    assert found == {("stratum1-no.tld", "lagging"): 2, ("stratum1-no.tld", "gc_old"): 1}
+    servers = {(labels["server"], labels["finding"]): value for labels, value in of("cvmfs_server_finding", run)}
+    assert servers == {("stratum1-no.tld", "geoapi_wrong"): 1, ("stratum1-nl.tld", "server_down"): 2}
+    judged = {(labels["server"], labels["repo"]) for labels, _ in of("cvmfs_replica_health", run)}
+    assert ("stratum1-no.tld", "other.tld") in judged
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        (("fleet", "role", "server", "repo"), "cvmfs_replica_finding"),
+        (("fleet", "role", "server", "address"), "cvmfs_server_finding"),
+        (("fleet", "repo"), "cvmfs_repository_finding"),
+    ],
+)
+def test_a_finding_is_called_after_what_it_is_about(tags: tuple[str, ...], name: str) -> None:
+    assert finding_metric(tags) == name
+
+
+def test_what_goes_without_saying_has_no_sample() -> None:
+    missing = runs.replica("gone.tld", manifest=runs.missed())
+    run = runs.run(runs.replica(), missing)
+    assert [(labels["repo"], value) for labels, value in of("cvmfs_replica_http_status", run)] == [("gone.tld", 404)]
+
+
+def test_a_large_fleet_stays_small() -> None:
+    text = render(everything())
+    assert len(list(samples(text))) < 39_000
+    assert len(text) < 5_500_000
 
 
 def test_texts_are_escaped_and_on_one_line() -> None:
-    labels, _ = of("cvmfs_repo_info", odd())[0]
+    labels, _ = of("cvmfs_replica_info", odd())[0]
     assert labels["server"] == 'a"b\\c d,é🙂'
-    assert labels["problem"] == 'C:\\new "quoted"  '
     assert labels["alias"] == "x\\"
     assert labels["fleet"] == "f}{"
 
 
 def test_what_is_not_known_has_no_sample_and_no_empty_label() -> None:
     text = render(runs.run(runs.down()))
-    assert "cvmfs_repo_revision" not in text
+    assert "cvmfs_replica_revision" not in text
     assert '""' not in text
     assert '""' not in render(runs.run(runs.server(listing=runs.ok(Listing((), cvmfs_version="")))))
-    assert of("cvmfs_repo_up", runs.run(runs.down()))[0][1] == 0
+    assert of("cvmfs_replica_up", runs.run(runs.down()))[0][1] == 0
 
 
 def test_publications_and_times_are_left_out() -> None:
@@ -132,22 +224,19 @@ def test_the_samples_of_a_metric_stand_together_below_its_help_and_type() -> Non
 
 def test_of_a_series_that_comes_twice_the_last_is_kept() -> None:
     twice = runs.run(runs.replica(revision=5), runs.replica(revision=6))
-    assert [value for _, value in of("cvmfs_repo_revision", twice)] == [6]
-    assert len(of("cvmfs_repo_info", twice)) == 1
+    assert [value for _, value in of("cvmfs_replica_revision", twice)] == [6]
+    assert len(of("cvmfs_replica_info", twice)) == 1
 
 
 def test_an_integer_too_large_for_any_other_format_is_left_out_here_too() -> None:
     run = runs.run(runs.replica(revision=10**400))
-    assert of("cvmfs_repo_revision", run) == []
-    assert len(of("cvmfs_repo_up", run)) == 1
+    assert of("cvmfs_replica_revision", run) == []
+    assert len(of("cvmfs_replica_up", run)) == 1
 
 
-@given(
-    st.lists(st.text(st.characters(), min_size=1, max_size=6), min_size=2, max_size=4),
-    st.text(alphabet='"\\\n}a'),
-)
-def test_no_text_breaks_a_line_or_makes_two_series_of_one(repos: list[str], problem: str) -> None:
-    finding = runs.finding("lagging", Health.WARNING, f"!{problem}")
+@given(st.lists(st.text(st.characters(), min_size=1, max_size=6), min_size=2, max_size=4))
+def test_no_text_breaks_a_line_or_makes_two_series_of_one(repos: list[str]) -> None:
+    finding = runs.finding("lagging", Health.WARNING)
     run = runs.run(*(runs.replica(repo, findings=[finding]) for repo in repos))
     series = [(name, tuple(sorted(labels.items()))) for name, labels, _ in samples(render(run))]
     assert len(series) == len(set(series))

@@ -518,7 +518,7 @@ def test_the_keys_of_all_lines_are_distinct_and_carry_the_address() -> None:
 def test_prometheus_has_a_sample_of_each_machine() -> None:
     with behind_one_name(*two(2 * HOUR)) as name:
         lines = prometheus.render(name.run()).splitlines()
-    revisions = [line for line in lines if line.startswith("cvmfs_repo_revision{")]
+    revisions = [line for line in lines if line.startswith("cvmfs_replica_revision{")]
     assert len(revisions) == len(set(revisions)) == 2
     assert [f'address="{address}"' in line for address, line in zip((FIRST, SECOND), revisions, strict=True)] == [
         True
