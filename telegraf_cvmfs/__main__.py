@@ -1,23 +1,27 @@
 """`python -m telegraf_cvmfs`, and what the script `telegraf-cvmfs` calls.
 
 The clock is read and SIGTERM is listened to before anything heavy is imported: Telegraf's time begins with
-the process, and a process that it stops has to say what it knows.
+the process, and a process that it stops has to say what it knows. Until then it ends as any program does: Python's
+own way of ending by Ctrl-C is a traceback.
 """
 
 from __future__ import annotations
 
-import os
 import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import os
 import time
 from typing import NoReturn
 
-from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.deadline import Deadline, ending_signals
 
 
 def entry() -> NoReturn:
     """Run the command and end the process, without waiting for name look-ups that hang."""
     deadline = Deadline(float("inf"), time.monotonic())
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         signal.signal(number, lambda *_: deadline.cut())
     _occupy_standard_descriptors()
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C ends it as any program, until it is listened to; Python's own way is a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +24,7 @@ from deploy.native.started import Part
 from grafana.queries.__main__ import report
 from grafana.queries.dashboard import answers
 from grafana.queries.interpolation import QueryError
+from telegraf_cvmfs.net.deadline import ending_signals
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 LINES = 40  # of each log, unless --lines says otherwise
@@ -52,8 +57,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns its exit code: 0 done, 1 it could not be, 2 wrong use, 130 interrupted."""
     os.umask(0o077)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.default_int_handler)
+    for number in ending_signals():
+        signal.signal(number, signal.default_int_handler)
     folder = None
     try:
         options = _options(arguments)

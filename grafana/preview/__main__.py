@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C ends it as any program, until it is listened to; Python's own way is a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import json
 import os
@@ -28,11 +33,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("no chromium on the PATH; the variable CHROMIUM can name one\n")
         return 2
     login = (os.environ.get("INFLUXDB_USERNAME", ""), os.environ.get("INFLUXDB_PASSWORD", ""))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # so that Chromium is ended too
     try:
         database = Database(options.url, options.database, *login)
         previews(database, Path(chromium), options.to, server=options.server, repo=options.repo)
     except (QueryError, PictureError, OSError) as why:
         sys.stderr.write(f"{why}\n")
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
         return 1
     return 0
 

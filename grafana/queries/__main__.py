@@ -6,6 +6,11 @@ macros into each query as Grafana does, and asks over InfluxDB 1's HTTP API, whi
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C ends it as any program, until it is listened to; Python's own way is a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import os
 import sys

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from grafana.relay.config import Config, ConfigError, load
@@ -22,9 +22,12 @@ from grafana.relay.receivers import sender
 from grafana.relay.server import Server
 from grafana.relay.service import Relay, run_threads
 from grafana.relay.store import StoreError
+from telegraf_cvmfs.net.deadline import ending_signals
 
 DEFAULT_PATH = Path("/etc/telegraf-cvmfs/relay.toml")
 PAUSE = 0.5
+LOOK = 1.0
+"""Seconds after which it looks whether its threads live."""
 LONGEST_FAREWELL = 2.0
 LONGEST_GOODBYE = 6.0
 """Seconds after SIGTERM for open connections, and then for attempts under way: Docker kills after 10."""
@@ -68,10 +71,7 @@ def check(config: Config, log: Log) -> int:
 
 
 def serve(config: Config, log: Log) -> int:
-    """Listen until SIGTERM or SIGINT."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    """Listen until SIGTERM, SIGINT or SIGHUP."""
     clock = _steady_clock()
     senders = {receiver.name: sender(receiver, config.proxy) for receiver in config.receivers}
     try:
@@ -83,17 +83,23 @@ def serve(config: Config, log: Log) -> int:
     except OSError as error:
         log.error(f"cannot listen on {config.host} port {config.port} ({error.strerror})")
         return 1
-    return _run(server, relay, log, clock, stop)
+    return _run(server, relay, log, clock)
 
 
-def _run(server: Server, relay: Relay, log: Log, clock: Callable[[], float], stop: threading.Event) -> int:
+def _run(server: Server, relay: Relay, log: Log, clock: Callable[[], float]) -> int:
+    # Taken from the queue of signals that wait: a handler would run in the midst of anything, a lock that it needs too.
+    signals = ending_signals()
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    stop = threading.Event()
     threads = run_threads(relay, clock, stop, PAUSE)
     listener = threading.Thread(target=server.serve_forever, args=(0.1,), name="server", daemon=True)
     listener.start()
     host, port = server.server_address[:2]
     log.information(f"listens on {host!s} port {port}, hands on to {', '.join(relay.receivers)}")
-    stop.wait()
-    server.shutdown()
+    died = _wait(signals, listener, threads, log)
+    stop.set()
+    if not died:
+        server.shutdown()
     server.server_close()
     server.finish(LONGEST_FAREWELL)
     end = time.monotonic() + LONGEST_GOODBYE
@@ -101,7 +107,21 @@ def _run(server: Server, relay: Relay, log: Log, clock: Callable[[], float], sto
         thread.join(max(0.0, end - time.monotonic()))
     relay.close()
     log.information("stopped")
-    return 0
+    return 1 if died else 0
+
+
+def _wait(
+    signals: Collection[signal.Signals], listener: threading.Thread, workers: Sequence[threading.Thread], log: Log
+) -> bool:
+    """Until a signal comes, or nobody listens any more: then it is true, for whoever starts us to start us anew."""
+    while signal.sigtimedwait(signals, LOOK) is None:
+        for worker in workers:
+            if not worker.is_alive():
+                log.seldom(worker.name, f"the worker {worker.name!r} has ended: restart the relay", "E!")
+        if not listener.is_alive():
+            log.error("nobody listens any more: the relay ends")
+            return True
+    return False
 
 
 def _steady_clock() -> Callable[[], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -36,18 +37,19 @@ class Log:
         """Something that went well."""
         self._say("I!", text)
 
-    def seldom(self, topic: str, text: str) -> None:
-        """A warning that anybody on the network can cause: at most once a minute for each topic."""
+    def seldom(self, topic: str, text: str, level: str = "W!") -> None:
+        """What anybody on the network can cause, or each half second: at most once a minute for each topic."""
         now = self._clock()
         with self._lock:
             if now - self._said.get(topic, -SELDOM) < SELDOM:
                 return
             self._said[topic] = now
-        self.warning(text)
+        self._say(level, text)
 
     def _say(self, level: str, text: str) -> None:
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        with self._lock:
-            sys.stderr.write(f"{level} {clean(text, LONGEST_LINE)}\n")
-            sys.stderr.flush()
+        with self._lock, contextlib.suppress(OSError, ValueError):  # nobody reads us: no reason to stop handing on
+            if sys.stderr is not None:
+                sys.stderr.write(f"{level} {clean(text, LONGEST_LINE)}\n")
+                sys.stderr.flush()

@@ -77,6 +77,11 @@ def after(outbox: Outbox, parcel: Parcel, outcome: Outcome, now: float, give_up:
     return (replace(tried, due=now + _pause(tried.attempts, outcome.retry_after)), *rest), None
 
 
+def without(outbox: Outbox, parcel: Parcel) -> Outbox:
+    """The outbox after the parcel was given up."""
+    return tuple(other for other in outbox if other.message.identity != parcel.message.identity)
+
+
 def _pause(attempts: int, retry_after: float | None) -> float:
     pause = min(FIRST_PAUSE * 2.0 ** min(attempts - 1, 10), LONGEST_PAUSE)
     if retry_after is None or retry_after < 0:

@@ -70,9 +70,12 @@ class Server(ThreadingMixIn, TCPServer):
         """The connection's thread."""
         timer = threading.Timer(SECONDS, _hang_up, [request])
         timer.daemon = True
-        timer.start()
         try:
+            timer.start()
             super().process_request_thread(request, client_address)
+        except RuntimeError:  # no thread for the timer; what goes wrong later is caught there
+            self.log.seldom("threads", "no more threads can be started: a connection was closed")
+            self.shutdown_request(request)
         finally:
             timer.cancel()
             self._places.release()
@@ -136,6 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         except StoreError as error:
             self.server.log.seldom("state", str(error))
             return HTTPStatus.SERVICE_UNAVAILABLE, "the relay cannot store it now"
+        except Exception as error:  # noqa: BLE001  # Grafana asks again, and is told what a log would not
+            self.server.relay.fault("a notification", error)
+            return HTTPStatus.INTERNAL_SERVER_ERROR, "the relay has a fault: see its log"
         return HTTPStatus.OK, ""
 
     def _answer(self, status: HTTPStatus, document: dict[str, object]) -> None:

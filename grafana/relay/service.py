@@ -7,8 +7,9 @@ it is sent. So a crash can repeat a message, but not lose one. If the disk is fu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from grafana.relay import alert, damping, outbox, store
@@ -18,6 +19,7 @@ from grafana.relay.message import Message, test_message
 from grafana.relay.outbox import Outcome, Parcel, Result
 from grafana.relay.receivers import Sender
 from grafana.relay.wording import when
+from telegraf_cvmfs.words.fault import place
 
 TEST_PAUSE = 60.0
 """Grafana's button "Test" is answered at once, but not faster than this."""
@@ -34,6 +36,7 @@ class Relay:
         self._lock = threading.RLock()
         self._tested = now - TEST_PAUSE
         self._unsaved = False
+        self.workers: Sequence[threading.Thread] = ()
         kept = self._read(now)
         self._state = kept.state
         self._outboxes = {name: kept.outboxes.get(name, ()) for name in senders}
@@ -78,6 +81,17 @@ class Relay:
             parcel = outbox.first_due(self._outboxes[name], now)
         if parcel is None:
             return False
+        try:
+            return self._attempt(name, parcel, now)
+        except Exception as error:  # noqa: BLE001  # a fault of ours: the next attempt would end like this one
+            made = when(parcel.message.made)
+            self._log.error(f"{name}: message of {made} given up, please report it: {_fault(error)}")
+            with self._lock:
+                self._outboxes[name] = outbox.without(self._outboxes[name], parcel)
+                self._try_to_save()
+            return True
+
+    def _attempt(self, name: str, parcel: Parcel, now: float) -> bool:
         outcome = self._senders[name](parcel.message)  # without the lock: a slow receiver stops nobody
         with self._lock:
             give_up = self._config.give_up
@@ -87,11 +101,12 @@ class Relay:
         return outcome.result is not Result.LATER or lost is not None
 
     def health(self) -> dict[str, object]:
-        """For `GET /health`: how much waits, and whether the state can be kept. No names, no texts."""
+        """For `GET /health`: how much waits, whether all workers live and the state can be kept. No names, no texts."""
+        gone = sum(not worker.is_alive() for worker in self.workers)
         with self._lock:
             queued = sum(len(box) for box in self._outboxes.values())
             return {
-                "status": "state not stored" if self._unsaved else "ok",
+                "status": f"{gone} workers ended" if gone else "state not stored" if self._unsaved else "ok",
                 "queued": queued,
                 "alerts": len(self._state),
             }
@@ -138,7 +153,7 @@ class Relay:
     def _save(self) -> None:
         try:
             store.write(self._path, store.Kept(self._state, self._outboxes))
-        except store.StoreError:
+        except Exception:
             self._unsaved = True
             raise
         self._unsaved = False
@@ -148,26 +163,46 @@ class Relay:
             self._save()
         except store.StoreError as error:
             self._log.seldom("state", f"{error}; a restart now would lose what is not stored")
+        except Exception as error:  # noqa: BLE001  # what cannot be stored is handed on all the same
+            self._log.seldom("state", f"the state cannot be stored, please report it: {_fault(error)}", "E!")
+
+    def fault(self, where: str, error: Exception) -> None:
+        """Say that something of ours went wrong, which nobody had thought of."""
+        self._log.seldom(where, f"{where}: {_fault(error)}; it goes on, please report it", "E!")
+
+
+def _fault(error: Exception) -> str:
+    """What it was and where, without what it says: that may hold a secret, or an address that is one."""
+    return f"unexpected {type(error).__name__} in {place(error)}"
 
 
 def run_threads(
     relay: Relay, clock: Callable[[], float], stop: threading.Event, pause: float
 ) -> list[threading.Thread]:
-    """One thread for the ticks and one for each receiver, until `stop`; they look every `pause` seconds."""
+    """One thread for the ticks and one for each receiver, until `stop`; they look every `pause` seconds.
 
-    def ticks() -> None:
+    What goes wrong in one look does not end the thread: nobody would do its work.
+    """
+
+    def work(name: str, look: Callable[[], bool]) -> None:
         while not stop.wait(pause):
-            relay.tick(clock())
+            try:
+                while not stop.is_set() and look():
+                    pass
+            except Exception as error:  # noqa: BLE001
+                relay.fault(name, error)
 
-    def deliveries(name: str) -> None:
-        while not stop.wait(pause):
-            while not stop.is_set() and relay.deliver(name, clock()):
-                pass
+    def tick() -> bool:
+        relay.tick(clock())
+        return False
 
-    threads = [threading.Thread(target=ticks, name="ticks", daemon=True)]
-    threads += [
-        threading.Thread(target=deliveries, args=(name,), name=f"to {name}", daemon=True) for name in relay.receivers
-    ]
+    looks = {"ticks": tick} | {f"to {name}": partial(_deliver, relay, name, clock) for name in relay.receivers}
+    threads = [threading.Thread(target=work, args=look, name=look[0], daemon=True) for look in looks.items()]
     for thread in threads:
         thread.start()
+    relay.workers = threads
     return threads
+
+
+def _deliver(relay: Relay, name: str, clock: Callable[[], float]) -> bool:
+    return relay.deliver(name, clock())

@@ -6,6 +6,7 @@ import argparse
 import errno
 import getpass
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from grafana.tools.line import Operator, tame
 from grafana.tools.options import parse
 from grafana.tools.server import Credentials, GrafanaError, Server, UsageError, address, plain
 from grafana.tools.upload import Wish, upload
+from telegraf_cvmfs.words.fault import place
 
 OK, FAILED, WRONG_USE = 0, 1, 2
 
@@ -23,6 +25,7 @@ OK, FAILED, WRONG_USE = 0, 1, 2
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code: 0 well, 1 something failed, 2 wrong use; of a Nagios check its own."""
     nagios = "--nagios" in arguments
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _run(arguments)
     except SystemExit as end:  # argparse, after --help or what is wrong
@@ -42,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         _tell(f"E! stdout: {error.strerror}")
     except (KeyboardInterrupt, EOFError):
         _tell("E! interrupted")
+    except Exception as error:  # noqa: BLE001  # whatever it says may hold a secret, so only what and where
+        _tell(f"E! internal error, please report it: {type(error).__name__} in {place(error)}")
     return alert.UNKNOWN if nagios else FAILED
 
 

@@ -13,6 +13,7 @@ from telegraf_cvmfs.command.options import parse, runner
 from telegraf_cvmfs.command.terminal import OutputError, tell
 from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.words.fault import place
 
 OK, NO_OUTPUT, WRONG_USE = 0, 1, 2
 
@@ -34,13 +35,5 @@ def main(arguments: Sequence[str], deadline: Deadline | None = None) -> int:
         tell(f"E! stdout: {error}")
         return NO_OUTPUT
     except Exception as error:  # noqa: BLE001  # Telegraf would show "Traceback" and nothing else
-        tell(f"E! internal error, please report it: {type(error).__name__}: {error} (in {_place(error)})")
+        tell(f"E! internal error, please report it: {type(error).__name__}: {error} (in {place(error)})")
         return NO_OUTPUT
-
-
-def _place(error: BaseException) -> str:
-    """Where it happened, for the report."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return "?" if at is None else f"{at.tb_frame.f_globals.get('__name__')}, line {at.tb_lineno}"

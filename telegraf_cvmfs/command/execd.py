@@ -13,7 +13,7 @@ from telegraf_cvmfs.command import options as run_options
 from telegraf_cvmfs.command.chosen import fleets, memory_path
 from telegraf_cvmfs.command.once import one_round
 from telegraf_cvmfs.command.terminal import logger
-from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.deadline import Deadline, ending_signals
 from telegraf_cvmfs.rounds import Rounds
 
 CHUNK = 64 * 1024
@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends; always 0."""
     newlines = Newlines(descriptor=0)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ending_signals():
         signal.signal(number, lambda *_: newlines.stop())
     if deadline.passed:  # the signal came while this was imported
         return 0
@@ -84,11 +84,13 @@ class Newlines:
             self._deadline.cut()
 
     def _listen(self) -> None:
-        while data := _read(self._descriptor):
-            if b"\n" in data and not self._busy:
-                self._busy = True
-                self._wanted.put(ROUND)
-        self._wanted.put(END)
+        try:
+            while data := _read(self._descriptor):
+                if b"\n" in data and not self._busy:
+                    self._busy = True
+                    self._wanted.put(ROUND)
+        finally:  # however it ends: nobody else would end the wait for the next newline
+            self._wanted.put(END)
 
 
 def _read(descriptor: int) -> bytes:

@@ -17,7 +17,7 @@ from telegraf_cvmfs.demo.history import history, moments
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.memory import file as memory_file
 from telegraf_cvmfs.model import ConfigError
-from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.deadline import Deadline, ending_signals
 from telegraf_cvmfs.words.log import Log
 
 STEP = timedelta(minutes=10)
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
 
 
 def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], datetime] = now) -> None:
-    """Serve the living fleet until SIGTERM or SIGINT, or not at all if one came before.
+    """Serve the living fleet until SIGTERM, SIGINT or SIGHUP, or not at all if one came before.
 
     Raises:
         ConfigError: the fleet file cannot be written, or the clock is years behind.
@@ -58,7 +58,7 @@ def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], d
         raise ConfigError("demo: --step is the time between runs of --history, which was not asked for")
     if options.state_dir is not None:
         raise ConfigError("demo: --state-dir is for the memory of --history, which was not asked for")
-    signals = (signal.SIGTERM, signal.SIGINT)
+    signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     if deadline.passed:
         return

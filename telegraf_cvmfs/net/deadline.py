@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import time
+
+
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """The signals that tell a program of ours to end: a hang-up too, but not under `nohup`."""
+    hears_hang_ups = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hears_hang_ups else []))
 
 
 class Deadline:

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 from telegraf_cvmfs import __version__
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.model import TransportName
+from telegraf_cvmfs.net.deadline import ending_signals
+from tests import ROOT
 from tests.builders.asking import BOTH
 from tests.programs.command import command, environment, run
 
@@ -183,7 +186,56 @@ def test_a_silent_server_does_not_keep_it_beyond_its_deadline(fleet_file: Path) 
     assert done.stdout.count("health=0i") >= 13
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+IN_THE_MIDST_OF_IMPORTS = """
+import os, runpy, signal, sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+runpy.run_module(sys.argv[2], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("imported", "program"),
+    [
+        ("telegraf_cvmfs.net.deadline", "telegraf_cvmfs"),
+        ("telegraf_cvmfs.command.cli", "telegraf_cvmfs"),
+        ("grafana.tools.cli", "grafana.tools"),
+        ("grafana.queries.dashboard", "grafana.queries"),
+        ("grafana.generator.dashboards", "grafana.generator"),
+        ("grafana.preview.browser", "grafana.preview"),
+        ("deploy.native.executables", "deploy.native"),
+    ],
+)
+def test_ctrl_c_while_a_program_is_still_imported_ends_it_without_a_traceback(imported: str, program: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_THE_MIDST_OF_IMPORTS, imported, program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment(),
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    if imported == "telegraf_cvmfs.command.cli":
+        assert done.returncode in (0, 2), "it is listened to by then, and there is something to say"
+    else:
+        assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_hang_up_ends_a_program_but_not_under_nohup() -> None:
+    assert signal.SIGHUP in ending_signals()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert set(ending_signals()) == {signal.SIGTERM, signal.SIGINT}
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.slow
 def test_a_signal_ends_it_with_all_that_is_known(fleet_file: Path, number: signal.Signals) -> None:
     with silent_server() as url:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import json
 import logging
@@ -26,7 +27,7 @@ import requests
 
 from grafana.relay import outbox
 from grafana.relay import server as server_module
-from grafana.relay.command import main
+from grafana.relay.command import main, serve
 from grafana.relay.config import Chat, Config, Mail, Matrix, Receiver
 from grafana.relay.damping import Damping
 from grafana.relay.log import Log
@@ -34,7 +35,7 @@ from grafana.relay.message import Kind, Message, News, compose
 from grafana.relay.outbox import Outcome, Result
 from grafana.relay.receivers import sender
 from grafana.relay.server import LARGEST_BODY, MOST_CONNECTIONS, Server
-from grafana.relay.service import Relay
+from grafana.relay.service import Relay, run_threads
 from tests import ROOT
 from tests.grafana.relay.receivers import HOOK, PASSWORD, TOKEN, Fault, Post, Taken, chat, mail_server, make_certificate
 from tests.grafana.relay.test_alert import DOCUMENTED, HOSTILE
@@ -400,6 +401,97 @@ def test_a_secret_that_a_service_repeats_is_hidden_before_the_answer_is_cut(quot
     assert "T0123" not in why
 
 
+# --- faults of our own ------------------------------------------------------------------------------
+
+
+def faulty(folder: Path, *ends: BaseException) -> tuple[Relay, list[Message]]:
+    """A relay with two messages under way to a sender that ends like this, each time another, and then takes them."""
+    taken: list[Message] = []
+    left = list(ends)
+
+    def send(message: Message) -> Outcome:
+        if left:
+            raise left.pop(0)
+        taken.append(message)
+        return Outcome(Result.TAKEN)
+
+    settings = config(folder, damping=Damping(hold=0, gather=0))
+    relay = Relay(settings, {"slack": send}, Log([SECRET]), START)
+    for number in range(2):
+        document = notification()
+        document["alerts"][0]["fingerprint"] = f"n{number}"
+        relay.take(json.dumps(document).encode(), START + number)
+        relay.tick(START + number + 1)
+    return relay, taken
+
+
+def test_a_message_at_which_the_program_itself_fails_is_given_up_and_the_next_one_sent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    relay, taken = faulty(tmp_path, ZeroDivisionError(f"with {SECRET}"))
+    stop = threading.Event()
+    threads = run_threads(relay, lambda: START + 60, stop, 0.01)
+    wait_for(lambda: len(taken) == 1)
+    assert relay.health() == {"status": "ok", "queued": 0, "alerts": 2}
+    assert all(thread.is_alive() for thread in threads)
+    stop.set()
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("E! slack: message of 2027-01-15 08:00 UTC given up, please report it: unexpected ZeroDiv")
+    assert SECRET not in said
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_health_says_it_when_a_worker_has_ended(tmp_path: Path) -> None:
+    relay, _ = faulty(tmp_path, SystemExit())
+    server = Server(("127.0.0.1", 0), relay, "", Log(), lambda: START)
+    listener = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    listener.start()
+    stop = threading.Event()
+    url = f"http://127.0.0.1:{server.server_address[1]}/health"
+    assert requests.get(url, timeout=5).status_code == 200
+    run_threads(relay, lambda: START + 60, stop, 0.01)
+    wait_for(lambda: requests.get(url, timeout=5).status_code == 503)
+    assert requests.get(url, timeout=5).json()["status"] == "1 workers ended"
+    stop.set()
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_fault_at_a_tick_is_said_once_and_the_next_tick_comes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay, _ = faulty(tmp_path)
+    ticks: list[float] = []
+    monkeypatch.setattr(relay, "tick", lambda now: ticks.append(now / len(ticks)))
+    stop = threading.Event()
+    run_threads(relay, lambda: START, stop, 0.01)
+    wait_for(lambda: len(ticks) == 0 and "E! ticks: unexpected ZeroDivisionError" in capsys.readouterr().err)
+    ticks.append(1.0)
+    wait_for(lambda: len(ticks) > 1)
+    stop.set()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_notification_at_which_the_program_itself_fails_is_answered_so_that_grafana_asks_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(config(tmp_path)) as one:
+        monkeypatch.setattr(one.relay, "take", lambda *_: 1 // 0)
+        assert one.post(DOCUMENTED) == 500
+    assert capsys.readouterr().err.startswith("E! a notification: unexpected ZeroDivisionError")
+
+
+def test_a_log_that_nobody_reads_stops_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        Log().error("nobody hears it")
+        monkeypatch.setattr(sys, "stderr", None)
+        Log().error("nor this")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+
+
 def test_the_queue_of_a_receiver_is_bounded_and_drops_the_oldest(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -740,6 +832,35 @@ def test_sigterm_keeps_what_is_queued_for_the_next_start(tmp_path: Path) -> None
                 second.kill()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_each_signal_that_ends_a_program_ends_the_relay(tmp_path: Path, number: signal.Signals) -> None:
+    with chat() as taken:
+        path, environment = write_file(tmp_path, taken, 0)
+        command = [sys.executable, "-m", "grafana.tools", "relay", "--config", str(path)]
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            try:
+                assert "listens on" in process.stderr.readline()
+                process.send_signal(number)
+                assert process.wait(timeout=15) == 0
+                assert process.stderr.read() == "I! stopped\n"
+            finally:
+                process.kill()
+
+
+def test_the_relay_ends_when_nobody_listens_any_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Server, "serve_forever", lambda *_: None)
+    monkeypatch.setattr("grafana.relay.command.LOOK", 0.05)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        assert serve(config(tmp_path), Log()) == 1
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert "E! nobody listens any more: the relay ends" in capsys.readouterr().err
+
+
 def test_check_sends_a_test_to_each_receiver_and_says_how_it_went(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -763,12 +884,9 @@ def test_check_sends_a_test_to_each_receiver_and_says_how_it_went(
 def test_an_address_that_is_taken_ends_the_command_with_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     with chat() as taken, socket.create_server(("127.0.0.1", 0)) as busy:
         path, environment = write_file(tmp_path, taken, busy.getsockname()[1])
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         assert main(["--config", str(path)]) == 1
-    for number, handler in zip((signal.SIGTERM, signal.SIGINT), kept, strict=True):
-        signal.signal(number, handler)
     assert "E! cannot listen on 127.0.0.1 port" in capsys.readouterr().err
