@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from grafana.relay.config import Config, ConfigError, load
-from grafana.relay.log import Log
+from grafana.relay.log import Log, parts_of_secrets
 from grafana.relay.message import test_message
 from grafana.relay.outbox import Result
 from grafana.relay.receivers import sender
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         Log().error(str(error))
         return 2
-    log = Log(_hidden(config))
+    log = Log({*config.secrets, *parts_of_secrets(config.secrets)})
     for warning in config.warnings:
         log.warning(warning)
     return check(config, log) if options.check else serve(config, log)
@@ -128,9 +128,3 @@ def _steady_clock() -> Callable[[], float]:
     """Unix time that never jumps while the relay runs: a clock that is set would shorten or stretch what is held."""
     start = time.time() - time.monotonic()
     return lambda: start + time.monotonic()
-
-
-def _hidden(config: Config) -> set[str]:
-    """Every secret, and the tail of each that is a URL: libraries quote the path alone."""
-    tails = {"/" + secret.split("/", 3)[3] for secret in config.secrets if secret.count("/") > 2}  # noqa: PLR2004
-    return {*config.secrets, *(tail for tail in tails if len(tail) > 1)}

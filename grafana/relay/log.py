@@ -12,8 +12,16 @@ from grafana.relay.alert import clean
 
 LONGEST_LINE = 600
 SELDOM = 60.0
+SHORTEST_PART = 12
 SHORTEST_SECRET = 4
 """Shorter texts are not replaced: they would be found everywhere."""
+
+
+def parts_of_secrets(secrets: Iterable[str]) -> set[str]:
+    """Of those that are URLs: the path, which libraries quote alone, and the end of it, which services do."""
+    paths = {secret.split("/", 3)[3] for secret in secrets if secret.count("/") > 2}  # noqa: PLR2004
+    ends = {path.rstrip("/").rpartition("/")[2] for path in paths}
+    return {f"/{path}" for path in paths if path} | {end for end in ends if len(end) >= SHORTEST_PART}
 
 
 class Log:

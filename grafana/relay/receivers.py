@@ -27,8 +27,10 @@ from urllib3.exceptions import HTTPError
 from grafana.relay import wording
 from grafana.relay.alert import clean
 from grafana.relay.config import Chat, Mail, Matrix, Receiver
+from grafana.relay.log import parts_of_secrets
 from grafana.relay.message import Message
 from grafana.relay.outbox import TAKEN, Outcome, Result
+from telegraf_cvmfs.words.secrecy import Secrecy, credentials
 
 TIMEOUT = (5.0, 15.0)
 """Seconds to connect, and to wait for each piece of an answer."""
@@ -126,10 +128,8 @@ def _outcome(request: _Request, is_taken: Callable[[_Answer], bool]) -> Outcome:
 
 def _hidden(said: str, request: _Request) -> str:
     """What was said without the secrets of the request: the log hides whole ones, but this is cut before."""
-    tail = request.url.split("/", 3)[-1]
-    for secret in (request.url, tail, request.headers.get("Authorization", "").rpartition(" ")[2]):
-        said = said.replace(secret, "***").replace(secret.replace("/", "\\/"), "***") if secret else said
-    return said
+    secrets = {request.url, *parts_of_secrets([request.url]), *credentials(request.headers.get("Authorization", ""))}
+    return Secrecy(secrets).hide(said)
 
 
 def _ask(request: _Request) -> _Answer:

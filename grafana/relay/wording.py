@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from grafana.relay.message import Kind, Message, News
 
 BREAK = "\u200b"
-"""A space of no width: after an @, no chat reads a name."""
+"""A space of no width: after an @ no chat reads a name, within a URL no program a link."""
 MOST_MINUTES = 253_402_300_799
 """Unix time of the last second that `datetime` can show."""
 
@@ -105,25 +105,38 @@ def _same(value: str) -> str:
     return value
 
 
+def _no_link(value: str) -> str:
+    """A URL, in which programs see a link though nobody marked it as one, in such a way that they see none."""
+    return _BARE_URL.sub(lambda url: re.sub(r"[:.]", lambda mark: f"{BREAK}{mark[0]}{BREAK}", url[0]), value)
+
+
+_BARE_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.|(?:mailto|matrix|tel|sms|xmpp|magnet):)\S*", re.IGNORECASE)
+
+
 def _slack(value: str) -> str:
     # Slack asks for these three and no others; with them no <!channel>, <@user> or <url> can be made.
+    return _entities(_chat(value))
+
+
+def _entities(value: str) -> str:
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _calls_nobody(value: str) -> str:
-    return value.replace("@", f"@{BREAK}")
+def _chat(value: str) -> str:
+    """What no chat takes for a name, a room or a link."""
+    return re.sub("[@#]", lambda mark: f"{mark[0]}{BREAK}", _no_link(value))
 
 
 def _mattermost(value: str) -> str:
-    return _calls_nobody(re.sub(r"([\\`*_{}\[\]()#+!|~<>])", r"\\\1", value))
+    return _chat(re.sub(r"([\\`*_{}\[\]()#+!|~<>])", r"\\\1", value))
 
 
 def _matrix(value: str) -> str:
-    return html.escape(_calls_nobody(value))
+    return html.escape(_chat(value))
 
 
-PLAIN = Style(_same, _same, lambda name, url: f"{name}: {url}", "\n", 60_000)
-SLACK = Style(_slack, lambda value: f"*{value}*", lambda name, url: f"<{_slack(url)}|{name}>", "\n", 30_000)
+PLAIN = Style(_no_link, _same, lambda name, url: f"{name}: {url}", "\n", 60_000)
+SLACK = Style(_slack, lambda value: f"*{value}*", lambda name, url: f"<{_entities(url)}|{name}>", "\n", 30_000)
 MATTERMOST = Style(_mattermost, lambda value: f"**{value}**", lambda name, url: f"[{name}]({url})", "\n", 12_000)
 MATRIX_HTML = Style(
     _matrix,
@@ -132,4 +145,4 @@ MATRIX_HTML = Style(
     "<br>",
     20_000,
 )
-MATRIX_PLAIN = Style(_calls_nobody, _same, lambda name, url: f"{name}: {url}", "\n", 20_000)
+MATRIX_PLAIN = Style(_chat, _same, lambda name, url: f"{name}: {url}", "\n", 20_000)

@@ -42,7 +42,7 @@ def create_token(server: Server, name: str, role: str, life: timedelta | None, n
         form = {"name": name, "role": role, "isDisabled": False}
         account = _account(server, server.post("/api/serviceaccounts", _MAKE, form))
     else:
-        _fits(account, name, role)
+        _fits(server, account, name, role)
     label = f"{name}-{now:%Y%m%dT%H%M%S.%fZ}"  # the names of tokens are unique in the whole organisation
     seconds = 0 if life is None else max(1, int(life.total_seconds()))
     path = f"/api/serviceaccounts/{account['id']}/tokens"
@@ -75,10 +75,10 @@ def _account(server: Server, document: object) -> dict[str, Any]:
     return document
 
 
-def _fits(account: dict[str, Any], name: str, role: str) -> None:
+def _fits(server: Server, account: dict[str, Any], name: str, role: str) -> None:
     """Never more, nor less, than was asked for because of an account that happens to have the name."""
     if account.get("role") != role:
-        has = tame(account.get("role"), 40)
+        has = tame(server.hide(str(account.get("role"))), 40)
         raise GrafanaError(f"the service account {name} has the role {has}, not {role}: choose another --name")
     if account.get("isDisabled") is True:
         raise GrafanaError(f"the service account {name} is disabled: enable it in Grafana, or choose another --name")

@@ -18,12 +18,16 @@ from telegraf_cvmfs.model import Cause, FetchError, Result
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.question import Question, Reply, basic
 from telegraf_cvmfs.net.web import Web
+from telegraf_cvmfs.words.secrecy import HIDDEN, Secrecy, credentials
 
 LARGEST = 32 << 20
 """Bytes that an answer may have: the alerts of a large fleet, or a dashboard, are well below."""
 
 SECONDS = 30.0
 """How long a request may take from its beginning to the last byte of its answer."""
+
+_LONG = 8
+"""Characters of a token that is no word; Grafana's have 46."""
 
 _STALE = (
     "the token is not accepted: it has expired, was deleted or is another Grafana's; make one with "
@@ -112,18 +116,27 @@ class Server:
     def _read(self, reply: Reply, need: Need) -> Any:  # noqa: ANN401
         if location := reply.headers.get("location"):
             raise GrafanaError(
-                f"{self.url} sends us on to {tame(location)}, where no token goes: give Grafana's own --url"
+                f"{self.url} sends us on to {tame(self.hide(location))}, where no token goes: give Grafana's own --url"
             )
         try:
-            document = json.loads(reply.body, parse_constant=_no_number)
+            document = json.loads(self._without_token(reply.body), parse_constant=_no_number)
         except (ValueError, RecursionError):
             document = None
         if reply.status >= 400:  # noqa: PLR2004
-            self._refuse(reply.status, document, need)
+            self._refuse(reply, document, need)
         if document is None:
-            kind = tame(reply.headers.get("content-type", "nothing that has a type"), 60)
+            kind = tame(self.hide(reply.headers.get("content-type", "nothing that has a type")), 60)
             raise GrafanaError(f"{self.url} answered with {kind}, not JSON: is it Grafana's address, and all of it?")
         return document
+
+    def _without_token(self, body: bytes) -> bytes:
+        """What came, whatever of it is shown or written later: no Grafana has a reason to repeat our token."""
+        token = self.credentials.token.encode()
+        return body.replace(token, HIDDEN.encode()) if len(token) >= _LONG else body
+
+    def hide(self, said: str) -> str:
+        """A text of the server, to be shown, without what it was asked with; to be called before it is cut."""
+        return Secrecy(credentials(self.credentials.header())).hide(said)
 
     def _trouble(self, error: FetchError) -> str:
         """What it means, in words, that there is no answer."""
@@ -138,10 +151,11 @@ class Server:
             Result.TOO_LARGE: f"the answer is larger than {LARGEST >> 20} MiB, and was not read on",
         }.get(error.result, f"the connection broke: {tame(error, 300)}")
 
-    def _refuse(self, status: int, document: object, need: Need) -> NoReturn:
+    def _refuse(self, reply: Reply, document: object, need: Need) -> NoReturn:
         said = document.get("message") if isinstance(document, dict) else None
-        reason = tame(said) if isinstance(said, str) and said else ""
-        raise RefusedError(f"{self.url}: {self._because(status, need)}{reason and f' ({reason})'}", status, reason)
+        reason = tame(self.hide(said)) if isinstance(said, str) and said else ""
+        because = self._because(reply.status, need)
+        raise RefusedError(f"{self.url}: {because}{reason and f' ({reason})'}", reply.status, reason)
 
     def _because(self, status: int, need: Need) -> str:
         failed = f"Grafana failed with HTTP status {status}: its own log says why"

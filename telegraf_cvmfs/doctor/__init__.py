@@ -1,6 +1,6 @@
 """`telegraf-cvmfs doctor`: asks the plugin, Telegraf, InfluxDB and Grafana, and says where the chain breaks.
 
-Asking and judging are apart: `chain`, `freshness`, `question`, `login`, `secrecy`, `servers`, `telegraf`,
+Asking and judging are apart: `chain`, `freshness`, `question`, `login`, `servers`, `telegraf`,
 `telegraf.files`, `influxdb` and `grafana` are pure, and get who asks as an argument; `plugin`, `processes`, `program`,
 `telegraf.configuration` and `telegraf.installation` ask, and `net.web` does.
 """
@@ -18,12 +18,12 @@ from telegraf_cvmfs.doctor.freshness import Expected, is_fresh
 from telegraf_cvmfs.doctor.login import DEFAULT_GRAFANA, DEFAULT_INFLUXDB, Login
 from telegraf_cvmfs.doctor.plugin import Plugin, Share
 from telegraf_cvmfs.doctor.question import TIME_IS_UP
-from telegraf_cvmfs.doctor.secrecy import Secrecy, login_in, secrets_in
 from telegraf_cvmfs.doctor.telegraf import installation
 from telegraf_cvmfs.model import Fleet
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.question import basic
 from telegraf_cvmfs.net.web import Web
+from telegraf_cvmfs.words.secrecy import Secrecy, login_in, secrets_in
 
 __all__ = ["ALL_WELL", "BROKEN", "DEADLINE", "Plugin", "examine"]
 

@@ -148,7 +148,7 @@ def _points(reply: Reply, now: datetime, expected: Expected) -> tuple[Step, Newe
     if reply.status in _REFUSED:
         return Step(_LINK, Verdict.NOT_ASKED, "a query through Grafana: this login may not", _MAKE_TOKEN), None
     if not isinstance(result, dict) or result.get("error"):
-        said = str(result["error"])[:300] if isinstance(result, dict) else reply.said()
+        said = reply.without_secrets(str(result["error"]))[:300] if isinstance(result, dict) else reply.said()
         what = f"a query through Grafana fails: {said}"
         return Step(_LINK, Verdict.WRONG, what, "the data source's settings: may its user read the database?"), None
     newest = chosen(list(_runs(result.get("frames"))), expected)

@@ -75,7 +75,8 @@ class _Answers:
         results = document.get("results") if isinstance(document, dict) else None
         if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
             return f"not an answer to a query: {self.query.said()}"
-        return next((str(result["error"])[:300] for result in results if "error" in result), "")
+        said = next((str(result["error"]) for result in results if "error" in result), "")
+        return self.query.without_secrets(said)[:300]
 
     @property
     def newest(self) -> list[Newest]:

@@ -32,7 +32,7 @@ def start_it(service: str, variable: str, command: str) -> str:
 
 def redirected(link: Link, url: str, reply: Reply, variable: str) -> Step:
     """The step about a redirect: it is not followed, for a login goes with each question."""
-    where = reply.headers.get("location", "nowhere")[:LONGEST_QUOTE]
+    where = reply.without_secrets(reply.headers.get("location", "nowhere"))[:LONGEST_QUOTE]
     what = f"{url} redirects to {where!r}: not followed, so that no login goes to a stranger"
     return Step(link, Verdict.WRONG, what, f"write the address itself into {variable}, if you trust it")
 

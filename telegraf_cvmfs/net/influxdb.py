@@ -98,7 +98,7 @@ def _series(reply: Reply) -> tuple[Series, ...]:
     except (AttributeError, KeyError, TypeError) as why:
         raise StrangeError(reply.status) from why
     if denied:
-        raise DeniedError(str(denied), reply.status)
+        raise DeniedError(reply.without_secrets(str(denied)), reply.status)
     return found
 
 

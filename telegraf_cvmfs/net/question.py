@@ -10,6 +10,8 @@ from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+from telegraf_cvmfs.words.secrecy import Secrecy, credentials
+
 
 class Status(IntEnum):
     """Statuses of an answer that mean something here (RFC 9110, 15)."""
@@ -25,6 +27,7 @@ class Status(IntEnum):
 
 REDIRECTS = (301, 302, 303, 307, 308)
 LONGEST_QUOTE = 200
+_LONGEST_LOOKED_AT = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer, of whatever status; names of headers in lower case."""
+    """One answer, of whatever status; names of headers in lower case. `asked_with` is the question's Authorization."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    asked_with: str = field(default="", repr=False)
 
     def json(self) -> Any:  # noqa: ANN401
         """What it holds; None where that is no JSON."""
@@ -52,14 +56,19 @@ class Reply:
         except (ValueError, RecursionError):
             return None
 
+    def without_secrets(self, said: str) -> str:
+        """A part of it that is to be shown: servers repeat what they were told. To be called before it is cut."""
+        return Secrecy(credentials(self.asked_with)).hide(said)
+
     def said(self) -> str:
         """Its own words about what is wrong: the `error` or `message` of its JSON, else its first characters."""
         document = self.json()
         if isinstance(document, dict):
             for name in ("error", "message"):
                 if isinstance(document.get(name), str) and document[name]:
-                    return str(document[name])[:LONGEST_QUOTE]
-        return repr(self.body[:60].decode(errors="replace")) if self.body else f"HTTP status {self.status}"
+                    return self.without_secrets(document[name])[:LONGEST_QUOTE]
+        words = self.without_secrets(self.body[:_LONGEST_LOOKED_AT].decode(errors="replace"))
+        return repr(words[:60]) if words else f"HTTP status {self.status}"
 
 
 Ask = Callable[[Question], Reply]

@@ -81,4 +81,5 @@ def _asked(session: Session, question: Question, largest: int) -> Reply:
         body: bytes = response.raw.read(largest + 1, decode_content=False)
         if len(body) > largest:
             raise FetchError(Result.TOO_LARGE, f"more than {largest} bytes")
-        return Reply(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+        heads = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, heads, body, question.headers.get("Authorization", ""))

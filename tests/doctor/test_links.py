@@ -29,13 +29,13 @@ from telegraf_cvmfs.doctor.plugin import Share
 from telegraf_cvmfs.doctor.processes import Process, User, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
 from telegraf_cvmfs.doctor.question import no_web_address
-from telegraf_cvmfs.doctor.secrecy import HIDDEN, Secrecy, login_in, secrets_in
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial, examine, installation
 from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, inputs
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.question import Ask, Question, Reply, basic
 from telegraf_cvmfs.net.web import Web
+from telegraf_cvmfs.words.secrecy import HIDDEN, Secrecy, login_in, secrets_in
 from tests import ROOT
 from tests.grafana import server as grafana_server
 from tests.grafana.server import Grafana, grafana

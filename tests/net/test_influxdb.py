@@ -57,6 +57,14 @@ def test_an_answer_that_is_none_of_an_influxdb_is_one_error(body: bytes) -> None
         asked(body)
 
 
+def test_a_login_that_the_database_repeats_is_not_shown() -> None:
+    body = json.dumps({"error": "no user reader with hunter2hunter2, sent as cmVhZGVyOmh1bnRlcjJodW50ZXIy"}).encode()
+    with hostile.Server(hostile.answers(lambda _path: hostile.page(body, "401 Unauthorized"))) as server:
+        database = Database(server.url, "cvmfs", "reader", "hunter2hunter2")
+        with pytest.raises(DeniedError, match=r"^no user reader with \*\*\*, sent as \*\*\*$"):
+            database.ask("SHOW DATABASES")
+
+
 def test_nobody_there_is_told() -> None:
     with hostile.refuses() as url, pytest.raises(UnreachableError, match="refused"):
         Database(url, "cvmfs").ask("SHOW DATABASES")

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from telegraf_cvmfs.doctor.processes import Process, User, is_believed, known, myself, obstacle, telegrafs
 from telegraf_cvmfs.doctor.program import output_of
-from telegraf_cvmfs.doctor.secrecy import is_secret
 from telegraf_cvmfs.doctor.telegraf import Installation, Trial
 from telegraf_cvmfs.doctor.telegraf.configuration import default_places, files_in, is_folder, read
 from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, Input, expanded, inputs, names_this_program
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.words.secrecy import is_secret
 
 DEFAULTS = Path("/etc/default/telegraf")
 """The variables that the service gives Telegraf, in the packages of its makers."""

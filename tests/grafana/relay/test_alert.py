@@ -290,6 +290,25 @@ def test_mattermost_gets_no_link_and_no_mark_from_an_alert() -> None:
     assert not re.search(r"[\\`*_{}\[\]#|~<>]", bare)
 
 
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+@pytest.mark.parametrize(
+    "url",
+    ["https://evil.example/login", "HTTP://evil.example", "www.evil.example", "mailto:a@evil.example", "ftp://evil.example",
+     "slack://open?team=T1", "#room:evil.example", "see(https://evil.example)"],
+)  # fmt: skip
+def test_a_url_in_a_text_is_no_link_and_reads_as_it_was(style: Style, url: str) -> None:
+    one = first(annotations={"summary": f"log in at {url}"}, dashboardURL="", generatorURL="")
+    (line,) = [
+        line
+        for line in wording.text(compose([News(one, Kind.FIRING)], NOW, 10, 1), style).split(style.line)
+        if "log in" in line
+    ]
+    if style is not PLAIN or "://" in url:
+        assert not re.search(r"(?i)(://|www\.|mailto:|#)[a-z]", line)
+        assert "evil.example" not in line or url.startswith("#")
+    assert html.unescape(re.sub(r"\\(.)", r"\1", line)).replace("\u200b", "") == f"log in at {url}"
+
+
 def test_matrix_gets_no_tag_from_an_alert() -> None:
     text = wording.text(hostile_message(), MATRIX_HTML)
     for tag in re.findall(r"<[^>]*>", text):

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -390,6 +391,13 @@ def test_a_mail_password_that_smtp_cannot_send_is_told(certificate: tuple[Path, 
     with mail_server(certificate, login=True) as post:
         outcome = sender(replace(mailbox(post, certificate[0], user="relay"), password="pässwörd"))(message())  # noqa: S106
     assert (outcome.result, "password has characters that cannot be sent" in outcome.why) == (Result.LATER, True)
+
+
+@pytest.mark.parametrize("quoted", ["secretsecretsecret", quote(HOOK, safe=""), "T0123/B4567/secretsecretsecret"])
+def test_neither_another_spelling_nor_the_end_of_a_secret_is_shown(quoted: str) -> None:
+    with chat() as taken:
+        taken.faults = [Fault(404, f"{'x' * 70} {quoted}")]
+        assert "secretsec" not in sender(service("slack", taken))(message()).why
 
 
 @pytest.mark.parametrize("quoted", [HOOK, HOOK.replace("/", "\\/")])

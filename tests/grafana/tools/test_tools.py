@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from cryptography import x509
@@ -94,6 +96,35 @@ def test_a_wrong_token_is_a_sentence_that_says_what_to_do(tools: Tools, command:
     assert "create-token" in done.err
     assert "Invalid API key" in done.err
     assert "glsa_deleted" not in done.err
+
+
+def base64_of(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize("shape", [str, quote_plus, base64_of, lambda token: f"{'x' * 160} {token}"])
+@pytest.mark.parametrize("command", [("alerts",), ("alerts", "--nagios"), ("export",)])
+def test_a_token_that_the_server_repeats_is_not_shown(tools: Tools, command: tuple[str, ...], shape: Any) -> None:
+    token = "glsa_Qm9va3NhbmRsZXR0ZXJzXzEyMzQ1Njc4OTA_9f8e7d6c"  # noqa: S105
+    for fault in (faults.status(403, f"no right for {shape(token)}"), faults.redirect(f"/login?{shape(token)}")):
+        tools.server.broken[""] = fault
+        done = tools.run(*command, GRAFANA_TOKEN=token)
+        assert token[:12] not in done.out + done.err
+        assert base64_of(token)[:12] not in done.out + done.err
+        assert "***" in done.out + done.err
+
+
+def test_a_token_in_an_alert_is_not_shown(tools: Tools) -> None:
+    tools.server.alerts = [alert(annotations={"summary": f"try {tools.server.token}"})]
+    done = tools.run("alerts", role="Viewer")
+    assert (done.code, "try ***" in done.out) == (0, True)
+
+
+def test_a_password_that_the_server_repeats_is_not_shown(tools: Tools, tmp_path: Path) -> None:
+    login = base64_of(f"{tools.server.user}:{tools.server.password}")
+    tools.server.broken["/api/serviceaccounts"] = faults.status(400, f"{tools.server.password} in {login}")
+    done = tools.create_token("--name", "x", "--output", tmp_path / "token")
+    assert (done.code, "*** in ***" in done.err, login in done.err) == (1, True, False)
 
 
 def test_a_missing_role_is_named(tools: Tools, tmp_path: Path) -> None:

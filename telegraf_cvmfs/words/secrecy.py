@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
 
@@ -29,6 +30,16 @@ class Secrecy:
         for form in self._forms:
             said = form.sub(HIDDEN, said)
         return _IN_URL.sub(rf"\1{HIDDEN}@", said)
+
+
+def credentials(authorization: str) -> set[str]:
+    """The secrets in the value of an Authorization header: what stands in it, and Basic's password."""
+    scheme, _, given = authorization.partition(" ")
+    found = {given}
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            found.add(b64decode(given, validate=True).decode(errors="replace").partition(":")[2])
+    return found - {""}
 
 
 def _pattern(form: str) -> re.Pattern[str]:
@@ -66,4 +77,5 @@ def login_in(url: str) -> tuple[str, str, str]:
 
 def _forms(secret: str) -> set[str]:
     encoded = b64encode(secret.encode()).decode().rstrip("=")
-    return {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], encoded}
+    in_json = json.dumps(secret)[1:-1]
+    return {secret, quote(secret, safe=""), quote_plus(secret), in_json, in_json.replace("/", "\\/"), encoded}
