@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict, Trust
 from telegraf_cvmfs.wire.letter import is_object
@@ -167,17 +168,17 @@ def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: date
     here = replica.listed in (Listed.SOURCE, Listed.REPLICA) or replica.up
     if before is None and not here:
         return None
-    after = replace(before or Remembered(_entry(replica), now), entry=_entry(replica))
-    if here:
-        after = replace(after, seen=now)
+    entry = _entry(replica)
+    after = before or Remembered(entry, now)
+    changes: dict[str, Any] = {"entry": entry, "seen": now if here else after.seen}
     if manifest is not None:
         proved, length = _proved(replica, after, manifest)
-        after = replace(after, root_hash=manifest.root_catalog, proved=proved, proved_length=length)
-    if manifest is not None and not _is_older(manifest.revision, after, now):
-        after = replace(after, revision=manifest.revision, revision_seen=now)
-    if manifest is not None and _certificate_is_good(verdict):
-        after = replace(after, certificate=manifest.certificate)
-    return after
+        changes |= {"root_hash": manifest.root_catalog, "proved": proved, "proved_length": length}
+        if not _is_older(manifest.revision, after, now):
+            changes |= {"revision": manifest.revision, "revision_seen": now}
+        if _certificate_is_good(verdict):
+            changes["certificate"] = manifest.certificate
+    return replace(after, **changes)
 
 
 def _is_older(revision: int, seen: Remembered, now: datetime) -> bool:

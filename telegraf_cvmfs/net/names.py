@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.budget import budget
@@ -138,6 +139,7 @@ def _reason(error: Exception | None) -> str:
     return getattr(error, "strerror", None) or str(error or "") or "it has no address"
 
 
+@lru_cache(maxsize=1024)  # it is asked for each request
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host.partition("%")[0])

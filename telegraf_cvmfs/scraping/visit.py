@@ -236,8 +236,8 @@ class Visit:
         before = {_place(replica): (key, replica) for key, replica in self._replicas.items()}
         known = dict[int, Replica]()
         for replica in replicas:
-            key, same = before.get(_place(replica)) or (next(self._numbers), replica)
-            known[key] = replace(replica, manifest=same.manifest, proxied=same.proxied)
+            key, same = before.get(_place(replica)) or (next(self._numbers), None)
+            known[key] = replace(replica, manifest=same.manifest, proxied=same.proxied) if same else replica
         self._replicas = known
 
     def _learn(self, key: int, **readings: Reading[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from telegraf_cvmfs.model import ParseError, Snapshotting, Status
 from telegraf_cvmfs.wire.json_object import json_object
@@ -130,12 +131,16 @@ def _from_words(words: list[str]) -> datetime | None:
 
 def _named(words: list[str]) -> Iterator[tuple[str, str]]:
     """Each word with what it is; KeyError for a word that is no part of a date."""
-    for word in words:
-        matches = ((name, pattern.fullmatch(word)) for name, pattern in _PARTS.items())
-        name, match = next(((name, match) for name, match in matches if match), ("", None))
-        if match is None:
-            raise KeyError(word)
-        yield name, match[match.lastindex or 0]
+    return map(_part, words)
+
+
+@lru_cache(maxsize=1024)  # of a fleet's dates, only the times of day differ
+def _part(word: str) -> tuple[str, str]:
+    matches = ((name, pattern.fullmatch(word)) for name, pattern in _PARTS.items())
+    name, match = next(((name, match) for name, match in matches if match), ("", None))
+    if match is None:
+        raise KeyError(word)
+    return name, match[match.lastindex or 0]
 
 
 def _hour(hour: int, half: str | None) -> int:
