@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from telegraf_cvmfs.fleet.watched import Watched
 from telegraf_cvmfs.memory.file import State
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
@@ -18,19 +19,19 @@ from telegraf_cvmfs.words.log import Log
 class Rounds:
     """Looks at a fleet, once or many times; `fleet` is what it looks at now."""
 
-    def __init__(self, current: Callable[[], Fleet], memory_path: Callable[[Fleet], Path | None], log: Log) -> None:
+    def __init__(self, watched: Watched, memory_path: Callable[[Fleet], Path | None], log: Log) -> None:
         """Read what the first round needs.
 
         Args:
-            current: the fleet as it is now, each time it is asked.
+            watched: tells the fleet as it is now.
             memory_path: the file in which a fleet's memory lies, None for a memory that ends with this process.
             log: told of what goes wrong here.
 
         Raises:
             ConfigError: the fleet or a key file of it cannot be read.
         """
-        self.fleet = current()
-        self._current = current
+        self.fleet = watched.fleet()
+        self._watched = watched
         self._memory_path = memory_path
         self._log = log
         self._keyring = Keyring(self.fleet, log)
@@ -38,12 +39,17 @@ class Rounds:
         self._names = Names()
         self._wrong = ""
 
+    @property
+    def wrong(self) -> str:
+        """Why the fleet file, or a key file that it names, is not used as it is now; empty if all are."""
+        return self._watched.wrong or self._wrong
+
     def renew(self) -> None:
         """Before another look: take the fleet as it is now, read its keys anew, look names up again.
 
         While new keys cannot be read, those of before stay in use; that is logged once.
         """
-        self.fleet = self._current()
+        self.fleet = self._watched.fleet()
         self._read_keys()
         self._names.forget()
         path = self._memory_path(self.fleet)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from telegraf_cvmfs.command.options import ENVIRONMENT
 from telegraf_cvmfs.command.terminal import logger, now
+from telegraf_cvmfs.fleet.watched import FixedFleet, FleetFile, Watched
 from telegraf_cvmfs.model import ConfigError, Fleet
 
 
 @contextlib.contextmanager
-def fleets(options: argparse.Namespace) -> Iterator[Callable[[], Fleet]]:
-    """The fleet that the options ask for, each time it is asked; the demo fleet serves as long as the context lasts.
+def fleets(options: argparse.Namespace) -> Iterator[Watched]:
+    """What tells the fleet that the options ask for; the demo fleet serves as long as the context lasts.
 
     Raises:
         ConfigError: the options do not fit together, or the fleet file is wrong; also later, when it is asked for.
@@ -30,7 +31,7 @@ def fleets(options: argparse.Namespace) -> Iterator[Callable[[], Fleet]]:
         with folder, DemoFleet(now=now(), faults=options.demo_faults) as demo:
             key = demo.write(Path(folder.name)).parent / "keys" / "demo.pub"
             fleet = _with_options(demo.fleet(keys=(key,)), options)
-            yield lambda: fleet
+            yield FixedFleet(fleet)
     else:
         yield _fleet_of_file(options)
 
@@ -38,8 +39,8 @@ def fleets(options: argparse.Namespace) -> Iterator[Callable[[], Fleet]]:
 @contextlib.contextmanager
 def one_fleet(options: argparse.Namespace) -> Iterator[Fleet]:
     """The fleet that the options ask for, once; as `fleets`."""
-    with fleets(options) as current:
-        yield current()
+    with fleets(options) as watched:
+        yield watched.fleet()
 
 
 def memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
@@ -52,16 +53,15 @@ def memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
     return path_of(Path(chosen) if chosen else default_folder(os.environ), fleet.name)
 
 
-def _fleet_of_file(options: argparse.Namespace) -> Callable[[], Fleet]:
+def _fleet_of_file(options: argparse.Namespace) -> Watched:
     """The fleet of the fleet file and the options, read again whenever the file has changed."""
     from telegraf_cvmfs.fleet import file as fleet_file
-    from telegraf_cvmfs.fleet.watched import FleetFile
 
     path = _path(options)
     if path is None:
         fleet = _complete(Fleet(servers=()), options, None)
-        return lambda: fleet
-    return FleetFile(path, lambda file: _complete(fleet_file.load(file), options, file), logger(options)).fleet
+        return FixedFleet(fleet)
+    return FleetFile(path, lambda file: _complete(fleet_file.load(file), options, file), logger(options))
 
 
 def _path(options: argparse.Namespace) -> Path | None:

@@ -32,8 +32,8 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         signal.signal(number, lambda *_: newlines.stop())
     if deadline.passed:  # the signal came while this was imported
         return 0
-    with fleets(options) as current:
-        rounds = Rounds(current, lambda fleet: memory_path(fleet, options), logger(options))
+    with fleets(options) as watched:
+        rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
         for _ in newlines:
             within = newlines.begin(Deadline(float("inf")))
             rounds.renew()

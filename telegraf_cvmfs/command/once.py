@@ -15,8 +15,8 @@ from telegraf_cvmfs.rounds import Rounds
 
 def run(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape once and print; always 0, for whatever the servers do is in what is printed."""
-    with fleets(options) as current:
-        rounds = Rounds(current, lambda fleet: memory_path(fleet, options), logger(options))
+    with fleets(options) as watched:
+        rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
         one_round(rounds, deadline, options)
     return 0
 
@@ -25,7 +25,7 @@ def one_round(
     rounds: Rounds, deadline: Deadline, options: argparse.Namespace, answered: Callable[[], None] = lambda: None
 ) -> None:
     """From the fleet to its printed text; what is worth remembering is kept. `answered`: it is about to be printed."""
-    _open_enough_files()
+    open_enough_files()
     with progress(rounds.fleet, options) as done:
         run = rounds.look(deadline, now(), done)
     text = emitter(options.format, terminal=colours())(run)
@@ -35,7 +35,7 @@ def one_round(
     summarise(run, logger(options))
 
 
-def _open_enough_files() -> None:
+def open_enough_files() -> None:
     """A large fleet has more connections than the thousand files that a process may usually have open."""
     import resource
 

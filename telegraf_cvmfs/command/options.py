@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, Command] = {
     "once": Command("command.once"),
     "check": Command("command.check"),
     "execd": Command("command.execd", "scrape for each newline on stdin, for inputs.execd"),
+    "exporter": Command("exporter.command", "scrape on a schedule, and answer Prometheus from the last finished run"),
     "fleets": Command("command.fleets", "list the public fleets that come with the program"),
     "doctor": Command("doctor.command", "say where the chain to Grafana breaks, and what to do"),
     "demo": Command("demo.command", "serve the demo fleet on loopback until interrupted"),
@@ -60,7 +61,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options as attributes; `command` is "once", "execd", "check", "doctor", "fleets" or "demo".
+    """The options as attributes; `command` is a key of `COMMANDS`.
 
     Raises:
         ConfigError: there is no such option, or not with such a value.

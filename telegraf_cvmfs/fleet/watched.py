@@ -1,13 +1,37 @@
-"""A fleet file that is read again whenever it has changed."""
+"""The fleet as it is now: a file that is read again whenever it has changed, or one that stays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from telegraf_cvmfs.model import ConfigError, Fleet
 from telegraf_cvmfs.words.log import Log
+
+
+class Watched(Protocol):
+    """What tells the fleet each time it is asked."""
+
+    @property
+    def wrong(self) -> str:
+        """Why it cannot be read as it is now, so that it is what it was before; empty if it can."""
+
+    def fleet(self) -> Fleet:
+        """The fleet as it is now."""
+
+
+@dataclass(frozen=True)
+class FixedFleet:
+    """A fleet of which no file tells, or one that will not be read again."""
+
+    _fleet: Fleet
+    wrong: str = ""
+
+    def fleet(self) -> Fleet:
+        """Always the same."""
+        return self._fleet
 
 
 @dataclass
@@ -20,9 +44,9 @@ class FleetFile:
     path: Path
     load: Callable[[Path], Fleet]
     log: Log
+    wrong: str = ""
     _stamp: tuple[int, ...] = ()
     _fleet: Fleet | None = field(default=None)
-    _wrong: str = ""
 
     def fleet(self) -> Fleet:
         """The fleet as the file has it, or last had it.
@@ -33,7 +57,7 @@ class FleetFile:
         stamp = self._look()  # before it is read: a change in between is seen the next time
         if self._fleet is None:
             self._fleet = self.load(self.path)
-        elif stamp != self._stamp or self._wrong:
+        elif stamp != self._stamp or self.wrong:
             self._fleet = self._reload(self._fleet)
         self._stamp = stamp
         return self._fleet
@@ -49,10 +73,10 @@ class FleetFile:
         try:
             fleet = self.load(self.path)
         except ConfigError as error:
-            if str(error) != self._wrong:
+            if str(error) != self.wrong:
                 self.log(f"E! {error}; the fleet file as it was before stays in use")
-            self._wrong = str(error)
+            self.wrong = str(error)
             return before
-        self._wrong = ""
+        self.wrong = ""
         self.log(f"I! fleet file {self.path} has changed and was read again")
         return fleet

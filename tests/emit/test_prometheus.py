@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,30 +14,12 @@ from telegraf_cvmfs.emit.prometheus import LABELS, finding_metric, metric, rende
 from telegraf_cvmfs.model import (
     Health,
     Listing,
-    Role,
-    RootCatalog,
     Run,
-    Server,
-    Signature,
     Snapshotting,
-    Trust,
 )
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SERVER, TAGS, Field
 from tests.builders import runs
-
-SAMPLE = re.compile(r'([a-z0-9_]+)\{((?:[a-z_]+="(?:[^"\\]|\\["\\])*"(?:,(?!\})|(?=\})))*)\} (\S+)')
-LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
-
-Labels = dict[str, str]
-
-
-def samples(text: str) -> Iterator[tuple[str, Labels, float]]:
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            sample = SAMPLE.fullmatch(line)
-            assert sample, line
-            labels = {name: re.sub(r"\\(.)", r"\1", value) for name, value in LABEL.findall(sample[2])}
-            yield sample[1], labels, float(sample[3])
+from tests.builders.exposition import Labels, everything, samples
 
 
 def of(name: str, run: Run) -> list[tuple[Labels, float]]:
@@ -59,23 +38,6 @@ def odd() -> Run:
         diverged=True,
     )
     return runs.run(runs.server(where, verdict), fleet="f}{")
-
-
-def everything() -> Run:
-    """15 servers with 125 repositories each, of which all is known and nothing is wrong."""
-    known: dict[str, Any] = {
-        "status": runs.ok(replace(runs.STATUS, last_check=runs.NOW - timedelta(days=2), check_ok=True)),
-        "root_catalog": runs.ok(RootCatalog(4096, proved=runs.NOW)),
-        "trust": Trust(Signature.OK),
-        "revisions_behind": 0,
-        "lag": timedelta(0),
-        "published_behind": timedelta(0),
-        "diverged": False,
-    }
-    names = [f"stratum1-{number}.example.org" for number in range(15)]
-    repos = [f"repository-{number:03}.example.org" for number in range(125)]
-    fleet = [Server(f"http://{name}", name, Role.STRATUM1) for name in names]
-    return runs.run(*(runs.server(one, *(runs.replica(repo, on=one, **known) for repo in repos)) for one in fleet))
 
 
 def test_numbers_have_the_tags_as_labels_and_the_unit_in_the_name() -> None:

@@ -1,0 +1,1 @@
+"""The last finished run as an HTTP endpoint for Prometheus; needs the extra `exporter`."""
