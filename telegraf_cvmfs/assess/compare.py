@@ -1,4 +1,9 @@
-"""Replicas beside each other: which one is the reference, how far behind it are the others, do they differ. Pure."""
+"""Replicas beside each other: which one is the reference, how far behind it are the others, do they differ. Pure.
+
+Whose word counts? What fails its own signature or hash is compared with nothing: it proves nothing about others. Where
+a master key verified some, nothing else can speak against them. Where no key did, one server alone against several
+that agree is the suspect.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +13,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from telegraf_cvmfs.memory.value import NOTHING, Memory
-from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape, Stratum
+from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape, Stratum, Trust
+
+Trusts = Mapping[int, Trust | None]
+"""What the signatures of replicas are worth, by the identity of the replica; nothing where nobody judged them."""
+
+NOBODY: Trusts = {}
+"""Nobody judged any signature."""
+
+SEVERAL = 2
+"""So many servers that agree are believed more than one that does not."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One replica beside the reference of its repository, and beside all that have its revision."""
+    """One replica beside the reference of its repository, and beside all that have its revision.
+
+    It is not `believed` if it fails its own signature or hash; then it was compared with nothing. `alone_against` is
+    how many servers agree on something else, where only this one has what it serves and no key can tell who is right.
+    """
 
     reference: Replica | None = None
     is_reference: bool = False
@@ -22,23 +40,83 @@ class Comparison:
     lag: timedelta | None = None
     diverged: bool | None = None
     first_published: datetime | None = None
+    believed: bool = True
+    alone_against: int = 0
 
 
-def compare(scrape: Scrape, memory: Memory = NOTHING) -> Mapping[int, Comparison]:
+def compare(scrape: Scrape, memory: Memory = NOTHING, trusts: Trusts = NOBODY) -> Mapping[int, Comparison]:
     """A comparison for each replica that was read; by identity, for a replica is not its own key."""
     by_repo = _by_repo(scrape.strata)
     return {
         id(replica): comparison
         for replicas in by_repo.values()
-        for replica, comparison in _compare_all(replicas, memory, scrape.started)
+        for replica, comparison in _compare_all(replicas, memory, scrape.started, trusts)
     }
 
 
-def _compare_all(replicas: list[Replica], memory: Memory, now: datetime) -> Iterator[tuple[Replica, Comparison]]:
-    reference = max(replicas, key=_authority)
+def _compare_all(
+    replicas: list[Replica], memory: Memory, now: datetime, trusts: Trusts
+) -> Iterator[tuple[Replica, Comparison]]:
+    believed = _believed(replicas, trusts)
+    witnesses, alone = _witnesses(believed, trusts)
+    reference = max(witnesses, key=_authority, default=None)
     for replica in replicas:
+        if reference is None or _genuine(replica, trusts) is False:
+            yield replica, Comparison(believed=False)
+            continue
         beside = _itself(reference, memory) if replica is reference else _behind(replica, reference, memory, now)
-        yield replica, replace(beside, diverged=_diverged(replica, reference, replicas))
+        others = believed if id(replica) in alone else witnesses
+        diverged = _diverged(replica, reference, others)
+        yield replica, replace(beside, diverged=diverged, alone_against=alone.get(id(replica), 0))
+
+
+def _believed(replicas: Iterable[Replica], trusts: Trusts) -> list[Replica]:
+    """Those that do not fail their own signature or hash."""
+    return [replica for replica in replicas if _genuine(replica, trusts) is not False]
+
+
+def _genuine(replica: Replica, trusts: Trusts) -> bool | None:
+    trust = trusts.get(id(replica))
+    return None if trust is None else trust.genuine
+
+
+def _witnesses(believed: Sequence[Replica], trusts: Trusts) -> tuple[list[Replica], Mapping[int, int]]:
+    """Those whose word counts when others are judged, and of who stands alone, against how many.
+
+    What a key verified, and who serves the same; without such, all but those who stand alone.
+    """
+    verified = {_claim(replica) for replica in believed if _genuine(replica, trusts)}
+    if verified:
+        return [replica for replica in believed if _claim(replica) in verified], {}
+    alone = _alone(believed)
+    return [replica for replica in believed if id(replica) not in alone], alone
+
+
+def _alone(replicas: Sequence[Replica]) -> dict[int, int]:
+    """Who claims what no other server does, against how many that agree on what is not newer.
+
+    Where it is published, and on a sync server, it is right, for all of that revision; and who is older is only behind.
+    """
+    servers: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for replica in replicas:
+        servers[_claim(replica)].add(replica.server.name)
+    agreed = {claim: len(names) for claim, names in servers.items() if len(names) >= SEVERAL}
+    newest = max((revision for revision, _ in agreed), default=None)
+    settled = {manifest_of(replica).revision for replica in replicas if _authority(replica)[0] > 0}
+    alone = {}
+    for replica in replicas:
+        revision, root = _claim(replica)
+        if (revision, root) in agreed or newest is None or revision in settled:
+            continue
+        against = min(revision, newest)
+        if most := max((count for claim, count in agreed.items() if claim[0] == against), default=0):
+            alone[id(replica)] = most
+    return alone
+
+
+def _claim(replica: Replica) -> tuple[int, str]:
+    manifest = manifest_of(replica)
+    return manifest.revision, manifest.root_catalog
 
 
 def _itself(reference: Replica, memory: Memory) -> Comparison:
@@ -67,31 +145,34 @@ def _authority(replica: Replica) -> tuple[int, int]:
     return rank, manifest_of(replica).revision
 
 
-def _diverged(replica: Replica, reference: Replica, replicas: Iterable[Replica]) -> bool | None:
-    """Same revision, other root catalog? None where no other server has this revision.
+def _diverged(replica: Replica, reference: Replica, witnesses: Iterable[Replica]) -> bool | None:
+    """Same revision, other root catalog? None where nobody whose word counts has this revision.
 
     A reference that has authority is right, and others differ from it. Otherwise nobody can say which of
     them is wrong, and all are told.
     """
     mine = manifest_of(replica)
-    same = [other for other in replicas if manifest_of(other).revision == mine.revision]
+    same = [other for other in witnesses if manifest_of(other).revision == mine.revision]
     if reference in same and _authority(reference)[0] > 0:
         if replica is reference:
             return None
         return mine.root_catalog != manifest_of(reference).root_catalog
-    if len(same) == 1:
-        return None
-    return len({manifest_of(other).root_catalog for other in same}) > 1
+    others = [other for other in same if other is not replica]
+    return any(manifest_of(other).root_catalog != mine.root_catalog for other in others) if others else None
 
 
-def members_differ(strata: Sequence[Stratum], memory: Memory = NOTHING) -> Mapping[str, tuple[Replica, datetime]]:
+def members_differ(
+    strata: Sequence[Stratum], memory: Memory = NOTHING, trusts: Trusts = NOBODY
+) -> Mapping[str, tuple[Replica, datetime]]:
     """For each server of several machines what some of them lack, and since when; of several such the longest.
 
     Clients are sent now to one of them and now to another, and go back and forth.
     """
     differing: dict[str, tuple[Replica, datetime]] = {}
     for name, group in _by_name(strata).items():
-        lacking = [found for replicas in _by_repo(group).values() if (found := _lacking(replicas, memory))]
+        believed = (_believed(replicas, trusts) for replicas in _by_repo(group).values())
+        witnesses = (_witnesses(replicas, trusts)[0] for replicas in believed)
+        lacking = [found for replicas in witnesses if replicas and (found := _lacking(replicas, memory))]
         if lacking:
             differing[name] = min(lacking, key=lambda found: found[1])
     return differing

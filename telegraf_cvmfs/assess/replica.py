@@ -17,6 +17,7 @@ from telegraf_cvmfs.model import (
     Health,
     Limit,
     Listed,
+    Manifest,
     Replica,
     Result,
     RootCatalogState,
@@ -244,6 +245,8 @@ def _check_divergence(case: Case) -> Iterator[Finding]:
     other = "another server" if reference is None or case.comparison.is_reference else reference.server.label
     if reference is not None and manifest_of(reference).revision != revision:
         other = "another server"
+    if case.comparison.alone_against:
+        other = f"{case.comparison.alone_against} others that agree; without a key it is not believed"
     text = f"revision {revision} has another root catalog here than on {other}"
     yield Finding("diverged", Health.CRITICAL, text)
 
@@ -257,6 +260,26 @@ def _check_ahead(case: Case) -> Iterator[Finding]:
         mine, newest = manifest_of(case.replica).revision, manifest_of(reference).revision
         text = f"revision {mine} is newer than {newest}, the newest on {reference.server.label}"
         yield Finding("ahead", Health.WARNING, text)
+
+
+def _check_alone(case: Case) -> Iterator[Finding]:
+    """Newer than several that agree, without a key to tell who is right: told once it is not just the quickest."""
+    against, reference = case.comparison.alone_against, case.comparison.reference
+    if not against or reference is None or reference.source or not case.limits["ahead"].warning:
+        return
+    mine, theirs = manifest_of(case.replica), manifest_of(reference)
+    if mine.revision > theirs.revision and not _is_quicker(mine, theirs, case):
+        text = f"revision {mine.revision} is only here, and {against} servers agree on {theirs.revision}: without a key"
+        yield Finding("ahead", Health.WARNING, f"{text} it is not believed")
+
+
+def _is_quicker(mine: Manifest, theirs: Manifest, case: Case) -> bool:
+    """Could it have been published since, and so lately that the others may still be without it?"""
+    if mine.published is None or theirs.published is None:
+        return False
+    late = case.limits["lagging"].warning
+    in_time = not isinstance(late, timedelta) or case.now - mine.published < late * case.factor
+    return in_time and mine.revision - theirs.revision <= (mine.published - theirs.published).total_seconds()
 
 
 def _check_backwards(case: Case) -> Iterator[Finding]:
@@ -291,6 +314,7 @@ _CHECKS_OF_ANY: tuple[Check, ...] = (
     _check_root_catalog,
     _check_divergence,
     _check_ahead,
+    _check_alone,
     _check_backwards,
     _check_proxy,
     _check_status,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
-from telegraf_cvmfs.assess.compare import Comparison, compare, members_differ
+from telegraf_cvmfs.assess.compare import Comparison, Trusts, compare, members_differ
 from telegraf_cvmfs.assess.finding import too_long
 from telegraf_cvmfs.assess.replica import Case, checks_for
 from telegraf_cvmfs.assess.server import gave_no_answer, server_findings
@@ -48,10 +48,15 @@ def assess(scrape: Scrape, duration: timedelta, memory: Memory = NOTHING, trust:
         memory: what earlier runs saw.
         trust: judges the chain of signatures of one replica at a moment; None for one that has no manifest.
     """
-    beside_each_other = compare(scrape, memory), members_differ(scrape.strata, memory)
-    background = _Background(scrape.fleet, scrape.started, memory, trust, *beside_each_other)
+    trusts = {id(one): trust(one, scrape.started) for one in _judged(scrape.strata)}
+    beside_each_other = compare(scrape, memory, trusts), members_differ(scrape.strata, memory, trusts)
+    background = _Background(scrape.fleet, scrape.started, memory, trusts, *beside_each_other)
     servers = tuple(_server_verdict(background, stratum) for stratum in scrape.strata)
     return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit)
+
+
+def _judged(strata: Iterable[Stratum]) -> Iterator[Replica]:
+    return (replica for stratum in strata for replica in stratum.replicas if not replica.pass_through)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class _Background:
     fleet: Fleet
     now: datetime
     memory: Memory
-    trust: Judge
+    trusts: Trusts
     comparisons: Mapping[int, Comparison]
     differing: Mapping[str, tuple[Replica, datetime]]
 
@@ -98,9 +103,9 @@ def _replica_verdict(
         limits=replica.server.limits,
         factor=_snapshot_factor(background.fleet, replica.repo),
         now=background.now,
-        newest_seen=background.memory.newest_seen(replica, background.now),
-        missing_since=_missing_behind_proxy(background, replica),
-        trust=background.trust(replica, background.now),
+        newest_seen=background.memory.newest_seen(replica, background.now) if comparison.believed else None,
+        missing_since=_missing_behind_proxy(background, replica) if comparison.believed else None,
+        trust=background.trusts[id(replica)],
     )
     findings = _worst_first(finding for check in checks_for(case) for finding in check(case))
     return ReplicaVerdict(

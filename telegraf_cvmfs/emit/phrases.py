@@ -77,7 +77,7 @@ def newest(verdicts: Sequence[ReplicaVerdict], now: datetime, *, named: bool = F
     read = [(one, one.replica.manifest.value) for one in verdicts if one.replica.manifest.value is not None]
     if not read:
         return "no revision known"
-    verdict, manifest = max(read, key=lambda pair: (pair[0].is_reference, pair[1].revision))
+    verdict, manifest = max(read, key=lambda pair: (pair[0].is_reference, pair[0].believed, pair[1].revision))
     on = f" on {verdict.replica.server.label}" if named else ""
     return ", ".join((f"rev {manifest.revision}{on}", *_published(manifest, now)))
 

@@ -174,7 +174,7 @@ def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: date
     if manifest is not None:
         proved, length = _proved(replica, after, manifest)
         changes |= {"root_hash": manifest.root_catalog, "proved": proved, "proved_length": length}
-        if not _is_older(manifest.revision, after, now):
+        if verdict.believed and not _is_older(manifest.revision, after, now):
             changes |= {"revision": manifest.revision, "revision_seen": now}
         if _certificate_is_good(verdict):
             changes["certificate"] = manifest.certificate
@@ -250,7 +250,8 @@ def _publications_after(
     if reference is not None and manifest is not None and manifest.published is not None:
         if reference.source:  # what is newer than the original has been taken back
             known = [one for one in known if one.revision < manifest.revision or one.is_of(manifest)]
-        if not known or known[-1].revision < manifest.revision:
+        if all(one.revision != manifest.revision for one in known):
             known.append(Publication(manifest.revision, manifest.published, manifest.root_catalog[:HASH_LENGTH]))
+            known.sort(key=lambda one: one.revision)
     needed = [one for one in known[:-1] if one.revision >= lowest] + known[-1:]
     return tuple(needed[:2] + needed[2:][-(MOST_PUBLICATIONS - 2) :])

@@ -127,7 +127,7 @@ FINDINGS: Mapping[str, Definition] = {
     ),
     "ahead": Definition(
         Limit(warning=True),
-        "a newer revision than its stratum 0 has",
+        "a newer revision than its stratum 0 has; without one and without keys, for long alone than several that agree",
     ),
     "backwards": Definition(
         Limit(warning=True),

@@ -49,6 +49,7 @@ class Trust:
     `why` is a clause for people, empty if all is well. `key` is the master key that signed the whitelist, None if none
     did. `certificate_read` says whether the certificate that the manifest names could be read; then `subject` and
     `not_after` are what it says of itself, as far as that is known, and `fingerprint` is its line in a whitelist.
+    `otherwise` is what an expired whitelist or a blacklisted revision leaves open: is all the rest as it should be?
     `proof` is a hash of all that a verdict rests on but the time, where it may be remembered, else None.
     """
 
@@ -60,3 +61,10 @@ class Trust:
     not_after: datetime | None = None
     fingerprint: str | None = None
     proof: str | None = None
+    otherwise: bool | None = None
+
+    @property
+    def genuine(self) -> bool | None:
+        """Is it what the repository's owner published, whether or not clients still accept it? None if not known."""
+        outdated = self.signature in (Signature.WHITELIST_EXPIRED, Signature.BLACKLISTED)
+        return self.otherwise if outdated else self.signature.ok

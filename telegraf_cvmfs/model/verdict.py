@@ -15,7 +15,9 @@ from telegraf_cvmfs.model.signature import Trust
 class ReplicaVerdict:
     """What was made of one replica. Comparisons are with the `reference`, and None where there is none.
 
-    `findings` stand worst first. `health` is None for what is never judged (pass-through).
+    `findings` stand worst first. `health` is None for what is never judged (pass-through). What fails its own signature
+    or hash is not `believed`: it was compared with nothing, and is no proof of anything about others. `alone_against`
+    is how many servers agree on something else, where only this one has what it serves and no key tells who is right.
     """
 
     replica: Replica
@@ -29,6 +31,8 @@ class ReplicaVerdict:
     diverged: bool | None = None
     trust: Trust | None = None  # None: there was no manifest
     first_published: datetime | None = None  # of the reference's revision, before it was signed anew
+    believed: bool = True
+    alone_against: int = 0
 
 
 @dataclass(frozen=True, slots=True)

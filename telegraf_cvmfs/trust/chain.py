@@ -10,7 +10,7 @@ because clients refuse the repository then anyway. They report the same faults i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -44,9 +44,12 @@ def verify(chain: Chain, keys: Sequence[MasterKey], now: datetime, blacklist: Bl
     """
     certificate, problem = _certificate(chain)
     case = _Case(chain, keys, now, blacklist or Blacklist(), certificate, problem, _signer(chain, keys))
-    verdict, name = _verdict(case), chain.manifest.certificate
+    verdict, name = _verdict(case, _LINKS), chain.manifest.certificate
     key = None if verdict.signature is Signature.WHITELIST_INVALID else case.key
     trust = Trust(verdict.signature, verdict.why, Key(key.name, key.fingerprint) if key else None)
+    if verdict.signature in (Signature.WHITELIST_EXPIRED, Signature.BLACKLISTED):
+        otherwise = _verdict(case, (link for link in _LINKS if link not in _OF_AGE))
+        trust = replace(trust, otherwise=otherwise.signature.ok)
     if certificate is None:
         return trust
     return replace(
@@ -87,9 +90,9 @@ class _Case(NamedTuple):
         return None if self.whitelist and "pkcs7" in self.whitelist.flags else self.whitelist
 
 
-def _verdict(case: _Case) -> _Problem:
+def _verdict(case: _Case, links: Iterable[_Link]) -> _Problem:
     unknown = None
-    for judge in _LINKS:
+    for judge in links:
         problem = _judged(judge, case)
         if problem and problem.signature.ok is False:
             return problem
@@ -159,10 +162,14 @@ def _certificate_read(case: _Case) -> _Problem | None:
     return case.certificate_problem
 
 
-def _blacklisting(case: _Case) -> _Problem | None:
+def _revision_allowed(case: _Case) -> _Problem | None:
     first = case.blacklist.first_allowed(case.chain.repo)
     if case.chain.manifest.revision < first:
         return _Problem(Signature.BLACKLISTED, f"revisions before {first} are blacklisted")
+    return None
+
+
+def _certificate_allowed(case: _Case) -> _Problem | None:
     if case.certificate and case.certificate.is_among(case.blacklist.fingerprints):
         return _Problem(Signature.BLACKLISTED, "the certificate is blacklisted")
     return None
@@ -204,11 +211,14 @@ _LINKS: Sequence[_Link] = (
     _whitelist_signature,
     _whitelist_expiry,
     _certificate_read,
-    _blacklisting,
+    _revision_allowed,
+    _certificate_allowed,
     _listing,
     _manifest_signature,
     _ca_chain,
 )
+_OF_AGE = (_whitelist_expiry, _revision_allowed)
+"""What is refused by these was good once, if all others hold."""
 
 
 # --- what the links ask -------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -7,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegraf_cvmfs.assess.compare import Comparison, compare
-from telegraf_cvmfs.model import Fleet, Listed, Replica, Result, Role, Scrape, Server
+from telegraf_cvmfs.assess.compare import NOBODY, Comparison, compare
+from telegraf_cvmfs.model import Fleet, Listed, Replica, Result, Role, Scrape, Server, Signature, Trust
 from tests.builders.runs import MANIFEST, NOW, S0, S1, S1_NL, missed, ok, replica, server
 
 SYNC = Server("http://sync.tld", "sync.tld", Role.SYNC)
@@ -35,13 +36,13 @@ def copy_of(
     return replica(repo, on=on, manifest=ok(manifest), pass_through=pass_through).replica
 
 
-def beside(*replicas: Replica) -> list[Comparison]:
+def beside(*replicas: Replica, trust: Mapping[int, Trust | None] = NOBODY) -> list[Comparison]:
     """Each replica compared with the others, in the order given; an empty comparison if it was not."""
     strata = tuple(
         replace(server(one.server).stratum, server=one.server, replicas=tuple(r for r in replicas if r is one))
         for one in replicas
     )
-    compared = compare(Scrape(Fleet(tuple(one.server for one in replicas)), NOW, strata))
+    compared = compare(Scrape(Fleet(tuple(one.server for one in replicas)), NOW, strata), trusts=trust)
     return [compared.get(id(one), Comparison()) for one in replicas]
 
 
@@ -159,8 +160,17 @@ def test_who_differs_from_a_reference_with_authority_has_diverged_and_the_refere
     assert told[1:] == [True, False]
 
 
-def test_without_authority_all_that_have_the_revision_are_told() -> None:
-    assert diverged(copy_of(S1, 6), copy_of(S1_NL, 6, root=OTHER), copy_of(S1_DE, 6)) == [True, True, True]
+def test_without_authority_both_of_two_that_differ_are_told() -> None:
+    assert diverged(copy_of(S1, 6), copy_of(S1_NL, 6, root=OTHER), copy_of(S1_DE, 5)) == [True, True, None]
+
+
+def test_of_several_that_agree_and_one_that_does_not_only_that_one_is_told() -> None:
+    assert diverged(copy_of(S1, 6), copy_of(S1_NL, 6, root=OTHER), copy_of(S1_DE, 6)) == [False, True, False]
+
+
+def test_two_machines_behind_one_name_are_not_several_servers() -> None:
+    twin = replace(copy_of(S1, 6, root=OTHER), server=replace(S1, address="192.0.2.2"))
+    assert diverged(copy_of(S1, 6, root=OTHER), twin, copy_of(S1_NL, 6)) == [True, True, True]
 
 
 def test_two_that_are_behind_and_differ_are_both_told() -> None:
@@ -189,16 +199,94 @@ ROOTS = st.sampled_from(["a" * 40, "b" * 40])
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), ROOTS), min_size=1, max_size=5))
-def test_a_replica_is_told_without_authority_exactly_if_another_of_its_revision_differs(
+def test_without_authority_who_differs_is_told_unless_several_agree_with_it_and_none_with_the_other(
     copies: list[tuple[int, str]],
 ) -> None:
     servers = [Server(f"http://s{n}.tld", f"s{n}.tld", Role.STRATUM1) for n in range(len(copies))]
     told = diverged(*(copy_of(on, revision, root=root) for on, (revision, root) in zip(servers, copies, strict=True)))
     for (revision, root), bad in zip(copies, told, strict=True):
-        assert bool(bad) == any(other == revision and catalog != root for other, catalog in copies)
+        agreeing = copies.count((revision, root)) > 1
+        others = [one for one in copies if one[0] == revision and one[1] != root]
+        assert bool(bad) == any(copies.count(one) > 1 for one in others) if agreeing else bool(bad) == bool(others)
 
 
 def test_two_paths_of_one_repository_on_one_server_are_compared_each() -> None:
     aliased = replace(copy_of(S1, 5), alias="short")
     found = beside(copy_of(S0, 6), copy_of(S1, 6), aliased)
     assert [one.revisions_behind for one in found] == [None, 0, 1]
+
+
+# --- whose word counts ------------------------------------------------------------------------------
+
+S1_FR = Server("http://stratum1-fr.tld", "stratum1-fr.tld", Role.STRATUM1)
+GOOD, NO_KEY, NOT_CHECKED = Trust(Signature.OK), Trust(Signature.NO_KEY), Trust(Signature.NOT_CHECKED)
+FORGED = [Trust(one, otherwise=False) for one in Signature if one.ok is False]
+
+
+def believing(*copies: tuple[Replica, Trust | None]) -> list[Comparison]:
+    return beside(*(one for one, _ in copies), trust={id(one): trust for one, trust in copies})
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda trust: trust.signature.slug)
+@pytest.mark.parametrize("server", [S0, SYNC, S1_FR])
+@pytest.mark.parametrize(("revision", "root"), [(999999, None), (6, OTHER), (0, None)])
+def test_what_fails_its_own_signature_or_hash_is_compared_with_nothing(
+    forged: Trust, server: Server, revision: int, root: str | None
+) -> None:
+    liar = copy_of(server, revision, root=root)
+    *honest, told = believing((copy_of(S1, 6), GOOD), (copy_of(S1_NL, 6), GOOD), (liar, forged))
+    assert told == Comparison(believed=False)
+    assert [(one.revisions_behind, one.diverged, one.lag) for one in honest] == [
+        (None, False, timedelta(0)),
+        (0, False, timedelta(0)),
+    ]
+
+
+def test_where_nothing_is_genuine_nothing_is_compared() -> None:
+    forged = Trust(Signature.MANIFEST_INVALID)
+    assert believing((copy_of(S0, 7), forged), (copy_of(S1, 6), forged)) == [Comparison(believed=False)] * 2
+
+
+@pytest.mark.parametrize("outdated", [Signature.WHITELIST_EXPIRED, Signature.BLACKLISTED])
+def test_what_was_good_before_it_expired_is_compared_as_ever(outdated: Signature) -> None:
+    source = copy_of(S0, 7), Trust(outdated, otherwise=True)
+    assert [one.revisions_behind for one in believing(source, (copy_of(S1, 5), GOOD))] == [None, 2]
+    forged = copy_of(S0, 7), Trust(outdated, otherwise=False)
+    assert [one.believed for one in believing(forged, (copy_of(S1, 5), GOOD))] == [False, True]
+
+
+@pytest.mark.parametrize("unknown", [NO_KEY, NOT_CHECKED, None])
+def test_what_no_key_verified_is_no_reference_where_a_key_verified_others(unknown: Trust | None) -> None:
+    doubtful, one, other = believing(
+        (copy_of(S1_FR, 999999), unknown), (copy_of(S1, 6), GOOD), (copy_of(S1_NL, 5), GOOD)
+    )
+    assert (doubtful.believed, doubtful.revisions_behind) == (True, 6 - 999999)
+    assert (one.is_reference, other.revisions_behind) == (True, 1)
+
+
+def test_a_stratum_0_whose_signatures_could_not_be_checked_stays_the_reference_if_a_verified_replica_agrees() -> None:
+    source, copy = believing((copy_of(S0, 6), NOT_CHECKED), (copy_of(S1, 6), GOOD))
+    assert (source.is_reference, copy.revisions_behind, copy.diverged) == (True, 0, False)
+
+
+def test_another_catalog_that_no_key_verified_is_no_proof_of_divergence_for_those_that_are() -> None:
+    doubtful, one, other = believing(
+        (copy_of(S1_FR, 6, root=OTHER), NOT_CHECKED), (copy_of(S1, 6), GOOD), (copy_of(S1_NL, 6), GOOD)
+    )
+    assert (doubtful.diverged, one.diverged, other.diverged) == (True, False, False)
+
+
+def test_without_keys_one_that_is_newer_than_several_that_agree_is_not_the_reference() -> None:
+    liar, one, other = beside(copy_of(S1_FR, 999999), copy_of(S1, 6), copy_of(S1_NL, 6))
+    assert (liar.alone_against, liar.revisions_behind) == (2, 6 - 999999)
+    assert (one.is_reference, other.revisions_behind, other.lag) == (True, 0, timedelta(0))
+
+
+def test_without_keys_what_two_servers_have_is_believed() -> None:
+    found = beside(copy_of(S1_FR, 7), copy_of(S1_DE, 7), copy_of(S1, 6), copy_of(S1_NL, 6))
+    assert [one.revisions_behind for one in found] == [None, 0, 1, 1]
+
+
+def test_who_is_older_than_several_that_agree_is_behind_and_nothing_worse() -> None:
+    old = beside(copy_of(S1_FR, 4), copy_of(S1, 6), copy_of(S1_NL, 6))[0]
+    assert (old.revisions_behind, old.alone_against, old.diverged) == (2, 0, None)
