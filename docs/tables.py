@@ -117,9 +117,9 @@ def page() -> str:
 
 
 def head_of_page() -> str:
-    """The same page up to the first repository."""
+    """The same page up to the first warning."""
     lines = _printed("--demo", "--print-for-human").splitlines()
-    return _fenced("text", _lines(*itertools.takewhile(lambda line: "software.demo.example" not in line, lines), "…"))
+    return _fenced("text", _lines(*itertools.takewhile(lambda line: not line.startswith("warning"), lines), "…"))
 
 
 @cache

@@ -14,6 +14,7 @@ from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.watch import watch
 from telegraf_cvmfs.words.log import Log
+from telegraf_cvmfs.words.progress import Moved, unmoved
 
 
 class Rounds:
@@ -56,7 +57,7 @@ class Rounds:
         if self._state.path != path:
             self._state = State(path, self._log)
 
-    def look(self, deadline: Deadline, started: datetime, done: Callable[[str], None]) -> Run:
+    def look(self, deadline: Deadline, started: datetime, moved: Moved = unmoved) -> Run:
         """One look, within the fleet's own deadline too; arguments as those of `watch`."""
         deadline.shorten(self.fleet.deadline.total_seconds())
         return watch(
@@ -67,7 +68,7 @@ class Rounds:
             keyring=self._keyring,
             memory=self._state.memory,
             names=self._names,
-            done=done,
+            moved=moved,
         )
 
     def keep(self, run: Run) -> None:

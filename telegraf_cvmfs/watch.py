@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -18,10 +17,7 @@ from telegraf_cvmfs.scraping import visits
 from telegraf_cvmfs.trust.judge import Judge
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.words.log import Log
-
-
-def _nobody(_server: str) -> None:
-    """Nobody wants to know which server is finished."""
+from telegraf_cvmfs.words.progress import Moved, unmoved
 
 
 def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
@@ -33,7 +29,7 @@ def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
     keyring: Keyring | None = None,
     memory: Memory = NOTHING,
     names: Names | None = None,
-    done: Callable[[str], None] = _nobody,
+    moved: Moved = unmoved,
 ) -> Run:
     """Scrape a fleet until all is read or the deadline passes, and judge it as of the moment it began.
 
@@ -45,7 +41,7 @@ def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
         keyring: the master keys of the fleet; by default its files are read here.
         memory: what earlier runs saw.
         names: look-ups of host names that are shared with other runs.
-        done: told the name of each server that is finished, from any thread.
+        moved: told how far it is, one repository after the other, from any thread.
 
     Raises:
         ConfigError: a key file of the fleet cannot be read.
@@ -64,7 +60,7 @@ def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
             started,
             network,
             log,
-            done=done,
+            moved=moved,
             memory=memory,
             inconsistent=inconsistent,
             conclude=lambda seen: render(concluded(seen)),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from telegraf_cvmfs.command.options import ENVIRONMENT
 from telegraf_cvmfs.command.terminal import logger, now
+from telegraf_cvmfs.emit import FOR_A_PERSON
 from telegraf_cvmfs.fleet.watched import FixedFleet, FleetFile, Watched
 from telegraf_cvmfs.model import ConfigError, Fleet
 
@@ -64,6 +65,11 @@ def _fleet_of_file(options: argparse.Namespace) -> Watched:
     return FleetFile(path, lambda file: _complete(fleet_file.load(file), options, file), logger(options))
 
 
+def _only(options: argparse.Namespace) -> Sequence[str]:
+    """What alone is scraped. A page shows no more than that, but it speaks of the whole, so the rest is scraped too."""
+    return () if options.format in FOR_A_PERSON else options.only
+
+
 def _path(options: argparse.Namespace) -> Path | None:
     """The fleet file that is meant; None where the options name the servers themselves."""
     from telegraf_cvmfs.fleet.file import DEFAULT_PATH
@@ -113,7 +119,7 @@ def _with_options(fleet: Fleet, options: argparse.Namespace) -> Fleet:
         fleet,
         repos=(*fleet.repos, *repos),
         ignore_repos=(*fleet.ignore_repos, *options.ignore_repo),
-        only=(*fleet.only, *options.only),
+        only=(*fleet.only, *_only(options)),
         keys=(*fleet.keys, *options.key),
         deadline=options.deadline or fleet.deadline,
     )

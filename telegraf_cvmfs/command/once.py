@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import Callable
 
 from telegraf_cvmfs.command.chosen import fleets, memory_path
-from telegraf_cvmfs.command.terminal import colours, logger, now, progress, show, summarise
+from telegraf_cvmfs.command.page import view
+from telegraf_cvmfs.command.terminal import logger, now, progress, show, summarise
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.rounds import Rounds
@@ -26,9 +27,10 @@ def one_round(
 ) -> None:
     """From the fleet to its printed text; what is worth remembering is kept. `answered`: it is about to be printed."""
     open_enough_files()
-    with progress(rounds.fleet, options) as done:
-        run = rounds.look(deadline, now(), done)
-    text = emitter(options.format, terminal=colours())(run)
+    shown = view(options, rounds.fleet)
+    with progress(options) as moved:
+        run = rounds.look(deadline, now(), moved)
+    text = emitter(options.format, shown)(run)
     answered()
     show(text)
     rounds.keep(run)

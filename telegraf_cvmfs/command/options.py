@@ -83,6 +83,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.set_defaults(
         command="once", stratum0=[], stratum1=[], repo=[], ignore_repo=[], only=[], key=[], format="influx"
     )
+    parser.set_defaults(server=[], all=False, color="auto")
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         if command.help:
@@ -115,7 +116,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     named = "scrape this repository on every stratum 1 even if not listed; repeatable"
     what.add_argument("--repo", metavar="NAME", action="append", help=named)
     what.add_argument("--ignore-repo", metavar="NAME", action="append", help="never scrape this one; repeatable")
-    what.add_argument("--only", metavar="GLOB", action="append", help="watch only what matches; repeatable")
+    only = "watch only repositories that match; on the page show only those; repeatable"
+    what.add_argument("--only", metavar="GLOB", action="append", help=only)
     key = "a master public key (PEM); repeatable, any one suffices"
     what.add_argument("--key", metavar="FILE", type=Path, action="append", help=key)
     what.add_argument("--demo", action="store_true", help="scrape the built-in demo fleet, on loopback, instead")
@@ -124,12 +126,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--format", choices=tuple(FORMATS), help="what to print (default: influx)")
     human = "the same as --format human"
     how.add_argument("--print-for-human", action="store_const", const="human", dest="format", help=human)
+    _add_page_options(parser)
     how.add_argument("--deadline", metavar="SECONDS", type=_seconds, help="the whole run's time (default: 45)")
     how.add_argument("--state-dir", metavar="DIR", help="where the memory between runs lies; none for no memory")
     check = "try each server once and say what is wrong, in plain words; scrape nothing"
     how.add_argument("--check", action="store_const", const="check", dest="command", help=check)
     how.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
     how.add_argument("-q", "--quiet", action="store_true", help="say only errors on stderr")
+
+
+def _add_page_options(parser: argparse.ArgumentParser) -> None:
+    page = parser.add_argument_group("the page for a person")
+    server = "show only this server, as the fleet file calls it (all are scraped); repeatable"
+    page.add_argument("--server", metavar="NAME", action="append", help=server)
+    page.add_argument("--all", action="store_true", help="show each replica by itself")
+    color = "colours: if stdout is a terminal that has them (auto, the default), always, or never"
+    page.add_argument("--color", choices=("auto", "always", "never"), help=color)
 
 
 def _seconds(text: str) -> timedelta:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from telegraf_cvmfs.words.progress import Moved
 from telegraf_cvmfs.words.text import tame
 
 _LONGEST_NAME = 40
 
 
 @contextmanager
-def progress(total_servers: int, console: Console | None = None) -> Iterator[Callable[[str], None]]:
-    """Show how many servers are done; `tick(server_name)` says that one more is. It leaves nothing behind.
+def progress(console: Console | None = None, *, colour: bool = True) -> Iterator[Moved]:
+    """Show how many of the repositories that are known of have been read, on all servers; it leaves nothing behind.
 
-    `tick` may be called from any thread. stdout stays as it is: it belongs to the chosen format.
+    What it gives may be called from any thread. stdout stays as it is: it belongs to the chosen format.
     """
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("servers {task.description}", markup=False))
-    screen = Console(stderr=True) if console is None else console
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("repositories, {task.description}", markup=False))
+    screen = Console(stderr=True, no_color=not colour or None) if console is None else console
     with Progress(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
-        task = bar.add_task("", total=total_servers)
+        task = bar.add_task("waiting for the servers' lists", total=None)
+        total, lock = 0, Lock()
 
-        def tick(server_name: str) -> None:
-            bar.update(task, advance=1, description=tame(server_name, _LONGEST_NAME))
+        def moved(server: str, read: int, known: int) -> None:
+            nonlocal total
+            with lock:
+                total += known
+            # Nothing known yet is not all done: without a total the bar only shows that it waits.
+            bar.update(task, advance=read, total=total or None, description=tame(server, _LONGEST_NAME))
 
-        yield tick
+        yield moved

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from telegraf_cvmfs.model import Fleet, Run
+from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.words.log import Log
+from telegraf_cvmfs.words.progress import Moved, unmoved
 
 
 def now() -> datetime:
@@ -74,21 +76,36 @@ def show(pieces: Iterable[str]) -> None:
         raise OutputError(error.strerror or str(error)) from error
 
 
-def colours() -> bool:
-    """Does whoever reads stdout see colours, and want them?"""
-    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+def colours(wish: str) -> bool:
+    """Is stdout written in colours? `wish` is "always", "never", or "auto": if whoever reads it sees and wants them."""
+    if wish != "auto":
+        return wish == "always"
+    return sys.stdout is not None and sys.stdout.isatty() and not (_dumb() or os.environ.get("NO_COLOR"))
+
+
+def width() -> int | None:
+    """The columns of the terminal that shows stdout, or those that COLUMNS says; None for a pipe or a file."""
+    said = os.environ.get("COLUMNS", "")
+    if (sys.stdout is not None and sys.stdout.isatty()) or (said.isdecimal() and int(said) > 0):
+        return shutil.get_terminal_size((80, 24)).columns
+    return None
+
+
+def _dumb() -> bool:
+    """Can the terminal neither show colours nor write over what it has shown?"""
+    return os.environ.get("TERM", "") in ("dumb", "unknown")
 
 
 @contextlib.contextmanager
-def progress(fleet: Fleet, options: argparse.Namespace) -> Iterator[Callable[[str], None]]:
-    """A progress bar for a person who waits at a terminal; nothing otherwise. It is told each server that is done."""
-    if options.format == "human" and not options.quiet and sys.stderr.isatty():
+def progress(options: argparse.Namespace) -> Iterator[Moved]:
+    """A progress bar for a person who waits at a terminal; nothing otherwise. It is told of each repository read."""
+    if options.format == "human" and not options.quiet and sys.stderr.isatty() and not _dumb():
         from telegraf_cvmfs.command import progress as bar
 
-        with bar.progress(len(fleet.servers)) as tick:
-            yield tick
+        with bar.progress(colour=options.color != "never") as moved:
+            yield moved
     else:
-        yield lambda _name: None
+        yield unmoved
 
 
 def summarise(run: Run, log: Log) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Mapping
 
+from telegraf_cvmfs.emit.view import EVERYTHING, View
 from telegraf_cvmfs.model import Run
 
 FORMATS: Mapping[str, str] = {
@@ -20,21 +21,22 @@ FORMATS: Mapping[str, str] = {
 IN_PIECES = ("influx",)
 """Formats whose text is so long that it is not held whole: their module has `pieces`."""
 
-FOR_A_TERMINAL = ("human",)
-"""Formats that look otherwise on a terminal: their `render` has an argument `terminal`."""
+FOR_A_PERSON = ("human",)
+"""Formats of which a person may see a part, on a terminal: their `render` takes a view."""
 
 Emitter = Callable[[Run], Iterable[str]]
 """Writes one run: its text in pieces of whole lines, made as they are taken."""
 
 
-def emitter(name: str, *, terminal: bool = False) -> Emitter:
+def emitter(name: str, view: View = EVERYTHING) -> Emitter:
     """The writer of a format; its module is imported only now, so that no format pays for another.
 
-    `terminal` says that colours are wanted, where a format has any. KeyError if `name` is not in `FORMATS`.
+    `view` is what a person wants to see, where the format is for one. KeyError if `name` is not in `FORMATS`.
     """
     module = importlib.import_module(f"{__name__}.{FORMATS[name]}")
     if name in IN_PIECES:
         pieces: Emitter = module.pieces
         return pieces
-    more = {"terminal": True} if terminal and name in FOR_A_TERMINAL else {}
-    return lambda run: [module.render(run, **more)]
+    if name in FOR_A_PERSON:
+        return lambda run: [module.render(run, view)]
+    return lambda run: [module.render(run)]

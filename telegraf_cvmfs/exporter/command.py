@@ -99,7 +99,7 @@ class Schedule:
         """From the fleet as it is now to what is told; what is worth remembering is kept."""
         self.rounds.renew()
         self.metrics.configured(ok=not self.rounds.wrong)
-        run = self.rounds.look(Deadline(float("inf")), now(), lambda _server: None)
+        run = self.rounds.look(Deadline(float("inf")), now())
         self.metrics.publish(run)
         with self._keeping:
             self.rounds.keep(run)

@@ -51,10 +51,12 @@ from telegraf_cvmfs.scraping.documents import (
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
 from telegraf_cvmfs.scraping.job import Job, Stages
 from telegraf_cvmfs.scraping.parsed import Parsed
+from telegraf_cvmfs.scraping.progress import Progress
 from telegraf_cvmfs.scraping.proof import Proofs
 from telegraf_cvmfs.scraping.quota import Quota
 from telegraf_cvmfs.scraping.reader import FORBIDDEN, SILENT, Reader, internal
 from telegraf_cvmfs.words.log import Log
+from telegraf_cvmfs.words.progress import Moved, unmoved
 
 Inconsistent = Callable[[Replica], bool]
 """Does what was read of a replica not fit together?"""
@@ -69,6 +71,7 @@ class Context:
     inconsistent: Inconsistent
     quota: Quota
     parsed: Parsed = field(default_factory=Parsed)
+    moved: Moved = unmoved
 
 
 class Visit:
@@ -85,6 +88,7 @@ class Visit:
         self._proxy = Reader(server, log, patience, s3=False, through_proxy=True) if server.via else None
         self._log = log
         self._replicas: dict[int, Replica] = {}
+        self.progress = Progress(server.label, context.moved)
         self._numbers = itertools.count()
         self._asked: set[int] = set()
         """Those whose manifest has been asked for."""
@@ -202,6 +206,7 @@ class Visit:
         yield self._read_certificate(key)
         yield self._look_at_root_catalog(key)
         yield self._read_through_proxy(key)
+        self.progress.reads()
 
     def _first_readings(self) -> list[Reading[Any]]:
         listing = [] if self.server.backend is Backend.S3 else [self._listing]
@@ -239,6 +244,7 @@ class Visit:
             key, same = before.get(_place(replica)) or (next(self._numbers), None)
             known[key] = replace(replica, manifest=same.manifest, proxied=same.proxied) if same else replica
         self._replicas = known
+        self.progress.knows(len(known))
 
     def _learn(self, key: int, **readings: Reading[Any]) -> None:
         if key not in self._replicas:

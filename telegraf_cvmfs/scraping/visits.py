@@ -16,6 +16,7 @@ from telegraf_cvmfs.scraping.quota import Quota
 from telegraf_cvmfs.scraping.reserve import Reserve
 from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Visit
 from telegraf_cvmfs.words.log import Log
+from telegraf_cvmfs.words.progress import Moved, unmoved
 
 
 def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
@@ -24,7 +25,7 @@ def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
     network: Network,
     log: Log,
     *,
-    done: Callable[[str], None] = lambda _name: None,
+    moved: Moved = unmoved,
     memory: Memory = NOTHING,
     inconsistent: Inconsistent = lambda _replica: False,
     conclude: Callable[[Scrape], object] = lambda _seen: None,
@@ -36,14 +37,14 @@ def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
         started: when the run began (aware UTC); ages are reckoned from it.
         network: what the requests go through; it knows the deadline.
         log: told of what is our own fault; servers' faults are in the result.
-        done: told the name of each server that is finished.
+        moved: told how far it is, one repository after the other.
         memory: what earlier runs saw: a server's repositories are asked for even if its list cannot be read, and what
             was proved of late is not proved again.
         inconsistent: does what was read of a replica look so wrong that it is read once more before it is judged? A
             publication in the midst of a scrape looks like that.
         conclude: makes of a part of the scrape what is made of all of it in the end; the time for that is kept.
     """
-    context = Context(memory, started, inconsistent, Quota(fleet.verify_run))
+    context = Context(memory, started, inconsistent, Quota(fleet.verify_run), moved=moved)
     visits = [Visit(fleet, server, log, context) for server in all_members(fleet.servers, network, log)]
 
     def strata() -> tuple[Stratum, ...]:
@@ -52,13 +53,10 @@ def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
     def part(sample: tuple[Stratum, ...]) -> object:
         return conclude(Scrape(fleet, started, sample))
 
-    def ended(visit: Visit) -> Callable[[], None]:
-        return lambda: done(visit.server.label)
-
     with closing(network.transport()) as transport:
         reserve = Reserve(network.deadline, part, strata)
         engine = Engine(transport, network.deadline, fleet.connections_per_server, reserve.measure)
-        engine.run(Program(visit.scraping(), visit.failed, ended(visit)) for visit in visits)
+        engine.run(Program(visit.scraping(), visit.failed, visit.progress.ends) for visit in visits)
         newest = _newest(visits)
         engine.run(Program(visit.reading_overtaken(newest), visit.failed) for visit in visits)
         engine.run(Program(visit.proving(), visit.failed) for visit in visits)

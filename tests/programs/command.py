@@ -15,7 +15,7 @@ PRINTED = Texts()
 """All line protocol that the command has printed in tests, for Telegraf's parser."""
 
 _MEMORIES = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-tests-")
-UNWANTED = ("PYTHONUNBUFFERED", "TELEGRAF_CVMFS_CONFIG", "STATE_DIRECTORY", "NO_COLOR")
+UNWANTED = ("COLUMNS", "PYTHONUNBUFFERED", "TELEGRAF_CVMFS_CONFIG", "STATE_DIRECTORY", "NO_COLOR")
 
 
 def environment(**more: str) -> dict[str, str]:

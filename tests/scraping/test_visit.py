@@ -156,12 +156,22 @@ def test_replicas_stand_in_the_order_of_the_list_and_then_of_the_names() -> None
     assert [one.repo for one in stratum.replicas] == ["b.tld", "a.tld", "c.tld", "z.tld", "y.tld"]
 
 
-def test_servers_stand_in_the_order_of_the_fleet_file_and_each_is_told_when_done() -> None:
-    done: list[str] = []
+def test_servers_stand_in_the_order_of_the_fleet_file() -> None:
     fleet = Fleet((S1, S0, SYNC))
-    seen = scrape(fleet, NOW, FakeNetwork({}), lambda _line: None, done=done.append)  # type: ignore[arg-type]
+    seen = scrape(fleet, NOW, FakeNetwork({}), lambda _line: None)  # type: ignore[arg-type]
     assert [one.server for one in seen.strata] == [S1, S0, SYNC]
-    assert sorted(done) == ["s0.tld", "s1.tld", "sync.tld:8000"]
+
+
+@pytest.mark.parametrize("down_from", [0, 1])
+def test_each_repository_is_told_when_it_becomes_known_and_when_it_is_read(down_from: int) -> None:
+    told: list[tuple[str, int, int]] = []
+    served = replicas_on(S1, *names(9)) if down_from else {}
+    fleet = Fleet((S1,), repos=("more.tld",))
+    network = FakeNetwork(served)
+    scrape(fleet, NOW, network, lambda _line: None, moved=lambda *step: told.append(step))  # type: ignore[arg-type]
+    assert {server for server, _, _ in told} == {"s1.tld"}
+    assert sum(known for _, _, known in told) == sum(read for _, read, _ in told) == (10 if down_from else 1)
+    assert max(read for _, read, _ in told) == 1
 
 
 # --- what is asked ----------------------------------------------------------------------------------

@@ -1,0 +1,27 @@
+"""What the options ask to see of a run on the page for a person."""
+
+from __future__ import annotations
+
+import argparse
+
+from telegraf_cvmfs.command.terminal import colours, width
+from telegraf_cvmfs.emit import FOR_A_PERSON
+from telegraf_cvmfs.emit.view import View
+from telegraf_cvmfs.model import ConfigError, Fleet
+from telegraf_cvmfs.words.text import listed, shown
+
+
+def view(options: argparse.Namespace, fleet: Fleet) -> View:
+    """The part of a run of this fleet that the options want to see, and the terminal that it is seen on.
+
+    Raises:
+        ConfigError: there is no such server, or what is printed is not the page.
+    """
+    if options.format not in FOR_A_PERSON and (options.server or options.all):
+        option = "--server" if options.server else "--all"
+        raise ConfigError(f"{option} is for the page: expected --print-for-human with it")
+    names = [server.name for server in fleet.servers]
+    for name in options.server:
+        if name.partition(" (")[0] not in names:  # machines behind one name are shown with their address
+            raise ConfigError(f"--server: no server is called {shown(name)}: expected one of {listed(names)}")
+    return View(tuple(options.server), tuple(options.only), options.all, colours(options.color), width())

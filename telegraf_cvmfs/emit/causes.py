@@ -1,0 +1,107 @@
+"""What is wrong, grouped by cause: one finding of one server is told once, on however many repositories it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from telegraf_cvmfs.emit.phrases import ended, rank
+from telegraf_cvmfs.model import FINDINGS, Health, ReplicaVerdict, Result, Run, ServerVerdict
+from telegraf_cvmfs.words.text import listed
+
+UNREAD = "not read"
+"""Stands where a finding does for replicas that could not be read, of which there is no more to be said."""
+
+
+class _Key(NamedTuple):
+    slug: str
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One finding, how serious it is, the servers and the repositories that have it; none for a server's own.
+
+    Each of the repositories has it on each of the servers. `problem` is the sentence of the first; `alike`: of all.
+    """
+
+    slug: str
+    health: Health
+    servers: tuple[str, ...]
+    repos: tuple[str, ...]
+    problem: str
+    alike: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """It in words, with the first few repositories."""
+        if not self.repos:
+            return f"{self.slug}: {self.problem}" if self.slug else self.problem
+        if len(self.repos) == 1:
+            said = self.problem if self.alike else f"{self.servers[0]}: {self.problem}"
+            return f"{self.slug} on {self.repos[0]}: {said}"
+        said = self.problem if self.alike else f"{self.repos[0]}: {self.problem}"
+        return f"{self.slug} on {len(self.repos)} repositories: {listed(self.repos)}; {said}"
+
+
+def causes(run: Run) -> list[Cause]:
+    """All that is wrong in a run, worst first; servers that have the same on the same repositories stand together."""
+    together: dict[tuple[str, Health, tuple[str, ...], str], list[Cause]] = {}
+    for server in run.servers:
+        for cause in (*_own(server), *_of_replicas(server)):
+            said = "" if cause.repos else cause.problem
+            together.setdefault((cause.slug, cause.health, cause.repos, said), []).append(cause)
+    return sorted(map(_merged, together.values()), key=_weight)
+
+
+def _merged(alike: list[Cause]) -> Cause:
+    first = alike[0]
+    servers = tuple(name for cause in alike for name in cause.servers)
+    same = first.alike and all(cause.problem == first.problem for cause in alike)
+    return Cause(first.slug, first.health, servers, first.repos, first.problem, same)
+
+
+def _weight(cause: Cause) -> tuple[int, bool, int, int]:
+    """The worst first; servers' own before their replicas'; what is found most often before the rest."""
+    order = list(FINDINGS)
+    place = order.index(cause.slug) if cause.slug in FINDINGS else len(order)
+    return -rank(cause.health), bool(cause.repos), -len(cause.repos) * len(cause.servers), place
+
+
+def _own(server: ServerVerdict) -> Iterator[Cause]:
+    names = (server.stratum.server.label,)
+    for finding in server.findings:
+        yield Cause(finding.slug, finding.health, names, (), finding.problem)
+    if not server.findings and server.health is not Health.OK:
+        yield Cause("", server.health, names, (), f"list not read: {server.stratum.listing.why}")
+
+
+def _of_replicas(server: ServerVerdict) -> Iterator[Cause]:
+    found: dict[_Key, dict[str, str]] = {}
+    for verdict in server.replicas:
+        for key, problem in _findings(server, verdict):
+            found.setdefault(key, {}).setdefault(verdict.replica.repo, problem)
+    for key, problems in found.items():
+        repos = tuple(sorted(problems))
+        alike = len(set(problems.values())) == 1
+        yield Cause(key.slug, key.health, (server.stratum.server.label,), repos, problems[repos[0]], alike)
+
+
+def _findings(server: ServerVerdict, verdict: ReplicaVerdict) -> Iterator[tuple[_Key, str]]:
+    """A replica's own; where nothing is known because the server is down, the server's finding has told."""
+    in_time = verdict.replica.manifest.result is not Result.DEADLINE
+    if not server.stratum.up and in_time and verdict.health is Health.UNKNOWN:
+        return
+    for finding in verdict.findings:
+        yield _Key(finding.slug, finding.health), finding.problem
+    if not verdict.findings and verdict.health not in (Health.OK, None):
+        yield _Key(UNREAD, verdict.health), _why(verdict)
+
+
+def _why(verdict: ReplicaVerdict) -> str:
+    """Why there is no verdict: how the reading of the manifest ended, or of what stands beside it."""
+    replica = verdict.replica
+    readings = (replica.manifest, replica.status, replica.snapshotting, replica.whitelist)
+    unread = next((one for one in readings if not one.answered), None)
+    return replica.manifest.why if unread is None else ended(unread.result)
