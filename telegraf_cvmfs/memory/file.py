@@ -135,13 +135,19 @@ class State:
         self.path = path
         self._log = log
         self._warned = False
+        self._said = ""
         self.memory = Memory() if path is None else self._try(lambda: read(path)) or Memory()
 
     def keep(self, run: Run) -> None:
         """Remember what this run saw, for the next."""
-        self.memory = memory = remember(self.memory, run)
+        self.memory = memory = remember(self.memory, run, self._say_once)
         if (path := self.path) is not None:
             self._try(lambda: write(path, memory))
+
+    def _say_once(self, line: str) -> None:
+        if line != self._said:
+            self._log(line)
+        self._said = line
 
     def _try(self, work: Callable[[], T]) -> T | None:
         try:

@@ -6,14 +6,18 @@ a replica has been without something published, and whether a replica went backw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict, Trust
 from telegraf_cvmfs.wire.letter import is_object
+from telegraf_cvmfs.wire.repositories import MOST_ENTRIES
+from telegraf_cvmfs.words.log import Log
+from telegraf_cvmfs.words.text import listed as names_in
 
 SEEN_FOR = timedelta(days=7)
 """How long a repository that was seen on a server is asked for there."""
@@ -26,6 +30,15 @@ HASH_LENGTH = 6
 
 MOST_PUBLICATIONS = 256
 """Of one repository. More are only needed where a replica has missed more, and then the oldest is enough."""
+
+MOST_UNLISTED = 256
+"""Repositories of one server that its list no longer names."""
+
+MOST_OF_A_SERVER = MOST_ENTRIES + MOST_UNLISTED
+MOST_REPLICAS = 30_000
+MOST_PUBLICATIONS_IN_ALL = 100_000
+MOST_CERTIFICATE_BYTES = 8 << 20
+"""Of all servers together: what they can make a run remember fits into a file that the next one still reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +92,8 @@ class Memory:
 
     def entries(self, server: str, now: datetime) -> tuple[Entry, ...]:
         """The repositories seen on a server of late."""
-        return tuple(one.entry for one in self.replicas.get(server, ()) if now - one.seen <= SEEN_FOR)
+        rows = _newest(_of_late(self.replicas.get(server, ()), now), MOST_OF_A_SERVER)
+        return tuple(one.entry for one in rows)
 
     def newest_seen(self, replica: Replica, now: datetime) -> int | None:
         """The newest revision that was seen of a replica, if that is not too long ago to matter."""
@@ -125,14 +139,19 @@ NOTHING = Memory()
 """The memory of a first run."""
 
 
-def remember(memory: Memory, run: Run) -> Memory:
+def _nobody(_line: str) -> None:
+    """Nobody wants to know what had to be forgotten."""
+
+
+def remember(memory: Memory, run: Run, log: Log = _nobody) -> Memory:
     """The memory after a run; what has not been seen for long is forgotten.
 
-    Servers that this run did not have are kept as long: the same fleet may be asked in parts.
+    Servers that this run did not have are kept as long: the same fleet may be asked in parts. There are bounds for what
+    servers can make us remember: the log is told, in one line, where they were reached.
     """
     others = {name: _of_late(replicas, run.started) for name, replicas in memory.replicas.items()}
     scraped = {server.stratum.server.label: _replicas_after(memory, server, run.started) for server in run.servers}
-    replicas = {name: rows for name, rows in (others | scraped).items() if rows}
+    replicas = _bounded({name: rows for name, rows in (others | scraped).items() if rows}, run, log)
     lowest = _lowest_revisions(replicas.values())
     references = {one.replica.repo: one.replica for one in run.replicas if one.is_reference}
     publications = {
@@ -140,9 +159,10 @@ def remember(memory: Memory, run: Run) -> Memory:
         for repo in sorted({*memory.publications, *references})
         if repo in lowest
     }
+    each = max(3, MOST_PUBLICATIONS_IN_ALL // max(len(publications), 1))
     return Memory(
         replicas,
-        {repo: known for repo, known in publications.items() if known},
+        {repo: _ends(known, each) for repo, known in publications.items() if known},
         _certificates_after(memory, run, replicas.values()),
         _verified_in(run),
     )
@@ -150,6 +170,9 @@ def remember(memory: Memory, run: Run) -> Memory:
 
 def _replicas_after(memory: Memory, server: ServerVerdict, now: datetime) -> tuple[Remembered, ...]:
     before = {_key(one): one for one in memory.replicas.get(server.stratum.server.label, ())}
+    if (listing := server.stratum.listing.value) is not None:
+        renamed = listing.renamed(one.entry for one in before.values())
+        before = {key: one for key, one in before.items() if one.entry not in renamed}
     listed = {one.replica.repo for one in server.replicas if one.replica.listed in (Listed.SOURCE, Listed.REPLICA)}
     after = {key: one for key, one in before.items() if key[0] not in listed}  # its alias may be another now
     for verdict in server.replicas:
@@ -157,6 +180,37 @@ def _replicas_after(memory: Memory, server: ServerVerdict, now: datetime) -> tup
         if (kept := _replica_after(before.get(key), verdict, now)) is not None:
             after[key] = kept
     return _of_late(after.values(), now)
+
+
+def _bounded(replicas: dict[str, tuple[Remembered, ...]], run: Run, log: Log) -> dict[str, tuple[Remembered, ...]]:
+    """As many as may be remembered, those seen last; of a server whose list was read, few that it does not have."""
+    crowded = []
+    for stratum in (server.stratum for server in run.servers):
+        rows = replicas.get(stratum.server.label, ())
+        if stratum.listing.value is not None and len(rows) > MOST_UNLISTED:
+            listed = {one.name for one in stratum.listing.value.entries}
+            unlisted = [one for one in rows if one.entry.name not in listed]
+            kept = {id(one) for one in _newest(unlisted, MOST_UNLISTED)}
+            replicas[stratum.server.label] = tuple(one for one in rows if one.entry.name in listed or id(one) in kept)
+            crowded += [stratum.server.label] if len(unlisted) > MOST_UNLISTED else []
+    if crowded:
+        what = f"more than {MOST_UNLISTED} repositories that were listed there once, and no longer are"
+        log(f"W! {names_in(crowded)}: {what}; the oldest are forgotten")
+    return _bounded_in_all(replicas, log)
+
+
+def _bounded_in_all(replicas: dict[str, tuple[Remembered, ...]], log: Log) -> dict[str, tuple[Remembered, ...]]:
+    rows = [one for known in replicas.values() for one in known]
+    if len(rows) <= MOST_REPLICAS:
+        return replicas
+    log(f"W! more than {MOST_REPLICAS} replicas to remember; those that were not seen for longest are forgotten")
+    kept = {id(one) for one in _newest(rows, MOST_REPLICAS)}
+    return {name: few for name, known in replicas.items() if (few := tuple(one for one in known if id(one) in kept))}
+
+
+def _newest(rows: Sequence[Remembered], most: int) -> Sequence[Remembered]:
+    """Those that were seen last, of equal ones those that came last."""
+    return rows if len(rows) <= most else sorted(rows, key=lambda one: one.seen)[-most:]
 
 
 def _of_late(replicas: Iterable[Remembered], now: datetime) -> tuple[Remembered, ...]:
@@ -213,7 +267,10 @@ def _certificates_after(memory: Memory, run: Run, rows: Iterable[Iterable[Rememb
     }
     needed = {one.certificate for replicas in rows for one in replicas if one.certificate is not None}
     known = {name: body for name, body in read.items() if name is not None and body is not None}
-    return {name: body for name, body in sorted({**memory.certificates, **known}.items()) if name in needed}
+    found = sorted({**memory.certificates, **known}.items(), key=lambda pair: (len(pair[1]), pair[0]))
+    wanted = [(name, body) for name, body in found if name in needed]
+    sizes = accumulate(len(body) for _, body in wanted)  # small ones first: genuine certificates are
+    return {name: body for (name, body), size in zip(wanted, sizes, strict=True) if size <= MOST_CERTIFICATE_BYTES}
 
 
 def _verified_in(run: Run) -> dict[str, Trust]:
@@ -254,4 +311,9 @@ def _publications_after(
             known.append(Publication(manifest.revision, manifest.published, manifest.root_catalog[:HASH_LENGTH]))
             known.sort(key=lambda one: one.revision)
     needed = [one for one in known[:-1] if one.revision >= lowest] + known[-1:]
-    return tuple(needed[:2] + needed[2:][-(MOST_PUBLICATIONS - 2) :])
+    return _ends(tuple(needed), MOST_PUBLICATIONS)
+
+
+def _ends(publications: tuple[Publication, ...], most: int) -> tuple[Publication, ...]:
+    """The two oldest and the newest of them."""
+    return publications[:2] + publications[2:][max(0, len(publications) - most) :]

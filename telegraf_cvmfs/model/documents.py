@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -135,6 +137,13 @@ class Listing:
     os_pretty_name: str | None = None
     schema: int | None = None
     rejected: tuple[str, ...] = ()
+
+    def renamed(self, entries: Iterable[Entry]) -> frozenset[Entry]:
+        """Those of an earlier list in whose place this one has a repository of another name."""
+        names = defaultdict[str, set[str]](set)
+        for one in self.entries:
+            names[one.path].add(one.name)
+        return frozenset(one for one in entries if one.path in names and one.name not in names[one.path])
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,8 +225,9 @@ class Visit:
             self._log(f"W! {self.server.label}: repositories.json: {rejected}")
         replicas = listed_replicas(self._fleet, self.server, listing)
         names = {replica.repo for replica in replicas}
-        more = (replica for replica in self._expected(Listed.UNLISTED) if replica.repo not in names)
-        self._know([*replicas, *more])
+        more = [replica for replica in self._expected(Listed.UNLISTED) if replica.repo not in names]
+        renamed = listing.renamed(replica.remembered for replica in more if replica.remembered)
+        self._know([*replicas, *(replica for replica in more if replica.remembered not in renamed)])
 
     def _expected(self, listed: Listed) -> list[Replica]:
         """What to ask for without a list: what was seen here before, and what the fleet file names."""
