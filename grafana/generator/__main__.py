@@ -15,14 +15,16 @@ from pathlib import Path
 from grafana.generator import dashboards
 from telegraf_cvmfs.whole_file import PUBLIC, write_whole
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def files() -> dict[Path, str]:
-    """Path below grafana/ -> text of everything that is generated; rules alone need PyYAML."""
+    """Path below the root -> text of everything that is generated; rules alone need PyYAML."""
     from grafana.generator import rules  # noqa: PLC0415
+    from grafana.generator.rules import prometheus  # noqa: PLC0415
 
-    return dashboards.files() | rules.files()
+    for_grafana = dashboards.files() | rules.files()
+    return {Path("grafana") / path: text for path, text in for_grafana.items()} | prometheus.files()
 
 
 def differing(root: Path, made: Mapping[Path, str]) -> list[Path]:
@@ -52,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     wrong = differing(ROOT, made)
     for path in wrong:
-        sys.stderr.write(f"grafana/{path} differs from what the generator makes: run python -m grafana.generator\n")
+        sys.stderr.write(f"{path} differs from what the generator makes: run python -m grafana.generator\n")
     return 1 if wrong else 0
 
 

@@ -83,6 +83,7 @@ def _rules_of(finding: str, limit: Limit) -> Iterator[Rule]:
             group=group,
             uid=f"cvmfs-{finding}-{severity}" if several else f"cvmfs-{finding}",
             title=f"CVMFS {finding} ({severity})" if several else f"CVMFS {finding}",
+            tags=_tags(group),
             query=_last(finding, FINDING, _tags(group)),
             window=FRESH,
             value=_SEVERITIES[severity],
@@ -104,6 +105,7 @@ def _silent() -> Rule:
         group="scraper",
         uid="cvmfs-scraper-silent",
         title="CVMFS scraper silent",
+        tags=TAGS[SCRAPE],
         query=f'SELECT moving_average(count("duration"), 4) FROM "{SCRAPE}" WHERE $timeFilter GROUP BY {spans}',  # noqa: S608
         window=KNOWN_FOR,
         value=0,
@@ -120,6 +122,7 @@ def _cut_short() -> Rule:
         group="scraper",
         uid="cvmfs-deadline-hit",
         title="CVMFS deadline hit",
+        tags=TAGS[SCRAPE],
         query=_last("deadline_hit", SCRAPE, TAGS[SCRAPE]),
         window=FRESH,
         value=1,

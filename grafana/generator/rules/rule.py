@@ -19,9 +19,10 @@ Object = dict[str, Any]
 class Rule:
     """What fires when.
 
-    `query` is InfluxQL with `$timeFilter`. It gives one series for each thing that can be wrong, and the rule fires
-    where its last value is `value`. `window` is how far it looks back. `alerts_on_nothing` is for the one rule for
-    which no data, or a database that does not answer, is an alert. `dashboard` is the path of one, after `/d/`.
+    `query` is InfluxQL with `$timeFilter`. It gives one series for each thing that can be wrong, which `tags` tell
+    apart, and the rule fires where its last value is `value`. `window` is how far it looks back. `alerts_on_nothing` is
+    for the one rule for which no data, or a database that does not answer, is an alert. `dashboard` is the path of one,
+    after `/d/`.
     """
 
     finding: str
@@ -29,6 +30,7 @@ class Rule:
     group: str
     uid: str
     title: str
+    tags: tuple[str, ...]
     query: str
     window: timedelta
     value: int
