@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from telegraf_cvmfs.fleet.watched import Watched
-from telegraf_cvmfs.memory.file import State
+from telegraf_cvmfs.memory.state import State
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names

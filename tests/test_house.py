@@ -41,6 +41,7 @@ MAY_REACH: dict[str, set[str]] = {
     },
     **{file: {"pathlib"} for file in ("trust/keys.py", "rounds.py", "demo/fleet.py")},
     "memory/file.py": {"os", "pathlib", "tempfile"},
+    "memory/state.py": {"pathlib"},
     "scraping/engine.py": {"time"},
     "scraping/members.py": {"time", "socket"},
     "scraping/reserve.py": {"time"},

@@ -16,6 +16,7 @@ from telegraf_cvmfs.demo.fleet import KEY, NAME, DemoFleet
 from telegraf_cvmfs.demo.history import history, moments
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.memory import file as memory_file
+from telegraf_cvmfs.memory.state import State
 from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.net.deadline import Deadline, ending_signals
 from telegraf_cvmfs.words.log import Log
@@ -85,7 +86,7 @@ def print_history(options: argparse.Namespace, deadline: Deadline, until: dateti
         when = moments(until, options.history, options.step or STEP)
     except ValueError as error:
         raise ConfigError(f"demo: --history: {error}") from error
-    keeper, emit = memory_file.State(None, log), emitter(options.format)
+    keeper, emit = State(None, log), emitter(options.format)
     runs = history(when, keeper, log, faults=options.demo_faults)
     with contextlib.closing(runs):
         for run in runs:

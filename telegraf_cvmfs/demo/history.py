@@ -10,7 +10,7 @@ from pathlib import Path
 from telegraf_cvmfs.demo.fleet import KEY, DemoFleet
 from telegraf_cvmfs.demo.life import missing
 from telegraf_cvmfs.demo.rhythm import EPOCH
-from telegraf_cvmfs.memory.file import State
+from telegraf_cvmfs.memory.state import State
 from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.trust.keys import Keyring

@@ -1,7 +1,8 @@
 """The file in which the memory of a fleet lies between runs: read before a run, written after it. Dispensable.
 
 One small file for each fleet. It is never worth a run: if it cannot be read or written, or is not what this
-program wrote, a run goes on without it and says so once.
+program wrote, a run goes on without it and says so once. What may not be read is left as it is, for whoever may read
+it; what was read and is damaged is set aside.
 
 The file is a JSON document, `{"version": 1, "servers": {server: [row, ...]}, "published": {repository: [revision,
 Unix time, root hash, ...]}, "certificates": [[name, base64], ...], "verified": [[code, why,
@@ -12,9 +13,11 @@ revision seen, proved or [proved, length], which certificate, {what is unusual}]
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import pwd
 import stat
 import tempfile
 from base64 import b64decode, b64encode
@@ -22,14 +25,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from shlex import quote as pasted
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from telegraf_cvmfs.memory.value import Memory, Publication, Remembered, remember
-from telegraf_cvmfs.model import Entry, Key, Run, Signature, Trust
+from telegraf_cvmfs.memory.value import Memory, Publication, Remembered
+from telegraf_cvmfs.model import Entry, Key, Signature, Trust
 from telegraf_cvmfs.whole_file import whole_file
 from telegraf_cvmfs.wire.repositories import is_repository_name, is_served_path
-from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
 
@@ -47,6 +50,10 @@ _SIGNATURES = {one.code: one for one in (Signature.OK, Signature.NO_KEY)}
 
 class StateError(Exception):
     """The memory cannot be read or kept; str() says why, and what to do."""
+
+
+class DamagedError(StateError):
+    """The memory was read, and is not what this program writes."""
 
 
 def default_folder(environment: Mapping[str, str]) -> Path:
@@ -76,7 +83,8 @@ def read(path: Path) -> Memory:
     """What is remembered; nothing if there is no file yet.
 
     Raises:
-        StateError: there is a file, but it cannot be read, or this program did not write it.
+        DamagedError: there is a file, but this program did not write it, or not like that.
+        StateError: there is a file, but it cannot be read.
     """
     try:
         _refuse_strangers(path.parent)
@@ -84,13 +92,14 @@ def read(path: Path) -> Memory:
     except FileNotFoundError:
         return Memory()
     except OSError as error:
-        raise StateError(f"memory {path} cannot be read ({error.strerror}): {_remedy(path)}") from error
+        raise _impossible("read", path, error) from error
     try:
         if len(body) > LARGEST:
             raise ValueError("too large")
         return _memory(json.loads(body))
     except (ValueError, TypeError, KeyError, LookupError, OverflowError, RecursionError, AttributeError) as error:
-        raise StateError(f"memory {path} is not what was written there: it is begun anew") from error
+        remedy = f"a run sets it aside as {_aside(path)} and begins anew"
+        raise DamagedError(f"memory {path} is not what was written there: {remedy}") from error
 
 
 def problem(path: Path) -> str | None:
@@ -102,61 +111,66 @@ def problem(path: Path) -> str | None:
     except StateError as error:
         return str(error)
     except OSError as error:
-        return f"memory {path} cannot be written ({error.strerror}): {_remedy(path)}"
+        return str(_impossible("written", path, error))
     return None
 
 
 def write(path: Path, memory: Memory) -> None:
-    """Keep it, whole or not at all.
+    """Keep it, whole or not at all; the file keeps its mode, and its owner where root writes it.
 
     Raises:
         StateError: it cannot be written; it says how to make that possible.
     """
     try:
         _private_folder(path.parent)
-        with whole_file(path) as file:
+        with whole_file(path, like=_before(path)) as file:
             file.writelines(piece.encode() for piece in _pieces(memory))
     except OSError as error:
-        raise StateError(f"memory {path} cannot be written ({error.strerror}): {_remedy(path)}") from error
+        raise _impossible("written", path, error) from error
 
 
-def _remedy(path: Path) -> str:
-    user = os.environ.get("USER") or f"#{os.getuid()}"
-    return f"sudo install -d -o {user} {path.parent}, or another place with --state-dir (none for no memory)"
+def set_aside(path: Path) -> str:
+    """Rename a damaged file, for a person to look at; why that cannot be, empty if it was done."""
+    try:
+        path.replace(_aside(path))
+    except FileNotFoundError:  # another run was quicker
+        return ""
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
-class State:
-    """The memory of a fleet while the command runs: read at its start, kept after each run, never in the way.
+def _impossible(done: str, path: Path, error: OSError) -> StateError:
+    return StateError(f"memory {path} cannot be {done} ({error.strerror}): {_remedy(path, error)}")
 
-    `path` is None for no memory beyond this process. Of whatever goes wrong with the file one line is said.
-    """
 
-    def __init__(self, path: Path | None, log: Log) -> None:
-        self.path = path
-        self._log = log
-        self._warned = False
-        self._said = ""
-        self.memory = Memory() if path is None else self._try(lambda: read(path)) or Memory()
+def _remedy(path: Path, error: OSError) -> str:
+    """What helps: a command to paste where this user has no right, and no folder of others would be given away."""
+    elsewhere = "another place with --state-dir (none for no memory)"
+    folder, user = path.parent, _user()
+    locked = not os.access(folder, os.W_OK | os.X_OK)
+    there = os.path.exists(folder)  # noqa: PTH110  # Path.exists raises where one may not look
+    if error.errno != errno.EACCES or (there and locked and not _is_ours(folder)):
+        return f"take {elsewhere}"
+    if not there:
+        return f"sudo install -d -m 700 -o {user} {pasted(str(folder))}, or {elsewhere}"
+    wanted = [*([folder] if locked else []), *([path] if locked or os.path.lexists(path) else [])]
+    return f"sudo chown {user} {' '.join(pasted(str(one)) for one in wanted)}, or {elsewhere}"
 
-    def keep(self, run: Run) -> None:
-        """Remember what this run saw, for the next."""
-        self.memory = memory = remember(self.memory, run, self._say_once)
-        if (path := self.path) is not None:
-            self._try(lambda: write(path, memory))
 
-    def _say_once(self, line: str) -> None:
-        if line != self._said:
-            self._log(line)
-        self._said = line
+def _user() -> str:
+    """This user's name, or number where it has none."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return str(os.getuid())
 
-    def _try(self, work: Callable[[], T]) -> T | None:
-        try:
-            return work()
-        except StateError as error:
-            if not self._warned:
-                self._log(f"W! {error}")
-            self._warned = True
-            return None
+
+def _is_ours(folder: Path) -> bool:
+    """Is nothing in this folder but what this program keeps there? Where one may not look, its name has to do."""
+    try:
+        return all(one.name.lstrip(".").startswith("telegraf-cvmfs-") for one in folder.iterdir())
+    except OSError:
+        return "telegraf" in folder.name
 
 
 # --- the file ---------------------------------------------------------------------------------------
@@ -169,6 +183,19 @@ def _regular_file(path: Path) -> bytes:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(22, "it is no regular file")
         return file.read(LARGEST + 1)
+
+
+def _aside(path: Path) -> Path:
+    """Where a damaged file goes, for a person to look at: one is kept."""
+    return path.with_name(f"{path.name}.bad")
+
+
+def _before(path: Path) -> os.stat_result | None:
+    """Whose the file is that is replaced or was set aside, and whose its folder, where it is the first."""
+    for one in (path, _aside(path), path.parent):
+        with contextlib.suppress(FileNotFoundError):
+            return one.lstat()
+    return None
 
 
 def _private_folder(folder: Path) -> None:

@@ -26,7 +26,7 @@ from telegraf_cvmfs.demo.faults import FAULTS
 from telegraf_cvmfs.demo.history import history, moments
 from telegraf_cvmfs.demo.rhythm import EPOCH, Rhythm
 from telegraf_cvmfs.demo.stratum import Copy
-from telegraf_cvmfs.memory.file import State
+from telegraf_cvmfs.memory.state import State
 from telegraf_cvmfs.memory.value import Memory, remember
 from telegraf_cvmfs.model import Health, ReplicaVerdict, Run
 from telegraf_cvmfs.points.rows import points

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import multiprocessing
 import os
@@ -22,7 +23,8 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.memory import file as memory_file
-from telegraf_cvmfs.memory.file import State, StateError, default_folder, path_of, read, write
+from telegraf_cvmfs.memory.file import StateError, default_folder, path_of, read, write
+from telegraf_cvmfs.memory.state import State
 from telegraf_cvmfs.memory.value import Memory, Publication, Remembered
 from telegraf_cvmfs.model import Entry
 from tests.builders.runs import NOW, S1, down_server, example
@@ -285,9 +287,11 @@ def test_what_this_program_did_not_write_is_forgotten_with_one_line(damaged: byt
     path.write_bytes(damaged)
     memory, said = attempt(path)
     assert memory == Memory()
-    assert said == [f"W! memory {path} is not what was written there: it is begun anew"]
-    with pytest.raises(StateError):
-        read(path)
+    what = f"memory {path} is not what was written there"
+    assert said == [f"W! {what}: a run sets it aside as {path}.bad and begins anew"]
+    assert files(tmp_path) == ["memory.json.bad"]
+    assert (tmp_path / "memory.json.bad").read_bytes() == damaged
+    assert attempt(path) == (Memory(), []), "it is said once"
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
@@ -312,7 +316,7 @@ def test_nor_is_one_that_only_its_length_speaks_against(
 
 def test_a_pipe_in_its_place_does_not_hold_up_the_run(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "memory.json")
-    text = "import sys, pathlib; from telegraf_cvmfs.memory.file import State; State(pathlib.Path(sys.argv[1]), print)"
+    text = "import sys, pathlib; from telegraf_cvmfs.memory.state import State; State(pathlib.Path(sys.argv[1]), print)"
     done = subprocess.run(
         [sys.executable, "-c", text, tmp_path / "memory.json"], capture_output=True, text=True, timeout=5, check=False
     )
@@ -337,6 +341,44 @@ def test_any_json_in_the_place_of_servers_is_read_or_forgotten(
         kept = State(path, said.append)
         assert len(said) <= 1
         kept.keep(example())
+
+
+def test_of_several_that_were_damaged_the_last_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "memory.json"
+    said: list[str] = []
+    for text in (b"one", b"two"):
+        path.write_bytes(text)
+        State(path, said.append).keep(example())
+    assert files(tmp_path) == ["memory.json", "memory.json.bad"]
+    assert (tmp_path / "memory.json.bad").read_bytes() == b"two"
+    assert read(path).replicas
+
+
+def test_what_cannot_be_read_for_an_error_of_the_disk_is_left_alone(
+    body: bytes, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.parent.mkdir()
+    file.write_bytes(body)
+    opened = os.open
+
+    def broken(path: str, *others: int) -> int:
+        if Path(path) == file:
+            raise OSError(errno.EIO, "Input/output error")
+        return opened(path, *others)
+
+    said: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", broken)
+        kept = State(file, said.append)
+        kept.keep(example())
+        kept.keep(example())
+    where = "take another place with --state-dir (none for no memory)"
+    assert said == [f"W! memory {file} cannot be read (Input/output error): {where}"]
+    assert (files(file.parent), file.read_bytes()) == (["memory.json"], body)
+    assert kept.memory.entries(S1.name, NOW), "it remembers as long as it runs"
+    kept.keep(example())
+    assert len(said) == 1
+    assert set(MEMORY.replicas) <= set(read(file).replicas), "as soon as it can be read it is taken up"
 
 
 # --- where it cannot be -----------------------------------------------------------------------------
@@ -760,6 +802,64 @@ def test_what_somebody_else_wrote_there_is_not_believed(
     path.chmod(0o644)
     done = run_as_somebody("--config", public_fleet_file)
     assert "forged.tld" not in done.stdout
+
+
+@as_root
+def test_a_run_as_root_leaves_owner_and_mode_of_file_and_folder(public_fleet_file: Path, home: dict[str, str]) -> None:
+    folder = public_fleet_file.parent / "telegraf-state"
+    folder.mkdir(mode=0o750)
+    os.chown(folder, SOMEBODY, SOMEBODY)
+    first, then = (run("--config", public_fleet_file, "--state-dir", folder, env=home).stderr for _ in range(2))
+    (path,) = folder.iterdir()
+    assert (first, then, _owner_and_mode(path)) == ("", "", (SOMEBODY, SOMEBODY, 0o600)), "that of the folder at first"
+    path.chmod(0o640)
+    run("--config", public_fleet_file, "--state-dir", folder, env=home)
+    assert (_owner_and_mode(path), _owner_and_mode(folder)) == (
+        (SOMEBODY, SOMEBODY, 0o640),
+        (SOMEBODY, SOMEBODY, 0o750),
+    )
+    path.write_bytes(b"damaged")
+    run("--config", public_fleet_file, "--state-dir", folder, env=home)
+    assert _owner_and_mode(path) == (SOMEBODY, SOMEBODY, 0o640)
+    assert run_as_somebody("--config", public_fleet_file, "--state-dir", folder).stderr == ""
+
+
+def _owner_and_mode(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)
+
+
+@as_root
+@pytest.mark.parametrize("locked", ["file", "folder"])
+def test_what_one_may_not_read_is_left_alone_and_the_command_that_is_said_helps(
+    public_fleet_file: Path, home: dict[str, str], locked: str
+) -> None:
+    folder = public_fleet_file.parent / "a telegraf's state"
+    folder.mkdir(mode=0o700)
+    if locked == "file":
+        os.chown(folder, SOMEBODY, SOMEBODY)
+    arguments = ("--config", public_fleet_file, "--state-dir", folder)
+    run(*arguments, env=home)
+    (path,) = folder.iterdir()
+    os.chown(path, 0, 0)
+    before = path.read_bytes()
+    (line,) = run_as_somebody(*arguments).stderr.splitlines()
+    assert line.startswith(f"W! memory {path} cannot be read (Permission denied): sudo ")
+    assert (path.read_bytes(), [one.name for one in folder.iterdir()]) == (before, [path.name])
+    command = line.partition(": sudo ")[2].partition(", or another place")[0]
+    assert str(path).replace("'", "'\"'\"'") in command
+    subprocess.run(["sh", "-c", command], check=True)  # as a person would paste it
+    assert run_as_somebody(*arguments).stderr == ""
+    assert _owner_and_mode(path)[0] == SOMEBODY
+
+
+@as_root
+def test_a_folder_of_others_is_not_given_away_by_what_is_said(public_fleet_file: Path) -> None:
+    folder = public_fleet_file.parent / "shared"
+    folder.mkdir(mode=0o755)
+    (folder / "theirs").write_text("", encoding="utf-8")
+    said = run_as_somebody("--config", public_fleet_file, "--state-dir", folder).stderr
+    assert "(Permission denied): take another place with --state-dir" in said
 
 
 @as_root
