@@ -165,7 +165,10 @@ def _unlisted(stratum: Stratum) -> Iterator[str]:
             "it is a web server without such a list: perhaps an S3 bucket. Then say so in the fleet file: "
             'backend = "s3" and repos = ["a.example.org", "b.example.org"], the names of its repositories'
         )
-        yield "or `url` is not that of the server itself: it is what stands before /cvmfs/ in CVMFS_SERVER_URL"
+        yield (
+            "or `url` is not that of the server itself: it is what stands before /@fqrn@ in CVMFS_SERVER_URL of its "
+            "clients, or behind -w of `cvmfs_server mkfs -s`"
+        )
     else:
         yield from _advice(listing)
     yield from _first_manifest(stratum)
@@ -182,7 +185,8 @@ def _first_manifest(stratum: Stratum) -> Iterator[str]:
     tried = [replica for replica in stratum.replicas if replica.manifest.result is not Result.DEADLINE]
     for replica in tried[:1]:
         if replica.up:
-            yield f"ok: {replica.repo} can be read"
+            at = f" from {replica.url.removesuffix('/.cvmfspublished')}" if stratum.backend is Backend.S3 else ""
+            yield f"ok: {replica.repo} can be read{at}"
         else:
             yield f"wrong: {replica.repo} cannot be read from {replica.url}: {replica.manifest.why}"
 

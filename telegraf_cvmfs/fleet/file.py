@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from telegraf_cvmfs.fleet import values
+from telegraf_cvmfs.fleet.address import Address, server_address, server_name, several
 from telegraf_cvmfs.fleet.table import Convert, TomlFile
 from telegraf_cvmfs.model import (
     LIMITS,
@@ -56,8 +57,8 @@ def with_servers(fleet: Fleet, stratum0: Iterable[str], stratum1: Iterable[str])
     Raises:
         ConfigError: a URL is not one, or two servers would have the same name.
     """
-    added = [_server_named(text, Role.STRATUM0, "--stratum0") for text in stratum0]
-    added += [_server_named(text, Role.STRATUM1, "--stratum1") for text in stratum1]
+    added = [_server_named(text, Role.STRATUM0, "--stratum0") for text in _each(stratum0)]
+    added += [_server_named(text, Role.STRATUM1, "--stratum1") for text in _each(stratum1)]
     servers = (*fleet.servers, *(replace(server, limits=LIMITS) for server in added))
     if double := _first_double(server.name for server in servers):
         raise ConfigError(f"two servers are named {double!r}: each needs a name of its own")
@@ -68,13 +69,13 @@ def with_servers(fleet: Fleet, stratum0: Iterable[str], stratum1: Iterable[str])
 
 _FLEET: Mapping[str, Convert] = {
     "name": values.text,
-    "keys": values.texts,
+    "keys": values.files,
     "key_dirs": values.texts,
     "via": values.via,
     "blacklists": values.texts,
-    "only": values.texts,
+    "only": values.globs,
     "repos": values.repository_names,
-    "ignore_repos": values.texts,
+    "ignore_repos": values.globs,
 }
 _SCRAPE: Mapping[str, Convert] = {
     "deadline": values.positive_duration,
@@ -89,17 +90,17 @@ _SCRAPE: Mapping[str, Convert] = {
 _GEOAPI: Mapping[str, Convert] = {"enabled": values.boolean, "servers": values.hosts}
 _STATE: Mapping[str, Convert] = {"dir": values.text}
 _SERVER: Mapping[str, Convert] = {
-    "url": values.server_url,
+    "url": server_address,
     "role": values.role,
     "name": values.text,
     "backend": values.backend,
     "repos": values.repository_names,
-    "ignore_repos": values.texts,
+    "ignore_repos": values.globs,
     "limits": values.table,
     "addresses": values.addresses,
     "via": values.via,
 }
-_REPOSITORY: Mapping[str, Convert] = {"name": values.text, "keys": values.texts, "snapshot_factor": values.factor}
+_REPOSITORY: Mapping[str, Convert] = {"name": values.text, "keys": values.files, "snapshot_factor": values.factor}
 
 
 def _limit_converter(default: object) -> Convert:
@@ -172,10 +173,11 @@ def _servers(file: TomlFile, limits: Mapping[str, Limit], via: str) -> tuple[Ser
             if key not in table:
                 raise file.error("server", number, None, f"{key} is missing")
         own = file.convert("server", number, table.pop("limits", {}), _LIMITS)
-        table.setdefault("name", values.server_name(table["url"]))
+        address: Address = table.pop("url")
+        table.setdefault("name", server_name(address.url))
         every = table.pop("addresses", False)
         table.setdefault("via", via)
-        server = Server(**table, limits=_limits(own, limits), all_addresses=every)
+        server = Server(**vars(address), **table, limits=_limits(own, limits), all_addresses=every)
         if server.name in servers:
             what = f"another server is named {server.name!r} already; give each a name of its own"
             raise file.error("server", number, "name" if "name" in file.data["server"][number] else "url", what)
@@ -210,7 +212,7 @@ def _key_files(file: TomlFile, section: str, number: int | None, names: Iterable
 def key_problem(path: Path) -> str | None:
     """Why this is no master public key, in a sentence; None if it looks like one."""
     try:
-        with path.open(encoding="ascii") as file:
+        with path.open(encoding="utf-8-sig") as file:
             if "-----BEGIN PUBLIC KEY-----" not in file.read(LONGEST_KEY):
                 return f"{path} is not a public key in PEM form"
     except OSError as error:
@@ -220,12 +222,17 @@ def key_problem(path: Path) -> str | None:
     return None
 
 
+def _each(texts: Iterable[str]) -> list[str]:
+    """Each server by itself: one option may have several, as CVMFS_SERVER_URL has them."""
+    return [url for text in texts for url in several(text)]
+
+
 def _server_named(text: str, role: Role, option: str) -> Server:
     try:
-        url = values.server_url(text)
+        address = server_address(text)
     except ValueError as error:
         raise ConfigError(f"{option} {text!r}: expected {error}") from error
-    return Server(url, values.server_name(url), role)
+    return Server(address.url, server_name(address.url), role, places=address.places)
 
 
 def _first_double(names: Iterable[str]) -> str | None:

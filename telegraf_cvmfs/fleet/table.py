@@ -50,7 +50,9 @@ class TomlFile:
         except OSError as error:
             raise ConfigError(f"{what} {path}: {error.strerror or error}") from error
         except UnicodeDecodeError as error:
-            raise ConfigError(f"{what} {path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+            raise ConfigError(
+                f"{what} {path}: not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
+            ) from error
         return cls.parse(text, path, what)
 
     @classmethod
@@ -60,6 +62,7 @@ class TomlFile:
         Raises:
             ConfigError: it is too long, or is not TOML.
         """
+        text = text.removeprefix("\ufeff")  # a byte order mark, as editors on Windows write it
         if len(text) > LONGEST_FILE:
             raise ConfigError(f"{what} {path}: has more than {LONGEST_FILE} characters")
         if deep := _DEEP_KEY.search(text):

@@ -23,9 +23,12 @@ def named_for(fleet: Fleet, server: Server) -> tuple[str, ...]:
 
 def named_replicas(fleet: Fleet, server: Server, listed: Listed) -> list[Replica]:
     """What the fleet file names for this server; `listed` says what the list has to say of them."""
-    return [
-        Replica(server, name, f"{server.url}/cvmfs/{name}/.cvmfspublished", listed) for name in named_for(fleet, server)
-    ]
+    return [Replica(server, name, places_of(server, name)[0], listed) for name in named_for(fleet, server)]
+
+
+def places_of(server: Server, repo: str) -> list[str]:
+    """The URLs at which the manifest of a repository may lie; the first is the likeliest."""
+    return [f"{server.url}{place}/{repo}/.cvmfspublished" for place in server.places]
 
 
 def remembered_replicas(fleet: Fleet, server: Server, entries: Iterable[Entry], listed: Listed) -> list[Replica]:

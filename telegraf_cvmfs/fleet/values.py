@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
+from telegraf_cvmfs.fleet.address import LONGEST_TEXT, is_host, proxy_address
 from telegraf_cvmfs.model import Backend, Role, TransportName
 from telegraf_cvmfs.wire.repositories import is_repository_name
 from telegraf_cvmfs.words.duration import duration
-from telegraf_cvmfs.words.text import shown
+from telegraf_cvmfs.words.text import LONGEST_SHOWN, listed, shown, tame
 
 MAX_CONNECTIONS = 64
-LONGEST_TEXT = 4096
-"""Characters: the longest path of Linux. InfluxDB drops a point whose name and tags exceed 64 KiB."""
 LARGEST_FACTOR = 1000
 
 
@@ -46,37 +44,6 @@ def size(value: object) -> int:
 _SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
-def server_url(value: object) -> str:
-    """`http://host[:port][/base]`, `https://…` or `host[:port]`, without a final slash or `/cvmfs`."""
-    expected = ValueError("a server such as http://stratum1.example.org:8000, https://… or host:port")
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not re.fullmatch(r"[!-~]+", value):
-        raise expected
-    try:
-        parts = urlsplit(value if "://" in value else f"http://{value}")
-        port = parts.port
-    except ValueError:
-        raise expected from None
-    host = parts.hostname or ""
-    plain = not (parts.query or parts.fragment or value.endswith(("?", "#")))
-    if parts.scheme not in ("http", "https") or not _is_host(host) or port == 0 or not plain:
-        raise expected
-    host = f"[{host}]" if ":" in host else host
-    # urlsplit leaves out a user, and what stands between a bracket and the port.
-    if not re.fullmatch(re.escape(host) + r"(:[0-9]*)?", parts.netloc.lower()):
-        raise expected
-    base = parts.path.rstrip("/").removesuffix("/cvmfs").rstrip("/")
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{base}"
-
-
-def server_name(url: str) -> str:
-    """The name that a server has unless it is given another: host[:port] of its URL."""
-    return urlsplit(url).netloc
-
-
-def _is_host(host: str) -> bool:
-    return bool(re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", host))
-
-
 def text(value: object) -> str:
     """A text that can be a tag and stand in a sentence."""
     if not isinstance(value, str) or not value or not value.isprintable():
@@ -93,10 +60,36 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(text(item) for item in value)
 
 
+def globs(value: object) -> tuple[str, ...]:
+    """Patterns of names of repositories."""
+    patterns = texts(value)
+    for pattern in patterns:
+        _refuse_joined(pattern, ",", "globs")
+    return patterns
+
+
+def files(value: object) -> tuple[str, ...]:
+    """Paths of files."""
+    paths = texts(value)
+    for path in paths:
+        if path.count(".pub:"):
+            _refuse_joined(path, ":", "files")
+    return paths
+
+
+def _refuse_joined(text: str, by: str, what: str) -> None:
+    """ValueError for several in one, as CVMFS_REPOSITORIES and CVMFS_PUBLIC_KEY have them."""
+    parts = [part.strip() for part in text.split(by) if part.strip()]
+    if by in text:
+        each = listed([f'"{tame(part, LONGEST_SHOWN)}"' for part in parts])
+        raise ValueError(f"{what}, each by itself: [{each}]")
+
+
 def repository_names(value: object) -> tuple[str, ...]:
     """Names of repositories, each as CernVM-FS allows them."""
     names = texts(value)
     for name in names:
+        _refuse_joined(name, ",", "names of repositories")
         if not is_repository_name(name):
             raise ValueError(f"names of repositories; {shown(name)} is none")
     return names
@@ -106,7 +99,7 @@ def hosts(value: object) -> tuple[str, ...]:
     """Host names or addresses, as GeoAPI wants them."""
     hosts = texts(value)
     for host in hosts:
-        if not _is_host(host):
+        if not is_host(host):
             raise ValueError(f"host names without scheme and port; {shown(host)} is none")
     return hosts
 
@@ -134,18 +127,12 @@ def factor(value: object) -> float:
 
 def proxy(value: object) -> str:
     """The URL of a proxy, "environment", or nothing."""
-    try:
-        return "environment" if value == "environment" else via(value)
-    except ValueError:
-        raise ValueError('a proxy such as "http://squid.example.org:3128", "environment", or ""') from None
+    return "environment" if value == "environment" else proxy_address(value, '"environment", or ""')
 
 
 def via(value: object) -> str:
     """The URL of a proxy, or nothing."""
-    try:
-        return "" if value == "" else server_url(value)
-    except ValueError:
-        raise ValueError('a proxy such as "http://squid.example.org:3128", or ""') from None
+    return proxy_address(value)
 
 
 def addresses(value: object) -> bool:

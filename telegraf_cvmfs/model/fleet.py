@@ -39,10 +39,10 @@ class Backend(enum.StrEnum):
 class Server:
     """One server of the fleet.
 
-    `url` is its origin, and a base path if it has one, without a final slash: a repository lies at
-    `<url>/cvmfs/<name>`. `limits` are the fleet's with this server's own over them. `via` is the URL of a proxy whose
-    answers are read beside the direct ones. With `all_addresses` every machine behind the name is scraped by itself:
-    as a server with that `address`.
+    `url` is its origin, and a base path if it has one, without a final slash. `places` are paths below it: a repository
+    lies at `<url><place>/<name>`, in the first of them unless it is known to be elsewhere. `limits` are the fleet's
+    with this server's own over them. `via` is the URL of a proxy whose answers are read beside the direct ones. With
+    `all_addresses` every machine behind the name is scraped by itself: as a server with that `address`.
     """
 
     url: str
@@ -55,6 +55,7 @@ class Server:
     via: str = ""
     all_addresses: bool = False
     address: str | None = None
+    places: tuple[str, ...] = ("/cvmfs", "")
 
     @property
     def label(self) -> str:

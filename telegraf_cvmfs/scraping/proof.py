@@ -10,13 +10,29 @@ from datetime import datetime, timedelta
 from telegraf_cvmfs.model import Fleet, Manifest, Reading, Replica, RootCatalog
 from telegraf_cvmfs.scraping.documents import root_catalog_url
 from telegraf_cvmfs.scraping.job import Job
-from telegraf_cvmfs.scraping.quota import Quota
 from telegraf_cvmfs.scraping.reader import Reader
 from telegraf_cvmfs.wire.catalog import CatalogReader
 from telegraf_cvmfs.wire.letter import UnsupportedHashError
 
 Learn = Callable[[int, Reading[RootCatalog]], None]
 """Notes what was learnt of the replica with this number."""
+
+
+class Quota:
+    """How many bytes of root catalogs a run may still read."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+
+    def take(self, wanted: int, most: int) -> int:
+        """So many bytes may be read: what is wanted, or 0 if that is more than `most` or than is left."""
+        granted = wanted if wanted <= min(most, self._left) else 0
+        self._left -= granted
+        return granted
+
+    def give_back(self, unused: int) -> None:
+        """What was granted and not needed."""
+        self._left += unused
 
 
 @dataclass(frozen=True)

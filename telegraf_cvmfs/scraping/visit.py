@@ -29,7 +29,6 @@ from telegraf_cvmfs.model import (
     Result,
     RootCatalog,
     Server,
-    Status,
     Stratum,
 )
 from telegraf_cvmfs.net.answer import NOT_SERVED
@@ -37,7 +36,6 @@ from telegraf_cvmfs.scraping.documents import (
     DETAILS,
     LARGEST_CERTIFICATE,
     LARGEST_MANIFEST,
-    LAST_SNAPSHOT,
     LISTING,
     META,
     Document,
@@ -50,10 +48,11 @@ from telegraf_cvmfs.scraping.documents import (
 )
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
 from telegraf_cvmfs.scraping.job import Job, Stages
+from telegraf_cvmfs.scraping.marker import with_marker
 from telegraf_cvmfs.scraping.parsed import Parsed
+from telegraf_cvmfs.scraping.places import absent, absent_if_forbidden, look_elsewhere
 from telegraf_cvmfs.scraping.progress import Progress
-from telegraf_cvmfs.scraping.proof import Proofs
-from telegraf_cvmfs.scraping.quota import Quota
+from telegraf_cvmfs.scraping.proof import Proofs, Quota
 from telegraf_cvmfs.scraping.reader import FORBIDDEN, SILENT, Reader, internal
 from telegraf_cvmfs.words.log import Log
 from telegraf_cvmfs.words.progress import Moved, unmoved
@@ -132,6 +131,8 @@ class Visit:
             yield from self._read_list()
         for key in list(self._replicas):
             yield from self._read_manifest(key)
+            if self._elsewhere(key):
+                yield from self._look_elsewhere(key)
             if self._replicas[key].up:
                 yield from self._read_detail(key, "whitelist")
                 yield from self._read_certificate(key)
@@ -162,10 +163,11 @@ class Visit:
         listing = () if self.server.backend is Backend.S3 else (self._read_list(),)
         yield itertools.chain(listing, self._manifests(), self._manifests(), self._early_details(early))
         yield itertools.chain(self._manifests(), self._early_details(early))
+        yield (self._look_elsewhere(key) for key in list(self._replicas) if self._elsewhere(key))
         self._reader.gone = not any(reading.result not in SILENT for reading in self._first_readings())
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
             self._reader.s3 = True
-            self._replicas = {key: _absent_if_forbidden(replica) for key, replica in self._replicas.items()}
+            self._replicas = {key: absent_if_forbidden(replica) for key, replica in self._replicas.items()}
         yield self._details(early)
         yield (self._read_again_if_inconsistent(key) for key in self._replicas)
 
@@ -259,9 +261,20 @@ class Visit:
         self._asked.add(key)
         replica = self._replicas[key]
         reading = yield from self._reader.read(replica.url, LARGEST_MANIFEST, self._manifest_of(replica))
-        self._learn(key, manifest=reading)
+        self._learn_manifest(key, replica.url, reading)
+
+    def _look_elsewhere(self, key: int) -> Job[None]:
+        replica = self._replicas[key]
+        found = yield from look_elsewhere(self._reader, replica, self._manifest_of(replica))
+        self._learn_manifest(key, found.url, found.manifest)
+
+    def _learn_manifest(self, key: int, url: str, reading: Reading[Manifest]) -> None:
+        if key not in self._replicas:
+            return  # the list that came meanwhile has it elsewhere, or not at all
+        replica = replace(self._replicas[key], url=url, manifest=reading)
         if self._proxy is not None and replica.proxied is None and not replica.pass_through and reading.value:
-            self._learn(key, proxied=Reading())
+            replica = replace(replica, proxied=Reading())
+        self._replicas[key] = replica
 
     def _read_detail(self, key: int, name: str) -> Job[None]:
         replica = self._replicas[key]
@@ -270,7 +283,7 @@ class Visit:
         parse = self._context.parsed.once(name, document.parse) if shared else document.parse
         reading = yield from self._reader.read(beside(replica, document), document.limit, parse)
         if name == "status" and not replica.source:
-            reading = yield from self._with_marker(replica, reading)
+            reading = yield from with_marker(self._reader, replica, reading)
         self._learn(key, **{name: reading})
 
     def _read_certificate(self, key: int, *, anew: bool = False) -> Job[None]:
@@ -326,22 +339,6 @@ class Visit:
         if not all(reading.answered or reading.broken for reading in documents):
             self._replicas[key] = before
 
-    def _with_marker(self, replica: Replica, status: Reading[Status]) -> Job[Reading[Status]]:
-        """Servers before 2.7, and those without jq, say only in a marker file when they last snapshot."""
-        if not status.answered or (status.value is not None and status.value.last_snapshot is not None):
-            return status
-        marker: Reading[Status] = yield from self._read_document(beside(replica, LAST_SNAPSHOT), LAST_SNAPSHOT)
-        if marker.value is not None:
-            known = status.value or Status()
-            unreadable = tuple(key for key in known.unreadable if key != "last_snapshot")
-            last_snapshot = marker.value.last_snapshot
-            return replace(marker, value=replace(known, last_snapshot=last_snapshot, unreadable=unreadable))
-        if marker.answered:
-            return status
-        if status.value is None:
-            return marker
-        return replace(status, value=replace(status.value, unreadable=(*status.value.unreadable, "last_snapshot")))
-
     def _read_meta(self) -> Job[None]:
         if self.server.backend is not Backend.S3:
             self._meta = yield from self._read_document(self.server.url + META.name, META)
@@ -373,6 +370,11 @@ class Visit:
             return Backend.CVMFS
         return Backend.S3 if self._hidden() and any(replica.up for replica in replicas) else None
 
+    def _elsewhere(self, key: int) -> bool:
+        """Is a repository not where it was thought to be, on a server that may have it elsewhere?"""
+        s3 = self.server.backend is Backend.S3 or (self.server.backend is Backend.AUTO and self._hidden())
+        return s3 and absent(self._replicas[key].manifest)
+
     def _hidden(self) -> bool:
         """Is there no list to be had, as on S3?"""
         return self._listing.http_status in (*NOT_SERVED, FORBIDDEN)
@@ -380,13 +382,6 @@ class Visit:
 
 def _place(replica: Replica) -> tuple[str, str, str | None]:
     return replica.url, replica.repo, replica.alias
-
-
-def _absent_if_forbidden(replica: Replica) -> Replica:
-    """On S3 a 403 means that there is no such object; known only once the server is known to be S3."""
-    if replica.manifest.http_status != FORBIDDEN:
-        return replica
-    return replace(replica, manifest=replace(replica.manifest, result=Result.NOT_FOUND))
 
 
 def _unlisted_if_gone(replica: Replica) -> Replica:

@@ -12,7 +12,7 @@ from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping.engine import Engine
 from telegraf_cvmfs.scraping.job import Program
 from telegraf_cvmfs.scraping.members import all_members
-from telegraf_cvmfs.scraping.quota import Quota
+from telegraf_cvmfs.scraping.proof import Quota
 from telegraf_cvmfs.scraping.reserve import Reserve
 from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Visit
 from telegraf_cvmfs.words.log import Log

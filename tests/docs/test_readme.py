@@ -110,7 +110,8 @@ def test_the_readme_has_a_fleet_file_to_begin_with(tmp_path: Path) -> None:
 
 
 def test_the_fleet_file_is_one_and_shows_every_key(tmp_path: Path) -> None:
-    (text,) = fenced("docs/fleet-file.md", "toml")
+    text, bucket = fenced("docs/fleet-file.md", "toml")
+    assert parse(bucket, tmp_path / "bucket.toml").servers[0].places == ("/cvmfs", "")
     fleet = parse(text, tmp_path / "fleet.toml")
     assert (fleet.name, [server.name for server in fleet.servers]) == (
         "eessi",

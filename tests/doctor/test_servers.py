@@ -23,7 +23,7 @@ from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping.visits import probe
 from tests import ROOT
-from tests.builders import hostile
+from tests.builders import hostile, published
 from tests.programs.command import environment, run
 
 SHIPPED = ROOT / "telegraf"
@@ -45,7 +45,8 @@ def lines_of(fleet: Fleet, seconds: float = 10, resolve: Callable[[str], list[st
     )
     lines = list(check(fleet, strata))
     assert all(line.isprintable() and len(line) <= LONGEST_LINE for line in lines)
-    return [line for line in lines[1:] if " at http" not in line]
+    first = tuple(f"{server.name}: {server.role.value} at http" for server in fleet.servers)
+    return [line for line in lines[1:] if not line.startswith(first)]
 
 
 def one(url: str, role: Role = Role.STRATUM1, backend: Backend = Backend.AUTO, repos: tuple[str, ...] = ()) -> Fleet:
@@ -178,6 +179,20 @@ def test_only_that_matches_nothing_is_told_with_what_there_is() -> None:
 def test_a_server_without_repositories_is_told() -> None:
     with hostile.Server(hostile.serves({LIST: listing()})) as server:
         assert "cvmfs_server update-info" in lines_of(one(server.url))[1]
+
+
+@pytest.mark.parametrize("backend", [Backend.AUTO, Backend.S3])
+def test_it_is_said_where_a_bucket_has_a_repository_or_where_it_was_looked_for(backend: Backend) -> None:
+    documents = published.repository("a.tld")
+    bucket = {path.replace("/cvmfs/", "/bucket/"): body for path, body in documents.items()}
+    with hostile.Server(hostile.serves(bucket)) as server:
+        url = f"{server.url}/bucket"
+        assert f"one: ok: a.tld can be read from {url}/a.tld" in lines_of(one(url, backend=backend, repos=("a.tld",)))
+        missing = lines_of(one(url, backend=backend, repos=("b.tld",)))
+    where = (
+        f"from {url}/cvmfs/b.tld/.cvmfspublished: not served (HTTP 404), nor at {url}/b.tld/.cvmfspublished (HTTP 404)"
+    )
+    assert f"one: wrong: b.tld cannot be read {where}" in missing
 
 
 def test_s3_without_names_would_scrape_nothing() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from telegraf_cvmfs.fleet.address import Address, proxy_address, server_address, server_name
 from telegraf_cvmfs.fleet.file import SECTIONS, load, parse, with_servers
-from telegraf_cvmfs.fleet.values import server_name, server_url
 from telegraf_cvmfs.model import LIMITS, Backend, ConfigError, Fleet, Limit, Role, Server
 
 KEY = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"
@@ -125,7 +126,7 @@ def test_a_file_of_one_server_is_enough(tmp_path: Path) -> None:
     ],
 )
 def test_a_server_may_be_written_in_these_ways(text: str, url: str) -> None:
-    assert server_url(text) == url
+    assert server_address(text).url == url
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,120 @@ def test_a_server_may_be_written_in_these_ways(text: str, url: str) -> None:
 )
 def test_anything_else_is_no_server(text: object) -> None:
     with pytest.raises(ValueError, match="a server such as"):
-        server_url(text)
+        server_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "places"),
+    [
+        ("http://s1.example", "http://s1.example", ("/cvmfs", "")),
+        ("http://s3.example/bucket/", "http://s3.example/bucket", ("/cvmfs", "")),
+        ("http://s3.example/cvmfs", "http://s3.example", ("/cvmfs", "/cvmfs/cvmfs")),
+        ("http://s3.example/cvmfs/cvmfs", "http://s3.example/cvmfs", ("/cvmfs", "/cvmfs/cvmfs")),
+        ("http://s1.example/cvmfs/@fqrn@", "http://s1.example", ("/cvmfs",)),
+        ("http://s1.example/cvmfs/@fqrn@/", "http://s1.example", ("/cvmfs",)),
+        ("s1.example:8000/cvmfs/@fqrn@;", "http://s1.example:8000", ("/cvmfs",)),
+        ("https://s3.example/bucket/@fqrn@", "https://s3.example/bucket", ("",)),
+        ("https://bucket.s3.example/@fqrn@", "https://bucket.s3.example", ("",)),
+    ],
+)
+def test_a_server_is_written_as_clients_have_it_and_then_its_place_is_known(
+    text: str, url: str, places: tuple[str, ...]
+) -> None:
+    assert server_address(text) == Address(url, places)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "http://a.example/cvmfs/@fqrn@;http://b.example/cvmfs/@fqrn@",
+            'one server: each of these is a [[server]] of its own, with url = "http://a.example", url = "http://b.example"',
+        ),
+        ("http://a.example/opt/@org@", "a server without @org@: only /@fqrn@ at the end"),
+        ("http://a.example/@fqrn@/cvmfs", "a server without @fqrn@: only /@fqrn@ at the end"),
+        (
+            "http://a.example/cvmfs/atlas.cern.ch",
+            'the server alone, "http://a.example"; one of its .* = ["atlas.cern.ch"]',
+        ),
+        ("http://a.example/cvmfs/atlas.cern.ch/.cvmfspublished", 'the server alone, "http://a.example"'),
+        ("http://a.example/cvmfs/info/v1/repositories.json", 'the server alone, "http://a.example": its list'),
+        ("http://a.example/;http://user:secret@b.example", "a server such as"),
+        (";", "a server such as"),
+    ],
+)
+def test_other_words_of_a_client_are_refused_with_the_right_form(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said).replace(r"\.\*", ".*")) as error:
+        server_address(text)
+    assert "secret" not in str(error.value)
+
+
+def test_an_option_may_have_several_servers() -> None:
+    fleet = with_servers(Fleet(()), [], ["http://a.example/cvmfs/@fqrn@;http://b.example/cvmfs/@fqrn@", "c.example"])
+    assert [(one.url, one.places) for one in fleet.servers] == [
+        ("http://a.example", ("/cvmfs",)),
+        ("http://b.example", ("/cvmfs",)),
+        ("http://c.example", ("/cvmfs", "")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "proxy"),
+    [
+        ("DIRECT", ""),
+        ("direct", ""),
+        ("DIRECT;", ""),
+        ("", ""),
+        ("http://squid.example:3128;", "http://squid.example:3128"),
+        ("squid.example:3128", "http://squid.example:3128"),
+    ],
+)
+def test_a_proxy_is_written_as_clients_have_it(text: str, proxy: str) -> None:
+    assert proxy_address(text) == proxy
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        (
+            "proxy",
+            "http://a:3128|http://b:3128;DIRECT",
+            'one proxy of this list, such as "http://a:3128", or "environment"',
+        ),
+        ("proxy", "DIRECT;http://a:3128", 'one proxy of this list, such as "http://a:3128"'),
+        ("proxy", "auto", 'a proxy such as "http://squid.example.org:3128", or "environment", or ""'),
+        ("proxy", ";", "a proxy such as"),
+        ("proxy", "http://user:secret@a:3128;DIRECT", "a proxy such as"),
+    ],
+)
+def test_a_list_of_proxies_is_refused_with_the_right_form(key: str, text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        parse(f'[scrape]\n{key} = "{text}"\n', tmp_path / "f.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[fleet]\nrepos = ["a.example,b.example"]', 'expected names of repositories, each by itself: ["a.example", '),
+        ('[fleet]\nonly = ["*.a,*.b"]', 'expected globs, each by itself: ["*.a", "*.b"]'),
+        ('[fleet]\nkeys = ["a.pub:b.pub"]', 'files, each by itself: ["a.pub", "b.pub"]'),
+        ('[geoapi]\nservers = ["http://a.example/"]', "host names without scheme and port"),
+    ],
+)
+def test_lists_that_a_client_joins_are_refused_with_the_right_form(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        parse(text, tmp_path / "f.toml")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.pub").write_text(f"\ufeff{KEY}", encoding="utf-8")
+    file = tmp_path / "fleet.toml"
+    text = '\ufeff[fleet]\r\nkeys = ["a.pub"]\r\n[[server]]\r\nurl = "http://a.example"\r\nrole = "stratum1"\r\n'
+    file.write_bytes(text.encode())
+    assert load(file).servers[0].url == "http://a.example"
+    file.write_bytes(text.encode("utf-16"))
+    with pytest.raises(ConfigError, match="save it as UTF-8"):
+        load(file)
 
 
 def test_the_name_of_a_server_is_its_host_and_port() -> None:

@@ -21,7 +21,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.transport import Outcome, Request, Threads
 from telegraf_cvmfs.scraping.engine import Engine
 from telegraf_cvmfs.scraping.job import Job, Program
-from telegraf_cvmfs.scraping.quota import Quota
+from telegraf_cvmfs.scraping.proof import Quota
 from telegraf_cvmfs.scraping.visit import Context, Visit
 from tests.builders.demo_runs import NOW
 from tests.builders.jobs import Serve, drive

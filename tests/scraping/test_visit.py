@@ -4,14 +4,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import pytest
 
 from telegraf_cvmfs.assess.verdicts import assess
-from telegraf_cvmfs.memory.value import NOTHING, Memory, Remembered
+from telegraf_cvmfs.memory.value import NOTHING, Memory, Remembered, remember
 from telegraf_cvmfs.model import (
     Answer,
     Backend,
@@ -35,7 +35,7 @@ from telegraf_cvmfs.wire.geoapi import CANONICAL_ORIGIN, CANONICAL_SERVERS
 from tests import ROOT
 from tests.builders import published
 from tests.builders.published import LIST, META, NOW, listing, manifest
-from tests.builders.strata import FakeNetwork, Served, down, run_of
+from tests.builders.strata import THERE, FakeNetwork, Served, down, run_of
 
 S0 = Server("http://s0.tld", "s0.tld", Role.STRATUM0)
 S1 = Server("http://s1.tld", "s1.tld", Role.STRATUM1)
@@ -352,6 +352,75 @@ def test_a_bucket_that_was_found_out_is_judged_as_one_that_was_named(missing: st
         ]
 
     assert verdict(Backend.AUTO) == verdict(Backend.S3)
+
+
+MINIO = Server("http://minio.tld:9000/bucket", "minio", Role.STRATUM0, repos=("a.tld", "b.tld"))
+
+
+def in_bucket(repo: str, below: str) -> dict[str, Served]:
+    """As `cvmfs_server mkfs -s` (nothing) or below a folder of the bucket."""
+    return {
+        f"{MINIO.url}{below}{path.removeprefix('/cvmfs')}": body for path, body in published.repository(repo).items()
+    }
+
+
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("backend", [Backend.AUTO, Backend.S3])
+def test_a_bucket_is_looked_through_once_and_its_places_are_remembered(backend: Backend, status: int) -> None:
+    server = replace(MINIO, backend=backend)
+    served = Missing(in_bucket("a.tld", "") | in_bucket("b.tld", "/cvmfs"), status)
+    seen, network = visited(Fleet((server,), verify_every=None), served)
+    assert [one.url for one in seen.strata[0].replicas] == [
+        f"{MINIO.url}/a.tld/.cvmfspublished",
+        f"{MINIO.url}/cvmfs/b.tld/.cvmfspublished",
+    ]
+    assert seen.strata[0].backend is Backend.S3
+    assert len(asked_for(network.asked, ".cvmfspublished")) == 3
+    memory = remember(NOTHING, assess(seen, timedelta(seconds=1)))
+    again, network = visited(Fleet((server,), verify_every=None), served, memory=memory)
+    assert len(asked_for(network.asked, ".cvmfspublished")) == 2
+    assert [one.url for one in again.strata[0].replicas] == [one.url for one in seen.strata[0].replicas]
+    moved = Missing(in_bucket("a.tld", "/cvmfs") | in_bucket("b.tld", "/cvmfs"), status)
+    after, _ = visited(Fleet((server,), verify_every=None), moved, memory=memory)
+    assert [one.up for one in after.strata[0].replicas] == [True, True]
+
+
+class Missing(dict[str, Served]):
+    """What a bucket serves, and what it answers for all else."""
+
+    def __init__(self, served: Mapping[str, Served], status: int) -> None:
+        super().__init__(served)
+        self.status = status
+
+    def get(self, url: str, _default: object = None) -> Served:
+        if url in self:
+            return self[url]
+        return THERE if "/data/" in url else Answer(self.status, b"")
+
+
+@pytest.mark.parametrize(
+    ("second", "result"),
+    [
+        (Answer(404, b""), Result.NOT_FOUND),
+        (b"<html>It works!", Result.NOT_FOUND),
+        (Answer(503, b""), Result.HTTP_ERROR),
+        (TIMED_OUT, Result.TIMEOUT),
+    ],
+)
+def test_what_is_at_no_place_is_missing_and_what_could_not_be_asked_is_not(second: Served, result: Result) -> None:
+    server = replace(MINIO, backend=Backend.S3, repos=("a.tld",))
+    stratum, _ = alone(server, {f"{MINIO.url}/a.tld/.cvmfspublished": second})
+    assert stratum.replicas[0].manifest.result is result
+    if result is Result.NOT_FOUND:
+        assert f"nor at {MINIO.url}/a.tld/.cvmfspublished" in stratum.replicas[0].manifest.why
+
+
+def test_a_server_of_cvmfs_is_asked_at_one_place() -> None:
+    server = replace(MINIO, backend=Backend.CVMFS)
+    _, asked = alone(server, in_bucket("a.tld", ""))
+    assert asked_for(asked, ".cvmfspublished") == [
+        f"{MINIO.url}/cvmfs/{repo}/.cvmfspublished" for repo in ("a.tld", "b.tld")
+    ]
 
 
 # --- GeoAPI -----------------------------------------------------------------------------------------
