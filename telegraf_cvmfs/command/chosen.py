@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from telegraf_cvmfs.command.options import ENVIRONMENT
 from telegraf_cvmfs.command.terminal import logger, now
 from telegraf_cvmfs.emit import FOR_A_PERSON
 from telegraf_cvmfs.fleet.watched import FixedFleet, FleetFile, Watched
-from telegraf_cvmfs.model import ConfigError, Fleet
+from telegraf_cvmfs.model import ConfigError, Fleet, Run
+
+if TYPE_CHECKING:
+    from telegraf_cvmfs.history.spool import Spool
 
 
 @contextlib.contextmanager
@@ -52,6 +56,24 @@ def memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
     if options.demo or options.demo_faults or chosen == "none":
         return None
     return path_of(Path(chosen) if chosen else default_folder(os.environ), fleet.name)
+
+
+def keeper(options: argparse.Namespace) -> Callable[[Fleet, Run], None]:
+    """What keeps a run in the spool that the options or the fleet name; nothing where none does."""
+    spool: Spool | None = None
+
+    def keep(fleet: Fleet, run: Run) -> None:
+        nonlocal spool
+        folder = options.spool or (Path(fleet.history.dir) if fleet.history.dir else None)
+        if folder is None:
+            return
+        if spool is None:
+            from telegraf_cvmfs.history.spool import Spool
+
+            spool = Spool(logger(options))
+        spool.keep(folder, run)
+
+    return keep
 
 
 def _fleet_of_file(options: argparse.Namespace) -> Watched:

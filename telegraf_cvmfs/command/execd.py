@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 
 from telegraf_cvmfs.command import options as run_options
-from telegraf_cvmfs.command.chosen import fleets, memory_path
+from telegraf_cvmfs.command.chosen import fleets, keeper, memory_path
 from telegraf_cvmfs.command.once import one_round
 from telegraf_cvmfs.command.terminal import logger
 from telegraf_cvmfs.net.deadline import Deadline, ending_signals
@@ -34,10 +34,11 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         return 0
     with fleets(options) as watched:
         rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
+        keep = keeper(options)
         for _ in newlines:
             within = newlines.begin(Deadline(float("inf")))
             rounds.renew()
-            one_round(rounds, within, options, newlines.answered)
+            one_round(rounds, within, options, keep, newlines.answered)
     return 0
 
 

@@ -129,6 +129,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_page_options(parser)
     how.add_argument("--deadline", metavar="SECONDS", type=_seconds, help="the whole run's time (default: 45)")
     how.add_argument("--state-dir", metavar="DIR", help="where the memory between runs lies; none for no memory")
+    how.add_argument("--spool", metavar="DIR", type=Path, help="keep each run there, as [history] dir does")
     check = "try each server once and say what is wrong, in plain words; scrape nothing"
     how.add_argument("--check", action="store_const", const="check", dest="command", help=check)
     how.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")

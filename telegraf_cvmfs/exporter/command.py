@@ -14,15 +14,16 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from telegraf_cvmfs.command import options as run_options
-from telegraf_cvmfs.command.chosen import fleets, memory_path
+from telegraf_cvmfs.command.chosen import fleets, keeper, memory_path
 from telegraf_cvmfs.command.once import open_enough_files
 from telegraf_cvmfs.command.terminal import logger, now, summarise
-from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.rounds import Rounds
 
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         return 0
     with fleets(options) as watched:
         rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
-        schedule = Schedule(options, rounds, metrics)
+        schedule = Schedule(options, rounds, metrics, keeper(options))
         signal.signal(signal.SIGHUP, lambda *_: schedule.hurry())
         threading.Thread(target=server.serve_forever, daemon=True).start()
         threading.Thread(target=schedule.run, args=(ended,), daemon=True).start()
@@ -81,6 +82,7 @@ class Schedule:
     options: argparse.Namespace
     rounds: Rounds
     metrics: Metrics
+    keep: Callable[[Fleet, Run], None]
     _hurried: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)  # its put is safe in a signal handler
     _keeping: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,6 +105,7 @@ class Schedule:
         self.metrics.publish(run)
         with self._keeping:
             self.rounds.keep(run)
+            self.keep(self.rounds.fleet, run)
         summarise(run, logger(self.options))
 
     def hurry(self) -> None:

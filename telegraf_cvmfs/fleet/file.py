@@ -20,6 +20,7 @@ from telegraf_cvmfs.model import (
     ConfigError,
     Fleet,
     GeoAPI,
+    History,
     Limit,
     RepositoryRule,
     Role,
@@ -89,6 +90,7 @@ _SCRAPE: Mapping[str, Convert] = {
 }
 _GEOAPI: Mapping[str, Convert] = {"enabled": values.boolean, "servers": values.hosts}
 _STATE: Mapping[str, Convert] = {"dir": values.text}
+_HISTORY: Mapping[str, Convert] = {"dir": values.text_or_nothing, "keep": values.keep}
 _SERVER: Mapping[str, Convert] = {
     "url": server_address,
     "role": values.role,
@@ -127,6 +129,7 @@ SECTIONS: Mapping[str, Mapping[str, Convert]] = {
     "limits": _LIMITS,
     "geoapi": _GEOAPI,
     "state": _STATE,
+    "history": _HISTORY,
     "server": _SERVER,
     "repository": _REPOSITORY,
 }
@@ -150,6 +153,7 @@ def _fleet(file: TomlFile) -> Fleet:
         key_dirs=tuple(file.path.parent / name for name in fleet.pop("key_dirs", ())),
         blacklists=tuple(file.path.parent / name for name in fleet.pop("blacklists", ())),
         state_dir=_state_dir(file, state.get("dir", "")),
+        history=_history(file),
         **fleet,
         **scrape,
     )
@@ -198,6 +202,12 @@ def _rules(file: TomlFile) -> tuple[RepositoryRule, ...]:
 def _state_dir(file: TomlFile, name: str) -> str:
     """Relative to the fleet file, as keys are; "none" is no folder."""
     return name if name in ("", "none") else str(file.path.parent / name)
+
+
+def _history(file: TomlFile) -> History:
+    """Relative to the fleet file, as the memory is."""
+    history = History(**file.section("history", SECTIONS["history"]))
+    return replace(history, dir=str(file.path.parent / history.dir)) if history.dir else history
 
 
 def _key_files(file: TomlFile, section: str, number: int | None, names: Iterable[str]) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from telegraf_cvmfs.fleet.address import LONGEST_TEXT, is_host, proxy_address
-from telegraf_cvmfs.model import Backend, Role, TransportName
+from telegraf_cvmfs.model import Backend, Keep, Role, TransportName
 from telegraf_cvmfs.wire.repositories import is_repository_name
 from telegraf_cvmfs.words.duration import duration
 from telegraf_cvmfs.words.text import LONGEST_SHOWN, listed, shown, tame
@@ -31,6 +31,27 @@ def positive_duration(value: object) -> timedelta:
 def duration_or_off(value: object) -> timedelta | None:
     """A duration, or None for "off"."""
     return None if value == "off" else positive_duration(value)
+
+
+def text_or_nothing(value: object) -> str:
+    """A text, which may be empty."""
+    return "" if value == "" else text(value)
+
+
+def keep(value: object) -> tuple[Keep, ...]:
+    """What is kept for how long: "48h all, 30d hourly, 400d daily"."""
+    expected = ValueError('what is kept for how long, such as "48h all, 30d hourly, 400d daily", shortest first')
+    parts = [part.split() for part in value.split(",")] if isinstance(value, str) else []
+    try:
+        kept = tuple(Keep(positive_duration(until), _STEPS[step]) for until, step in parts)
+    except (ValueError, KeyError):
+        raise expected from None
+    if not kept or list(kept) != sorted(kept, key=lambda one: (one.until, one.step)):
+        raise expected
+    return kept
+
+
+_STEPS = {"all": timedelta(0), "hourly": timedelta(hours=1), "daily": timedelta(days=1)}
 
 
 def size(value: object) -> int:

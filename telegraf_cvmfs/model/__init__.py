@@ -34,7 +34,17 @@ from telegraf_cvmfs.model.finding import (
     Subject,
     worst,
 )
-from telegraf_cvmfs.model.fleet import Backend, Fleet, GeoAPI, RepositoryRule, Role, Server, TransportName
+from telegraf_cvmfs.model.fleet import (
+    Backend,
+    Fleet,
+    GeoAPI,
+    History,
+    Keep,
+    RepositoryRule,
+    Role,
+    Server,
+    TransportName,
+)
 from telegraf_cvmfs.model.reading import Answer, Listed, Reading, Replica, Scrape, Stratum, Traffic
 from telegraf_cvmfs.model.result import Cause, Coded, GeoAPIStatus, Result
 from telegraf_cvmfs.model.signature import Key, Signature, Trust

@@ -84,6 +84,26 @@ class GeoAPI:
 
 
 @dataclass(frozen=True)
+class Keep:
+    """Of the runs that are not older than `until`, one for each `step`; all of them if that is nothing."""
+
+    until: timedelta
+    step: timedelta
+
+
+@dataclass(frozen=True)
+class History:
+    """Where each run is kept, nowhere if `dir` is empty, and what is left of it as it grows old."""
+
+    dir: str = ""
+    keep: tuple[Keep, ...] = (
+        Keep(timedelta(hours=48), timedelta(0)),
+        Keep(timedelta(days=30), timedelta(hours=1)),
+        Keep(timedelta(days=400), timedelta(days=1)),
+    )
+
+
+@dataclass(frozen=True)
 class Fleet:
     """Everything one run is asked to do.
 
@@ -107,6 +127,7 @@ class Fleet:
     proxy: str = ""
     transport: TransportName = TransportName.AUTO
     state_dir: str = ""
+    history: History = History()
     publish_window: timedelta = timedelta(hours=24)
     verify_every: timedelta | None = timedelta(hours=24)  # None: root catalogs are not hashed
     verify_each: int = 16_000_000  # bytes
