@@ -30,7 +30,8 @@ def token(environment: Mapping[str, str], path: Path | None, warn: Callable[[str
     if environment.get("GRAFANA_TOKEN"):
         return Credentials(token=_checked(environment["GRAFANA_TOKEN"], "GRAFANA_TOKEN"))
     raise UsageError(
-        "no token: set GRAFANA_TOKEN or give --token-file FILE; `python -m grafana.tools create-token` makes one"
+        "no token: set GRAFANA_TOKEN or give --token-file FILE; "
+        "`python -m grafana.tools create-token --name NAME --output FILE` makes one"
     )
 
 

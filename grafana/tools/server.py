@@ -31,7 +31,7 @@ _LONG = 8
 
 _STALE = (
     "the token is not accepted: it has expired, was deleted or is another Grafana's; make one with "
-    "`python -m grafana.tools create-token`"
+    "`python -m grafana.tools create-token --name NAME --output FILE`"
 )
 _UNKNOWN = "user name and password are not accepted: see GRAFANA_USER and GRAFANA_PASSWORD"
 

@@ -26,7 +26,10 @@ RULES = "cvmfs-"
 
 _LINK = Link.GRAFANA
 _REFUSED = (Status.UNAUTHORIZED, Status.FORBIDDEN)
-_MAKE_TOKEN = "make a token, `python -m grafana.tools create-token --name doctor`, and set GRAFANA_TOKEN"  # noqa: S105
+_NEW_LOGIN = (
+    "make a token and set it, in the clone: "
+    "`export GRAFANA_TOKEN=$(python -m grafana.tools create-token --name doctor --output -)`"
+)
 _PROVISION = "is grafana/provisioning mounted or copied to where Grafana reads it? Its log says what it refused"
 
 
@@ -56,7 +59,7 @@ def _examine(
     if not add(there) or there.verdict is Verdict.NOT_ASKED:
         return None
     if not login.is_one:
-        add(Step(_LINK, Verdict.NOT_ASKED, "what is in it: no login is given", _MAKE_TOKEN))
+        add(Step(_LINK, Verdict.NOT_ASKED, "what is in it: no login is given", _NEW_LOGIN))
         return None
     if not add(_login(login, ask(Question(f"{login.url}/api/org", _headers(login))))):
         return None
@@ -114,7 +117,7 @@ def _health(login: Login, reply: Reply) -> Step:
 def _login(login: Login, reply: Reply) -> Step:
     if reply.status == Status.UNAUTHORIZED:
         what = f"the login is wrong: {_keys(login)} not accepted ({reply.said()})"
-        return Step(_LINK, Verdict.WRONG, what, _MAKE_TOKEN)
+        return Step(_LINK, Verdict.WRONG, what, _NEW_LOGIN)
     if reply.status in (Status.OK, Status.FORBIDDEN):  # known, though it may not see that
         return Step(_LINK, Verdict.OK, f"the login is right ({_keys(login)})")
     return _odd("the login", reply)
@@ -146,7 +149,7 @@ def _points(reply: Reply, now: datetime, expected: Expected) -> tuple[Step, Newe
     document = reply.json()
     result = document.get("results", {}).get("A") if isinstance(document, dict) and _is_results(document) else None
     if reply.status in _REFUSED:
-        return Step(_LINK, Verdict.NOT_ASKED, "a query through Grafana: this login may not", _MAKE_TOKEN), None
+        return Step(_LINK, Verdict.NOT_ASKED, "a query through Grafana: this login may not", _NEW_LOGIN), None
     if not isinstance(result, dict) or result.get("error"):
         said = reply.without_secrets(str(result["error"]))[:300] if isinstance(result, dict) else reply.said()
         what = f"a query through Grafana fails: {said}"
@@ -228,6 +231,6 @@ _DEEPEST = 6
 def _odd(what: str, reply: Reply) -> Step:
     """The step about an answer that says neither yes nor no."""
     if reply.status in _REFUSED:
-        return Step(_LINK, Verdict.NOT_ASKED, f"{what}: this login may not see that", _MAKE_TOKEN)
+        return Step(_LINK, Verdict.NOT_ASKED, f"{what}: this login may not see that", _NEW_LOGIN)
     said = f"{what}: Grafana answers with HTTP status {reply.status}, {reply.said()}"
     return Step(_LINK, Verdict.WRONG, said, "look at Grafana's log")

@@ -31,13 +31,17 @@ class User:
 
 @dataclass(frozen=True)
 class Process:
-    """A Telegraf that runs. Its environment may hold secrets; None where this user may not read it."""
+    """A Telegraf that runs. Its environment may hold secrets; None where this user may not read it.
+
+    `program` is the file that it runs, if nobody but root, or who runs us, could have put it there.
+    """
 
     pid: int
     arguments: tuple[str, ...]
     user: User
     folder: Path | None
     environment: Mapping[str, str] | None = field(default=None, repr=False)
+    program: Path | None = None
 
 
 def telegrafs(proc: Path = PROC) -> list[Process]:
@@ -112,7 +116,21 @@ def _process(entry: Path, arguments: tuple[str, ...]) -> Process:
         folder = (entry / "cwd").readlink()
     with contextlib.suppress(OSError):
         environment = dict(one.split("=", 1) for one in _strings(entry / "environ") if "=" in one)
-    return Process(int(entry.name), arguments, user, folder, environment)
+    return Process(int(entry.name), arguments, user, folder, environment, _program(entry))
+
+
+def _program(entry: Path) -> Path | None:
+    with contextlib.suppress(OSError):
+        program = (entry / "exe").readlink()
+        if all(_is_ours(place.stat()) for place in (program, *program.parents)):
+            return program
+    return None
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    """Can nobody but root, or who runs this program, change it?"""
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return found.st_uid in (0, os.geteuid()) and (not found.st_mode & others or bool(found.st_mode & stat.S_ISVTX))
 
 
 def _user(uid: int, gid: int, groups: Iterable[int]) -> User:

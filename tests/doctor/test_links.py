@@ -488,7 +488,8 @@ def test_a_telegraf_as_it_should_be_is_well() -> None:
 @pytest.mark.parametrize(
     ("installation", "verdict", "words"),
     [
-        (found(program=""), WRONG, "not installed here"),
+        (found(program="", pid=None), WRONG, "not installed here"),
+        (found(program=""), UNSURE, "it is not on the PATH"),
         (found(version=""), UNSURE, "does not say which version"),
         (found(version="1.38.4"), WRONG, "does not take `commands` as lists"),
         (found(ConfigFile("a.conf", problem="Permission denied")), UNSURE, "sudo telegraf-cvmfs doctor"),
@@ -599,6 +600,35 @@ def test_the_telegraf_that_stays_is_found_among_the_processes(tmp_path: Path) ->
     assert (second.pid, second.environment, second.folder) == (30, {"A": "1", "B": "x=y"}, Path("/srv"))
     assert second.user == User(4_000_000, 6, frozenset({6, 7, 8}), "#4000000")
     assert telegrafs(tmp_path / "none") == []
+
+
+def test_the_program_of_a_process_is_one_that_nobody_else_could_have_put_there(tmp_path: Path) -> None:
+    def program(place: Path, **who: Any) -> Path | None:
+        proc = tmp_path / f"proc{len(list(tmp_path.iterdir()))}"
+        proc.mkdir()
+        process(proc, 30, "telegraf", **who)
+        (proc / "30" / "exe").symlink_to(place)
+        return telegrafs(proc)[0].program
+
+    folder = tmp_path / "bin"
+    folder.mkdir(mode=0o755)
+    (folder / "telegraf").write_text("#!/bin/sh\n")
+    (folder / "telegraf").chmod(0o755)
+    assert program(folder / "telegraf") == folder / "telegraf"
+    assert program(folder / "gone (deleted)") is None
+    (folder / "telegraf").chmod(0o775)
+    assert program(folder / "telegraf") is None
+    (folder / "telegraf").chmod(0o755)
+    folder.chmod(0o777)
+    assert program(folder / "telegraf") is None
+
+
+def test_a_telegraf_that_runs_and_is_not_on_the_path_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    runs = Process(7, ("telegraf",), myself(), None, {}, tmp_path / "telegraf")
+    monkeypatch.setattr(installation, "telegrafs", lambda: [runs])
+    assert installation.machine("", [], {}).program == tmp_path / "telegraf"
+    assert installation.machine("another-telegraf", [], {}).program is None
 
 
 def test_who_only_calls_a_program_telegraf_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,9 @@ def authorize(state: Grafana, asked: Asked, needed: str) -> None:
         return
     kind, _, secret = asked.headers.get("authorization", "").partition(" ")
     if kind == "Bearer":
-        role = next((role for role, token in state.tokens.items() if token == secret), "")
+        accounts = {account["name"]: account["role"] for account in state.accounts}
+        issued = {token["key"]: accounts[token["account"]] for token in state.issued}
+        role = next((role for role, token in state.tokens.items() if token == secret), issued.get(secret, ""))
         if not role:
             raise RefusalError(
                 401, "Invalid API key", {"messageId": "api-key.invalid", "statusCode": 401, "traceID": ""}

@@ -106,6 +106,10 @@ def examine(
 
 
 def _program(found: Installation) -> Iterator[Step]:
+    if not found.program and found.pid is not None:
+        what = f"a Telegraf runs (process {found.pid}), but where its program is cannot be told: it is not on the PATH"
+        yield Step(LINK, Verdict.UNSURE, what, "name it: telegraf-cvmfs doctor --telegraf FILE")
+        return
     if not found.program:
         yield Step(LINK, Verdict.WRONG, "Telegraf is not installed here: it is not on the PATH", _INSTALL)
         return

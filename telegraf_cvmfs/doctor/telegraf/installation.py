@@ -54,7 +54,7 @@ def machine(program: str, named: Sequence[Path], environment: Mapping[str, str])
     process, places = _of_interest(running, named) or (None, list(named) or default)
     theirs = (process.environment if process else None) or {}
     return Machine(
-        _program(program),
+        _program(program) or (process.program if process and not program else None),
         tuple(places),
         process.user if process else known("telegraf") or myself(),
         process,
@@ -145,7 +145,7 @@ def _defaults() -> dict[str, str]:
 
 
 def _program(named: str) -> Path | None:
-    """The program that is named, else the one on the PATH; never what a process says that it is: we may be root."""
+    """The program that is named, else the one on the PATH; never what a process calls itself: we may be root."""
     found = shutil.which(named or "telegraf")
     return Path(found).absolute() if found else None
 

@@ -33,28 +33,31 @@ def read(folder: Path, text: str) -> Config:
 
 def test_the_example_is_understood_and_says_the_defaults() -> None:
     config = load(EXAMPLE, ENVIRONMENT)
+    assert config.receivers == (Chat("slack", "slack", ENVIRONMENT["SLACK_WEBHOOK"], None),)
+    assert config.warnings == ()
     assert (config.host, config.port, config.secret) == ("127.0.0.1", 9099, ENVIRONMENT["CVMFS_RELAY_SECRET"])
     assert config.damping == Damping()
+
+
+def test_what_the_example_comments_out_is_the_default_or_understood_too(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    lines = [
+        line.lstrip("# ") if line.startswith("# ") and (" = " in line or "[[" in line) else line
+        for line in EXAMPLE.read_text().splitlines()
+    ]
+    text = "\n".join(lines).replace("/etc/ssl/certs/our-authority.pem", "ca.pem")
+    config = read(tmp_path, text)
+    assert str(config.state) == "/var/lib/cvmfs-relay/relay.json"
+    assert config.give_up == load(EXAMPLE, ENVIRONMENT).give_up
     assert config.receivers == (
         Chat("slack", "slack", ENVIRONMENT["SLACK_WEBHOOK"], None),
-        Chat("mattermost", "mattermost", ENVIRONMENT["MATTERMOST_WEBHOOK"], None),
+        Chat("mattermost", "mattermost", ENVIRONMENT["MATTERMOST_WEBHOOK"], tmp_path / "ca.pem"),
         Matrix("matrix", "https://matrix.example.org", "!abcdefghijklmnop:example.org", "syt_matrix_secret", None),
         Mail(
             "mail to the operators", "mail.example.org", 587, "starttls", "cvmfs-alerts@example.org",
             ("ops@example.org",), "cvmfs-alerts", "mail-secret", None,
         ),
     )  # fmt: skip
-    assert config.warnings == ()
-
-
-def test_what_the_example_comments_out_is_the_default_or_understood_too(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text("")
-    lines = [line[2:] if line.startswith("# ") and " = " in line else line for line in EXAMPLE.read_text().splitlines()]
-    text = "\n".join(lines).replace("/etc/ssl/certs/our-authority.pem", "ca.pem")
-    config = read(tmp_path, text)
-    assert str(config.state) == "/var/lib/cvmfs-relay/relay.json"
-    assert config.give_up == load(EXAMPLE, ENVIRONMENT).give_up
-    assert config.receivers[1].ca == tmp_path / "ca.pem"
 
 
 def test_the_state_lies_where_systemd_says_or_in_the_users_folder(tmp_path: Path) -> None:
