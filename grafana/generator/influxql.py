@@ -43,6 +43,14 @@ def worst(measurement: str, columns: Names, *, of: Names = FLEET, most: int = 50
     return f'SELECT top("severity", {most}) AS "severity", {_listed(columns)} FROM ({table}) WHERE "severity" > 0'
 
 
+def matrix(measurement: str, field: str, by: Names, *, of: Names = FLEET) -> str:
+    """The largest newest value of a field for each combination of these tags, as a table."""
+    table = _newest(measurement, [field], of)
+    listed = _listed(_tags(measurement, by))
+    most = f'SELECT max("{field}") AS "{field}" FROM ({table}) GROUP BY {listed}'
+    return f'SELECT "{field}", {listed} FROM ({most})'
+
+
 def ranked(function: str, measurement: str, field: str, columns: Names, *, of: Names = FLEET, most: int = 200) -> str:
     """As `newest`, but only the rows with the largest ("top") or smallest ("bottom") values of a field."""
     table = _newest(measurement, [field, *columns], of)

@@ -15,6 +15,9 @@ TO_SERVER = Link("This server", f"/d/{SERVER}?var-server=${{__value.raw:percente
 TO_REPOSITORY = Link(
     "This repository", f"/d/{REPOSITORY}?var-repo=${{__value.raw:percentencode}}&{FLEET_OF_ROW}&{KEPT}"
 )
+TO_REPOSITORY_OF_ANY_FLEET = Link(
+    "This repository", f"/d/{REPOSITORY}?var-repo=${{__value.raw:percentencode}}&${{fleet:queryparam}}&{KEPT}"
+)
 TO_FINDING = Link("What this means and what to do", "${docs}/findings/${__value.raw}.md", new_tab=True)
 
 TO_SILENCE = Link("Why a scraper is silent and what to do", "${docs}/alerts.md#cvmfs-scraper-silent", new_tab=True)

@@ -22,6 +22,9 @@ GAP = 20 * 60 * 1000
 FINEST = "1m"
 """No bucket is smaller: runs are minutes apart."""
 
+FEW = 100
+"""So many buckets at most where there is a curve or a bar for each repository: hundreds of them have to be drawn."""
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -66,7 +69,7 @@ _BLANK: Json = {
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of columns, each with its look; sorted by the column `sort`, largest first unless `rising`."""
+    """Rows of columns, each with its look, in pages; sorted by the column `sort`, largest first unless `rising`."""
 
     looks: Mapping[str, Look]
     sort: str = "severity"
@@ -85,6 +88,7 @@ class Table:
                 "frameIndex": 0,
                 "showHeader": True,
                 "sortBy": [{"desc": not self.rising, "displayName": sorted_by}],
+                "enablePagination": True,
             },
             "fieldConfig": _config(
                 {
@@ -101,6 +105,40 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """A coloured cell for each pair of two tags: a row for each value of `rows`, a column for each of `columns`."""
+
+    value: str
+    rows: str
+    columns: str
+    cell: Look
+    row: Look
+    nothing: str = NOTHING_NOW
+    kind: str = "table"
+    format: str = "table"
+
+    def body(self) -> Json:
+        """Options, field configuration and what makes a matrix of the rows."""
+        corner = f"{self.rows}\\{self.columns}"  # as Grafana calls the first column
+        cells = {"custom": {"align": "center", "cellOptions": {"mode": "basic", "type": "color-background"}}}
+        shape = {"columnField": self.columns, "rowField": self.rows, "valueField": self.value, "emptyValue": "null"}
+        return {
+            "options": {
+                "cellHeight": "sm",
+                "frameIndex": 0,
+                "frozenColumns": {"left": 1},
+                "showHeader": True,
+                "sortBy": [{"desc": False, "displayName": self.row.title}],
+                "enablePagination": True,
+            },
+            "fieldConfig": _config(
+                {"noValue": self.nothing} | _plain(self.cell) | cells, [_BLANK, self.row.override(corner)]
+            ),
+            "transformations": [{"id": "groupingToMatrix", "options": shape}],
+        }
+
+
+@dataclass(frozen=True)
 class Curves:
     """Numbers over time, one curve for each series, named by `alias` (InfluxDB's `$tag_…` and `$col`)."""
 
@@ -110,6 +148,7 @@ class Curves:
     steps: bool = False
     limits: bool = False  # draw the scale's limits as lines?
     below: bool = False  # is the legend below the curves?
+    buckets: int = 400  # at most
     nothing: str = NOTHING
     kind: str = "timeseries"
     format: str = "time_series"
@@ -129,7 +168,7 @@ class Curves:
         color = {"color": {"mode": "palette-classic"}}
         return {
             "interval": FINEST,
-            "maxDataPoints": 400,
+            "maxDataPoints": self.buckets,
             "options": {
                 "legend": {
                     "calcs": ["lastNotNull"],
@@ -148,10 +187,11 @@ class Curves:
 
 @dataclass(frozen=True)
 class States:
-    """A bar in colours over time for each series."""
+    """A bar in colours over time for each series, in pages."""
 
     scale: Scale
     alias: str
+    buckets: int = 200  # at most
     nothing: str = NOTHING
     kind: str = "state-timeline"
     format: str = "time_series"
@@ -161,7 +201,7 @@ class States:
         custom = {"fillOpacity": 80, "lineWidth": 0, "spanNulls": GAP}
         return {
             "interval": FINEST,
-            "maxDataPoints": 200,
+            "maxDataPoints": self.buckets,
             "options": {
                 "alignValue": "left",
                 "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
@@ -197,7 +237,7 @@ class Panel:
 
     title: str
     description: str
-    view: Stat | Table | Curves | States | Text
+    view: Stat | Table | Matrix | Curves | States | Text
     query: str = ""
     width: int = 24
     quiet: str = ""

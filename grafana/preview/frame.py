@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -75,12 +75,28 @@ def _numeric(answer: Answer, name: str) -> bool:
 
 
 def _table(scene: Scene, answer: Answer) -> str:
+    answer = _in_shape(scene.panel, answer)
     columns = [(index, name, scene.look(name)) for index, name in _shown(scene.panel, answer)]
     heads = "".join(f'<th style="{_wide(look)}">{escape(look.title)}</th>' for _, _, look in columns)
     rows = "".join(
         f"<tr>{''.join(_cell(look, row[index]) for index, _, look in columns)}</tr>" for row in answer.rows[:MOST_ROWS]
     )
     return f"<table><tr>{heads}</tr>{rows}</table>"
+
+
+def _in_shape(panel: Json, answer: Answer) -> Answer:
+    """The rows as the panel's transformation makes a matrix of them, if it does."""
+    for transformation in panel.get("transformations", ()):
+        if transformation["id"] == "groupingToMatrix":
+            shape = transformation["options"]
+            names = (shape["rowField"], shape["columnField"], shape["valueField"])
+            found = [tuple(row[answer.columns.index(name)] for name in names) for row in answer.rows]
+            cells = {(row, column): value for row, column, value in found}
+            columns = tuple(dict.fromkeys(str(column) for _, column, _ in found))
+            rows = sorted({str(row) for row, _, _ in found})
+            matrix = tuple((row, *(cells.get((row, column)) for column in columns)) for row in rows)
+            return replace(answer, columns=("\\".join(names[:2]), *columns), rows=matrix)
+    return answer
 
 
 def _shown(panel: Json, answer: Answer) -> list[tuple[int, str]]:

@@ -6,7 +6,7 @@ from grafana.generator import findings, influxql, links, scale
 from grafana.generator.columns import looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
-from grafana.generator.panel import Curves, Panel, States, Table
+from grafana.generator.panel import FEW, Curves, Matrix, Panel, States, Table
 from telegraf_cvmfs.points.schema import REPO, SCRAPE, SERVER
 
 NAMED = "$tag_server ($tag_fleet) $tag_address"
@@ -67,10 +67,25 @@ _SERVER_HEALTHS = Panel(
     width=12,
 )
 _REPO_HEALTHS = Panel(
-    "Worst health of each repository",
-    "The most serious health that any replica of the repository had.",
-    States(scale.SEVERITY, "$tag_repo ($tag_fleet)"),
-    influxql.over_time("max", REPO, "severity", ("fleet", "repo")),
+    "Repositories of which a replica was not ok",
+    "The most serious health that any replica of the repository had. Where there is no colour all were ok, or there was"
+    " no run.",
+    States(
+        scale.SEVERITY,
+        "$tag_repo ($tag_fleet)",
+        buckets=FEW,
+        nothing="all were ok, or no data in this time range",
+    ),
+    influxql.over_time("max", REPO, "severity", ("fleet", "repo"), only='"severity" > 0'),
+    quiet="empty where all replicas were ok",
+)
+_REPO = Look("Repository", links=(links.TO_REPOSITORY_OF_ANY_FLEET,))
+_MATRIX = Panel(
+    "Every repository on every server",
+    "The health of each replica now; the worst, where a server has it under several paths or addresses. An empty cell:"
+    " the server does not have it. A server's or a repository's own page says what is wrong.",
+    Matrix("severity", "repo", "server", Look(scale=scale.SEVERITY), _REPO),
+    influxql.matrix(REPO, "severity", ("repo", "server")),
 )
 
 
@@ -130,6 +145,7 @@ FLEET = Dashboard(
         Row(6, (findings.servers(100),), "What is wrong now"),
         Row(11, (findings.replicas(500),)),
         Row(8, (_SERVERS,), "Servers"),
+        Row(14, (_MATRIX,), "Replicas"),
         Row(8, (findings.matrix_of_replicas(),), "Findings"),
         Row(6, (findings.matrix_of_servers(),)),
         Row(9, (_HEALTHS, _SERVER_HEALTHS), "Over time"),

@@ -6,7 +6,7 @@ from grafana.generator import findings, influxql, links, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.dashboards.fleet import NAMED
-from grafana.generator.panel import NOTHING_FOUND, Curves, Panel, States, Table
+from grafana.generator.panel import FEW, NOTHING_FOUND, Curves, Panel, States, Table
 from grafana.generator.variables import REPOS, SERVERS
 from telegraf_cvmfs.points.schema import REPO, SERVER
 
@@ -71,26 +71,30 @@ _CHECKS = Panel(
 )
 
 
-def _curve(measurement: str, field: str, by: str, title: str, meaning: str) -> Panel:
-    alias = NAMED if by == "server" else "$tag_repo ($tag_fleet)"
-    tags = ("fleet", "server", "address") if by == "server" else ("fleet", "repo")
+def _curve(measurement: str, field: str, title: str, meaning: str) -> Panel:
     of = _OF if measurement == REPO else _OF_SERVER
-    query = influxql.over_time("max", measurement, field, tags, of=of)
-    return Panel(title, meaning, Curves(COLUMNS[field], alias), query, width=12)
+    query = influxql.over_time("max", measurement, field, ("fleet", "server", "address"), of=of)
+    return Panel(title, meaning, Curves(COLUMNS[field], NAMED), query, width=12)
 
 
-_CURVES = (
-    _curve(
-        REPO,
-        "lag",
-        "repo",
-        "Longest lag of each repository",
-        "Of whichever replica is furthest behind. 0: none is behind.",
+_LAGS = Panel(
+    "Longest lag of each repository that is behind",
+    "Of whichever replica is furthest behind. Where there is no curve, none was behind.",
+    Curves(
+        COLUMNS["lag"],
+        "$tag_repo ($tag_fleet)",
+        buckets=FEW,
+        nothing="none was behind, or no data in this time range",
     ),
+    influxql.over_time("max", REPO, "lag", ("fleet", "repo"), of=_OF, only='"lag" > 0'),
+    width=12,
+    quiet="no replica need be behind",
+)
+_CURVES = (
+    _LAGS,
     _curve(
         REPO,
         "snapshot_age",
-        "server",
         "Oldest snapshot on each server",
         "A saw-tooth is right. One that only rises belongs to a server whose snapshots do not run, or fail.",
     ),
@@ -113,7 +117,6 @@ _GEOAPI_TIME = Panel(
 _PLACES = _curve(
     SERVER,
     "geodb_age",
-    "server",
     "Age of the databases of places",
     "A saw-tooth of about a month is right: the database is renewed that often.",
 )

@@ -7,7 +7,7 @@ from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.dashboards.fleet import NAMED
 from grafana.generator.look import Look
-from grafana.generator.panel import Curves, Panel, Stat, States, Table
+from grafana.generator.panel import FEW, Curves, Panel, Stat, States, Table
 from grafana.generator.variables import ONE_SERVER
 from telegraf_cvmfs.points.schema import REPO, SERVER
 
@@ -116,10 +116,16 @@ def _curve(field: str, title: str, meaning: str, quiet: str = "") -> Panel:
 
 
 _REPLICA_HEALTH = Panel(
-    "Health of its replicas",
-    "Each of its repositories over time. A gap is a time without runs, or without a verdict.",
-    States(scale.SEVERITY, "$tag_repo ($tag_fleet) $tag_address"),
-    influxql.over_time("max", REPO, "severity", ("fleet", "repo", "address"), of=_OF),
+    "Replicas that were not ok",
+    "Each of its repositories that was not ok at some time. Where there is no colour it was, or there was no run.",
+    States(
+        scale.SEVERITY,
+        "$tag_repo ($tag_fleet) $tag_address",
+        buckets=FEW,
+        nothing="all were ok, or no data in this time range",
+    ),
+    influxql.over_time("max", REPO, "severity", ("fleet", "repo", "address"), of=_OF, only='"severity" > 0'),
+    quiet="empty where all replicas were ok",
 )
 
 _OVER_TIME = (

@@ -5,9 +5,8 @@ from __future__ import annotations
 from grafana.generator import findings, influxql, links, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
-from grafana.generator.dashboards.fleet import NAMED
 from grafana.generator.look import Look
-from grafana.generator.panel import NOTHING_FOUND, Curves, Panel, States, Table
+from grafana.generator.panel import FEW, NOTHING_FOUND, Curves, Panel, States, Table
 from grafana.generator.variables import REPOS, SERVERS
 from telegraf_cvmfs.points.schema import REPO
 
@@ -42,10 +41,10 @@ _WHITELISTS = Panel(
 _BAD_COLUMNS = ("severity", "signature", "repo", "server", "finding", "problem", "address", "alias", "fleet")
 _SIGNATURES = Panel(
     "Signatures that are not ok",
-    "What a client with the fleet's master keys would say. Red: clients refuse the repository from this server. Purple:"
-    " it could not be judged, for instance for want of a key.",
+    "What a client with the fleet's master keys would say: clients refuse the repository from this server. What could"
+    " not be judged, for instance for want of a key, is left out; the repository's own page has it.",
     Table(looks(_BAD_COLUMNS), nothing=NOTHING_FOUND),
-    influxql.newest(REPO, _BAD_COLUMNS, of=_OF, needs=("signature_code",), only='"signature_code" > 0'),
+    influxql.newest(REPO, _BAD_COLUMNS, of=_OF, needs=("signature_ok",), only='"signature_ok" = 0'),
     quiet=_ALL_WELL,
 )
 _CATALOG_COLUMNS = ("severity", "root_catalog", "repo", "server", "problem", "root_hash", "address", "alias", "fleet")
@@ -54,7 +53,7 @@ _CATALOGS = Panel(
     "Without its root catalog a repository cannot be mounted. *missing* and *empty* are seen in each run, *corrupt*"
     " when its bytes are read and hashed. Repair the replica from its source, see the finding's page.",
     Table(looks(_CATALOG_COLUMNS), nothing=NOTHING_FOUND),
-    influxql.newest(REPO, _CATALOG_COLUMNS, of=_OF, needs=("root_catalog_code",), only='"root_catalog_code" > 0'),
+    influxql.newest(REPO, _CATALOG_COLUMNS, of=_OF, needs=("root_catalog_ok",), only='"root_catalog_ok" = 0'),
     quiet=_ALL_WELL,
 )
 _DIVERGED_COLUMNS = ("severity", "repo", "server", "revision", "root_hash", "problem", "address", "fleet")
@@ -76,31 +75,48 @@ _VERIFIED = Panel(
 )
 
 _LEFT = Panel(
-    "Least time left per repository",
-    "The shortest time that any replica's whitelist has left. It falls evenly and jumps up when the whitelist is signed"
-    " anew. Under the upper line (two days) it is time, under the lower one clients refuse it.",
-    Curves(Look(unit="s", scale=COLUMNS["whitelist_expires_in"].scale), "$tag_repo ($tag_fleet)", limits=True),
-    influxql.over_time("min", REPO, "whitelist_expires_in", ("fleet", "repo"), of=_OF),
+    "Repositories with a week left or less",
+    "The shortest time that any replica's whitelist has left, where that was a week or less. A curve falls evenly and"
+    " is gone when the whitelist is signed anew. Under the upper line (two days) it is time, under the lower one"
+    " clients refuse it.",
+    Curves(
+        Look(unit="s", scale=COLUMNS["whitelist_expires_in"].scale),
+        "$tag_repo ($tag_fleet)",
+        limits=True,
+        buckets=FEW,
+        nothing="all had more than a week left, or no data in this time range",
+    ),
+    influxql.over_time(
+        "min",
+        REPO,
+        "whitelist_expires_in",
+        ("fleet", "repo"),
+        of=_OF,
+        only=f'"whitelist_expires_in" <= {7 * scale.DAY}',
+    ),
+    quiet="whitelists are signed anew before that",
 )
 
 
-def _not_ok(field: str, title: str, meaning: str, colors: scale.Scale) -> Panel:
-    view = States(colors, f"$tag_repo {NAMED}", nothing="all were ok, or no data in this time range")
-    tags = ("fleet", "server", "address", "repo")
-    query = influxql.over_time("max", REPO, field, tags, of=_OF, only=f'"{field}" > 0')
+def _not_ok(document: str, title: str, meaning: str, colors: scale.Scale) -> Panel:
+    """What was surely not ok; what was not known is left out."""
+    nothing = "none was surely not ok, or no data in this time range"
+    view = States(colors, "$tag_repo ($tag_fleet)", buckets=FEW, nothing=nothing)
+    only = f'"{document}_ok" = 0'
+    query = influxql.over_time("max", REPO, f"{document}_code", ("fleet", "repo"), of=_OF, only=only)
     return Panel(title, meaning, view, query, width=12, quiet=_ALL_WELL)
 
 
 _REFUSED = _not_ok(
-    "signature_code",
+    "signature",
     "Signatures that were not ok",
-    "Replicas that were refused or could not be judged at some time in this range; the colour says what was wrong.",
+    "Repositories that clients refused from some server at some time in this range; the colour says what was wrong.",
     scale.SIGNATURE_CODE,
 )
 _BROKEN = _not_ok(
-    "root_catalog_code",
+    "root_catalog",
     "Root catalogs that were not ok",
-    "Replicas whose root catalog was missing, empty, corrupt or not checked at some time in this time range.",
+    "Repositories whose root catalog was missing, empty or corrupt on some server at some time in this time range.",
     scale.ROOT_CATALOG_CODE,
 )
 

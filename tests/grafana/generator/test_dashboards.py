@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -316,7 +317,12 @@ def test_the_documentation_is_this_projects() -> None:
         assert docs.endswith("/blob/main/docs")
 
 
-@pytest.mark.parametrize("panel", of_kind("table"))
+TABLES = [
+    one for one in of_kind("table") if one.values[0].get("transformations", [{}])[0].get("id") != "groupingToMatrix"
+]
+
+
+@pytest.mark.parametrize("panel", TABLES)
 def test_a_table_has_a_look_for_each_column_and_the_column_that_its_links_need(panel: dict[str, Any]) -> None:
     (target,) = panel["targets"]
     head = target["query"].partition(" FROM ")[0]
@@ -326,6 +332,43 @@ def test_a_table_has_a_look_for_each_column_and_the_column_that_its_links_need(p
     assert columns == looks - {"Time"}
     if any("__data.fields.fleet" in url for url in links(panel)):
         assert "fleet" in columns
+
+
+def test_the_matrix_has_a_row_for_each_repository_and_a_column_for_each_server() -> None:
+    (panel,) = (one for one in panels(PAGES["fleet"]) if one["title"] == "Every repository on every server")
+    (shape,) = panel["transformations"]
+    assert shape["options"] == {
+        "rowField": "repo",
+        "columnField": "server",
+        "valueField": "severity",
+        "emptyValue": "null",
+    }
+    _, row = panel["fieldConfig"]["overrides"]
+    assert row["matcher"]["options"] == "repo\\server"
+    assert panel["fieldConfig"]["defaults"]["custom"]["cellOptions"]["type"] == "color-background"
+    assert panel["fieldConfig"]["defaults"]["mappings"]
+
+
+@pytest.mark.parametrize("panel", of_kind("table"))
+def test_a_table_has_pages(panel: dict[str, Any]) -> None:
+    assert panel["options"]["enablePagination"] is True
+
+
+SERVERS, REPOSITORIES, DAY, RUN = 15, 125, 86400, 300
+"""A large fleet, and seconds."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_question_about_a_day_has_more_rows_than_a_browser_bears(name: str) -> None:
+    """Of buckets of time there is one for each run at most; where a page is about one server or repository, it is one."""
+    chosen = {one["name"] for one in PAGES[name]["templating"]["list"] if one["type"] == "query" and not one["multi"]}
+    many = {"server": 1 if "server" in chosen else SERVERS, "repo": 1 if "repo" in chosen else REPOSITORIES}
+    for panel in panels(PAGES[name]):
+        for target in panel.get("targets", ()):
+            by = re.findall(r"GROUP BY ([^()]*)", target["query"])[-1:] if target["resultFormat"] != "table" else []
+            series = math.prod(many[tag] for tag in re.findall(r'"(\w+)"', "".join(by)) if tag in many)
+            buckets = DAY / max(RUN, DAY / panel["maxDataPoints"]) + 1 if by else 1
+            assert series * buckets <= 20_000, panel["title"]
 
 
 @pytest.mark.parametrize("panel", of_kind("table", "stat"))

@@ -15,7 +15,7 @@ import pytest
 from grafana.queries.__main__ import main as queries
 from grafana.queries.dashboard import FOLDER, Answer, answers
 from telegraf_cvmfs.demo import DemoFleet
-from telegraf_cvmfs.model import Health
+from telegraf_cvmfs.model import SEVERITY, Health, Signature
 from telegraf_cvmfs.net.influxdb import Database
 from tests.programs.influxdb import InfluxDB
 from tests.programs.shipped import INTO_INFLUXDB_1
@@ -33,6 +33,7 @@ EMPTY_IN_THE_DEMO = {
     ("cvmfs-freshness", "Through caches"),  # no cache, no proxy
     ("cvmfs-server", "Age of its places"),  # the first server is the stratum 0, which has no database of places
     ("cvmfs-server", "Age of its places over time"),
+    ("cvmfs-server", "Replicas that were not ok"),  # all of the stratum 0 are
 }
 
 
@@ -265,6 +266,44 @@ def test_the_matrix_has_all_findings_of_a_replica_not_only_the_worst(asked: Aske
         *("stratum1-down", Health.CRITICAL),
         *("stratum1-lagging", Health.WARNING),
     )
+
+
+def test_the_health_of_every_repository_on_every_server_is_one_cell(asked: Asked) -> None:
+    cells = {
+        (row["repo"], row["server"]): row["severity"] for row in asked.rows("fleet", "Every repository on every server")
+    }
+    assert len(cells) == 25  # 26 replicas without the one that is passed through
+    assert cells[DATA, "stratum0"] == SEVERITY.index(Health.OK)
+    assert cells[DATA, "stratum1-lagging"] == cells[DATA, "stratum1-faulty"] == SEVERITY.index(Health.CRITICAL)
+    assert cells[CONTAINERS, "stratum1-lagging"] == SEVERITY.index(Health.WARNING)
+    assert cells[DATA, "stratum1-down"] == SEVERITY.index(Health.UNKNOWN)
+
+
+def test_of_several_paths_to_one_repository_the_matrix_shows_the_worst(influxdb: InfluxDB) -> None:
+    name, now = influxdb.create_database(), datetime.now(UTC)
+    line = "cvmfs_repo,fleet=f,role=stratum1,server=s,repo=r.tld{} up=1i,severity={}i"
+    influxdb.write(name, "\n".join(line.format(*each) for each in (("", 1), (",alias=a", 3), (",alias=b", 0))))
+    asked = Asked(answers(Database(influxdb.url, name), now=now + timedelta(seconds=30)))
+    (cell,) = asked.rows("fleet", "Every repository on every server")
+    assert (cell["repo"], cell["server"], cell["severity"]) == ("r.tld", "s", 3)
+
+
+def test_trust_that_could_not_be_judged_is_not_listed_as_broken(influxdb: InfluxDB) -> None:
+    name, now = influxdb.create_database(), datetime.now(UTC)
+    unknown = ("no_key", "unsupported", "not_checked")
+    lines = [
+        f'cvmfs_repo,fleet=f,role=stratum1,server=s,repo={one.slug} up=1i,severity=1i,signature="{one.slug}",'
+        f'signature_code={one.code}i,root_catalog="not_checked",root_catalog_code=9i'
+        + (f",signature_ok={int(one.ok)}i" if one.ok is not None else "")
+        for one in Signature
+    ]
+    influxdb.write(name, "\n".join(lines))
+    asked = Asked(answers(Database(influxdb.url, name), now=now + timedelta(seconds=30)))
+    for title in ("Signatures that are not ok", "Signatures that were not ok"):
+        found = {row["repo"] for row in asked.rows("trust", title)}
+        assert found == {one.slug for one in Signature} - {"ok", *unknown}
+    for title in ("Root catalogs that are not ok", "Root catalogs that were not ok"):
+        assert asked.rows("trust", title) == []
 
 
 def test_the_page_of_a_repository_has_each_replica_and_its_publications(filled: Filled) -> None:
