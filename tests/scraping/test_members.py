@@ -552,7 +552,7 @@ def test_on_the_page_one_machine_down_does_not_hide_what_is_unknown_of_another()
     mute[f"/cvmfs/{REPOSITORY}/.cvmfspublished"] = b"no manifest"
     with behind_one_name(mute, None) as name:
         lines = human.render(name.run(repos=(REPOSITORY,))).splitlines()
-    assert any(f"{NAME} ({FIRST})" in line and "invalid" in line for line in lines)
+    assert any(f"{NAME} ({FIRST})" in line and "manifest not read" in line for line in lines)
 
 
 # --- the fleet file -----------------------------------------------------------------------------------
