@@ -66,13 +66,21 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
         schedule = Schedule(options, rounds, metrics, keeper(options))
         signal.signal(signal.SIGHUP, lambda *_: schedule.hurry())
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=serve, args=(server, ended), daemon=True).start()
         threading.Thread(target=schedule.run, args=(ended,), daemon=True).start()
         logger(options)(f"I! exporter: listening on {_shown(server)}")
         if (error := ended.get()) is not None:
             raise error
         schedule.finish_keeping()
     return 0
+
+
+def serve(server: Server, ended: queue.SimpleQueue[BaseException | None]) -> None:
+    """Until the process ends; an error of ours is handed over, as that of the schedule is."""
+    try:
+        server.serve_forever()
+    except BaseException as error:  # noqa: BLE001
+        ended.put(error)
 
 
 @dataclass

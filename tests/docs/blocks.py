@@ -59,6 +59,31 @@ class State:
 
 BUSY = answers(lambda _: page(b"busy", "503 Service Unavailable"))
 PORTAL = answers(lambda _: page(b"<!DOCTYPE html>\n<html>\nSign in, Clients and Staff, 2,1,3\n</html>\n"))
+ESCAPE = "\x1b[2J"
+
+
+def _steering(path: str) -> bytes:
+    if path.endswith(".json"):
+        said = f'"last_snapshot": "{ESCAPE}",\n"last_gc": "{ESCAPE}",\n"last_check": "", "check_status": "{ESCAPE}"'
+        names = '"replicas": [{"name": "\\u001b[2J", "url": "\\u001b[2J"}]'
+        return f'{{{names}, "last_geodb_update": "{ESCAPE}",\n{said}}}'.encode()
+    if path.endswith((".cvmfspublished", ".cvmfswhitelist")):
+        letters = (
+            "C" + "0" * 40,
+            "R" + "0" * 32,
+            "D1",
+            "S5",
+            "T5",
+            f"X{ESCAPE}",
+            "Nsoftware.demo.example",
+            f"E{ESCAPE}",
+        )
+        return "\n".join([*letters, ESCAPE, "--", ""]).encode()
+    return f"{ESCAPE}\n".encode()
+
+
+HOSTILE = answers(lambda path: page(_steering(path)))
+"""Documents with what steers a terminal."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +115,7 @@ class Room:
                 check=False,
             )
         assert not list((here / "pasted").iterdir()), "a later paste would read what this one left"
+        assert "\x1b" not in done.stdout, "it steers the reader's terminal"
         assert not re.search("Traceback|syntax error|not found$|expected$", done.stdout), done.stdout
         return done.stdout
 

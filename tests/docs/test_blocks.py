@@ -17,7 +17,7 @@ from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.inventory import LAGGING, STRATUM0
 from telegraf_cvmfs.demo.stratum import utc_date
 from tests.builders.hostile import Behaviour, answers, page
-from tests.docs.blocks import BUSY, CLOSED, PORTAL, Fault, Room, Served, State, blocks
+from tests.docs.blocks import BUSY, CLOSED, HOSTILE, PORTAL, Fault, Room, Served, State, blocks
 from tests.docs.test_findings import PAGES, section
 
 NOT_READ = "NOT READ"
@@ -350,7 +350,8 @@ def test_a_block_tells_faulty_healthy_and_unanswering_apart(
         well.append(State("", "data"))  # whose hashes are of another algorithm
     strange = list(unanswering(block, tried))
     foreign = [State("", tried.repo, behave=behave, reference=CLOSED) for behave in (BUSY, PORTAL)]
-    states = [*well, *tried.faults, *strange, *foreign]
+    hostile = State("", tried.repo, behave=HOSTILE)
+    states = [*well, *tried.faults, *strange, *foreign, hostile]
     with ThreadPoolExecutor(4) as side_by_side:
         said = list(side_by_side.map(lambda state: Room(untouched, tmp_path).run(block, state), states))
     for state, text in zip(states, said, strict=True):
@@ -360,5 +361,5 @@ def test_a_block_tells_faulty_healthy_and_unanswering_apart(
             assert NOT_READ not in text
         elif state in strange and tried.one_by_one:
             assert text.count(NOT_READ) == 1
-        elif page != "server_down" or state not in foreign:
+        elif state is not hostile and (page != "server_down" or state not in foreign):
             assert tried.good not in text, f"{state} is no good"

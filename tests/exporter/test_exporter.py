@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import queue
 import re
 import signal
 import socket
@@ -21,7 +22,8 @@ from pathlib import Path
 import pytest
 
 from telegraf_cvmfs.demo import DemoFleet
-from telegraf_cvmfs.exporter.command import host_and_port
+from telegraf_cvmfs.exporter.command import host_and_port, serve
+from telegraf_cvmfs.exporter.server import Server
 from telegraf_cvmfs.model import ConfigError
 from tests.builders.demo_runs import waits
 from tests.programs.command import command, environment, run
@@ -201,3 +203,16 @@ sys.exit(main(["exporter", "--demo"]))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={**os.environ})
     assert done.returncode == 2
     assert 'pip install "telegraf-cvmfs[exporter]"' in done.stderr
+
+
+def test_a_server_that_ends_ends_the_exporter_too() -> None:
+    class Broken(Server):
+        def __init__(self) -> None:
+            """No socket: what it does at its end is all that counts."""
+
+        def serve_forever(self, poll_interval: float = 0.5) -> None:
+            raise OSError(poll_interval)
+
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+    serve(Broken(), ended)
+    assert isinstance(ended.get_nowait(), OSError)
