@@ -7,6 +7,7 @@ it is sent. So a crash can repeat a message, but not lose one. If the disk is fu
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,6 +24,8 @@ from telegraf_cvmfs.words.fault import place
 
 TEST_PAUSE = 60.0
 """Grafana's button "Test" is answered at once, but not faster than this."""
+LONGEST_ATTEMPT = 300.0
+"""Seconds after which an attempt hangs: all its steps have less but the look-up of a name, which nobody can end."""
 
 
 class Relay:
@@ -37,6 +40,7 @@ class Relay:
         self._tested = now - TEST_PAUSE
         self._unsaved = False
         self.workers: Sequence[threading.Thread] = ()
+        self._attempts: dict[str, float] = {}
         kept = self._read(now)
         self._state = kept.state
         self._outboxes = {name: kept.outboxes.get(name, ()) for name in senders}
@@ -81,6 +85,7 @@ class Relay:
             parcel = outbox.first_due(self._outboxes[name], now)
         if parcel is None:
             return False
+        self._attempts[name] = time.monotonic()
         try:
             return self._attempt(name, parcel, now)
         except Exception as error:  # noqa: BLE001  # a fault of ours: the next attempt would end like this one
@@ -90,6 +95,8 @@ class Relay:
                 self._outboxes[name] = outbox.without(self._outboxes[name], parcel)
                 self._try_to_save()
             return True
+        finally:
+            del self._attempts[name]
 
     def _attempt(self, name: str, parcel: Parcel, now: float) -> bool:
         outcome = self._senders[name](parcel.message)  # without the lock: a slow receiver stops nobody
@@ -101,15 +108,17 @@ class Relay:
         return outcome.result is not Result.LATER or lost is not None
 
     def health(self) -> dict[str, object]:
-        """For `GET /health`: how much waits, whether all workers live and the state can be kept. No names, no texts."""
-        gone = sum(not worker.is_alive() for worker in self.workers)
+        """For `GET /health`: how much waits, whether all workers work and the state can be kept. No names, no texts."""
         with self._lock:
             queued = sum(len(box) for box in self._outboxes.values())
-            return {
-                "status": f"{gone} workers ended" if gone else "state not stored" if self._unsaved else "ok",
-                "queued": queued,
-                "alerts": len(self._state),
-            }
+            return {"status": self._trouble() or "ok", "queued": queued, "alerts": len(self._state)}
+
+    def _trouble(self) -> str:
+        if gone := sum(not worker.is_alive() for worker in self.workers):
+            return f"{gone} workers ended"
+        if hanging := sum(time.monotonic() - began > LONGEST_ATTEMPT for began in list(self._attempts.values())):
+            return f"{hanging} workers hang"
+        return "state not stored" if self._unsaved else ""
 
     @property
     def receivers(self) -> tuple[str, ...]:

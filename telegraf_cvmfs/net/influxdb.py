@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from telegraf_cvmfs.model import FetchError
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.question import Question, Reply, basic
 from telegraf_cvmfs.net.web import Web
+from telegraf_cvmfs.words.secrecy import Secrecy
 
 LARGEST = 64 * 1024 * 1024  # bytes of one answer
 PATIENCE = 30.0  # seconds
@@ -82,7 +84,11 @@ class Database:
             reply = Web(Deadline(PATIENCE), PATIENCE, LARGEST).ask(question)
         except FetchError as why:
             raise UnreachableError(str(why)) from why
-        return _series(reply)
+        try:
+            return _series(reply)
+        except DeniedError as why:  # it may quote the statement
+            literals = re.findall(r"'((?:[^'\\]|\\.)+)'", influxql) if secret else []
+            raise DeniedError(Secrecy(literals).hide(str(why)), why.status) from None
 
     @property
     def _login(self) -> dict[str, str]:

@@ -65,6 +65,16 @@ def test_a_login_that_the_database_repeats_is_not_shown() -> None:
             database.ask("SHOW DATABASES")
 
 
+def test_a_password_in_a_statement_that_the_database_quotes_is_not_shown() -> None:
+    statement = "CREATE USER reader WITH PASSWORD 'correct-horse-battery'"
+    body = json.dumps({"error": f"error parsing query: found {statement}"}).encode()
+    with (
+        hostile.Server(hostile.answers(lambda _path: hostile.page(body, "400 Bad Request"))) as server,
+        pytest.raises(DeniedError, match=r"WITH PASSWORD '\*\*\*'$"),
+    ):
+        Database(server.url, "").ask(statement, secret=True)
+
+
 def test_nobody_there_is_told() -> None:
     with hostile.refuses() as url, pytest.raises(UnreachableError, match="refused"):
         Database(url, "cvmfs").ask("SHOW DATABASES")

@@ -465,6 +465,26 @@ def test_health_says_it_when_a_worker_has_ended(tmp_path: Path) -> None:
     server.server_close()
 
 
+def test_health_says_it_when_a_worker_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+
+    def hang(_: Message) -> Outcome:
+        goes_on.wait(10)
+        return Outcome(Result.TAKEN)
+
+    relay = Relay(config(tmp_path, damping=Damping(hold=0, gather=0)), {"slack": hang}, Log(), START)
+    relay.take(json.dumps(notification()).encode(), START)
+    relay.tick(START + 1)
+    worker = threading.Thread(target=relay.deliver, args=("slack", START + 2))
+    worker.start()
+    assert relay.health()["status"] == "ok"
+    monkeypatch.setattr("grafana.relay.service.LONGEST_ATTEMPT", 0.0)
+    wait_for(lambda: relay.health()["status"] == "1 workers hang")
+    goes_on.set()
+    worker.join()
+    assert relay.health()["status"] == "ok"
+
+
 def test_a_fault_at_a_tick_is_said_once_and_the_next_tick_comes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
