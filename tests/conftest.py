@@ -92,6 +92,21 @@ def promtool() -> Path:
 
 
 @pytest.fixture(scope="session")
+def prometheus() -> Path:
+    return _program(cache.prometheus)
+
+
+@pytest.fixture(scope="session")
+def alertmanager() -> Path:
+    return _program(cache.alertmanager)
+
+
+@pytest.fixture(scope="session")
+def node_exporter() -> Path:
+    return _program(cache.node_exporter)
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Path:
     return _program(cache.chromium)
 

@@ -124,7 +124,13 @@ def _report(item: object) -> Report | None:
     labels, annotations = _texts(item.get("labels")), _texts(item.get("annotations"))
     if not labels:
         return None
-    links = (web_address(item.get(key)) for key in ("panelURL", "dashboardURL", "generatorURL"))
+    of_alert = [
+        item.get("panelURL"),
+        item.get("dashboardURL"),
+        annotations.get("dashboard_url"),
+        item.get("generatorURL"),
+    ]
+    links = (web_address(link) for link in of_alert)
     alert = Alert(
         fingerprint=_fingerprint(item.get("fingerprint"), labels),
         name=clean(labels.get("finding") or labels.get("alertname"), 100) or "alert",

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str], deadline: Deadline | None = None) -> int:
     except BrokenPipeError:
         return OK  # whoever read us has had enough
     except OutputError as error:
-        tell(f"E! stdout: {error}")
+        tell(f"E! {error}")
         return NO_OUTPUT
     except Exception as error:  # noqa: BLE001  # Telegraf would show "Traceback" and nothing else
         tell(f"E! internal error, please report it: {type(error).__name__}: {error} (in {place(error)})")

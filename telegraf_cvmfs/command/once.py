@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from telegraf_cvmfs.command.chosen import fleets, keeper, memory_path
 from telegraf_cvmfs.command.page import view
-from telegraf_cvmfs.command.terminal import logger, now, progress, show, summarise
+from telegraf_cvmfs.command.terminal import logger, now, progress, show, summarise, write
 from telegraf_cvmfs.emit import emitter
 from telegraf_cvmfs.model import Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
@@ -40,7 +40,10 @@ def one_round(
         run = rounds.look(deadline, now(), moved)
     text = emitter(options.format, shown)(run)
     answered()
-    show(text)
+    if options.output is None:
+        show(text)
+    else:
+        write(options.output, text)
     rounds.keep(run)
     keep(rounds.fleet, run)
     summarise(run, logger(options))

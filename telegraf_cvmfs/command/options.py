@@ -83,7 +83,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.set_defaults(
         command="once", stratum0=[], stratum1=[], repo=[], ignore_repo=[], only=[], key=[], format="influx"
     )
-    parser.set_defaults(server=[], all=False, color="auto")
+    parser.set_defaults(server=[], all=False, color="auto", output=None)
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         if command.help:
@@ -127,6 +127,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     human = "the same as --format human"
     how.add_argument("--print-for-human", action="store_const", const="human", dest="format", help=human)
     _add_page_options(parser)
+    output = "write it there instead of to stdout, whole or not at all"
+    how.add_argument("--output", metavar="FILE", type=_file, help=output)
     how.add_argument("--deadline", metavar="SECONDS", type=_seconds, help="the whole run's time (default: 45)")
     how.add_argument("--state-dir", metavar="DIR", help="where the memory between runs lies; none for no memory")
     how.add_argument("--spool", metavar="DIR", type=Path, help="keep each run there, as [history] dir does")
@@ -153,6 +155,13 @@ def _seconds(text: str) -> timedelta:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds greater than 0") from None
     return timedelta(seconds=value)
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file")
+    return path
 
 
 def span(text: str) -> timedelta:

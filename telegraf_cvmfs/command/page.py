@@ -24,4 +24,7 @@ def view(options: argparse.Namespace, fleet: Fleet) -> View:
     for name in options.server:
         if name.partition(" (")[0] not in names:  # machines behind one name are shown with their address
             raise ConfigError(f"--server: no server is called {shown(name)}: expected one of {listed(names)}")
-    return View(tuple(options.server), tuple(options.only), options.all, colours(options.color), width())
+    in_colours, columns = (
+        (colours(options.color), width()) if options.output is None else (options.color == "always", None)
+    )
+    return View(tuple(options.server), tuple(options.only), options.all, in_colours, columns)

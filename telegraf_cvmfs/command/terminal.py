@@ -9,8 +9,10 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from telegraf_cvmfs.model import Run
+from telegraf_cvmfs.whole_file import PUBLIC, whole_file
 from telegraf_cvmfs.words.log import Log
 from telegraf_cvmfs.words.progress import Moved, unmoved
 
@@ -47,7 +49,7 @@ def _write(text: str) -> None:
 
 
 class OutputError(Exception):
-    """What was found could not be written."""
+    """What was found could not be written; str() says where and why."""
 
 
 def show(pieces: Iterable[str]) -> None:
@@ -58,7 +60,7 @@ def show(pieces: Iterable[str]) -> None:
         OutputError: it cannot be written; the disk is full, say.
     """
     if sys.stdout is None:
-        raise OutputError("it is closed, nothing can be printed")
+        raise OutputError("stdout: it is closed, nothing can be printed")
     try:
         sys.stdout.flush()
         held: list[str] = []
@@ -73,7 +75,20 @@ def show(pieces: Iterable[str]) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(error.strerror or str(error)) from error
+        raise OutputError(f"stdout: {error.strerror or error}") from error
+
+
+def write(path: Path, pieces: Iterable[str]) -> None:
+    """The same into a file, which takes the place of another of that name whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        with whole_file(path, PUBLIC) as file:
+            file.writelines(piece.encode(errors="replace") for piece in pieces)
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
 
 
 def colours(wish: str) -> bool:

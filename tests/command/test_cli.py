@@ -286,6 +286,32 @@ def test_a_full_disk_is_said_in_one_line(fleet_file: Path) -> None:
     assert (done.returncode, done.stderr) == (1, "E! stdout: No space left on device\n")
 
 
+def test_output_goes_into_a_file_that_others_may_read_whole_or_not_at_all(fleet_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "textfiles" / "cvmfs.prom"
+    path.parent.mkdir()
+    path.write_text("before\n")
+    options = ("--config", fleet_file, "--format", "prometheus", "--output")
+    done = run(*options, path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert path.read_text().count("\ncvmfs_server_up{") == 4
+    assert path.stat().st_mode & 0o444 == 0o444
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "said"),
+    [
+        ("nowhere/cvmfs.prom", 1, "E! nowhere/cvmfs.prom: No such file or directory\n"),
+        ("/", 2, "E! argument --output: '/' is not the name of a file (see telegraf-cvmfs --help)\n"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_said_with_its_name(
+    fleet_file: Path, output: str, code: int, said: str
+) -> None:
+    done = run("--config", fleet_file, "--output", output)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+
+
 def test_closed_streams_are_survived(fleet_file: Path) -> None:
     line = " ".join(command("--config", fleet_file))
     closed = subprocess.run(

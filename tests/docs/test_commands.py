@@ -60,6 +60,7 @@ NOT_HERE = {
     ("native.md", ".venv/bin/telegraf-cvmfs --config /etc/telegraf-cvmfs/fleet.toml --check"): NATIVE,
     ("native.md", "curl -u admin http://127.0.0.1:8086/query --data-urlencode 'q=ALTER RETENTION POLICY \"autogen\" ON \"cvmfs\" DURATION 104w'"): "asks for a password at a terminal",
     ("native.md", "GRAFANA=$HOME/grafana/bin/grafana ./stack native"): "needs Grafana",
+    ("prometheus.md", 'python3 -m venv .venv && .venv/bin/pip install ".[curl,exporter]"'): "tests/integration/test_prometheus follows it with real programs",
     ("stack.md", "./stack init"): DOCKER,
     ("stack.md", "cp telegraf/fleet/fleet.example.toml telegraf/fleet/fleet.toml"): DOCKER,
     ("stack.md", "docker build --file telegraf/Dockerfile --tag telegraf-cvmfs-stack:local ."): DOCKER,

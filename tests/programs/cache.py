@@ -15,7 +15,10 @@ from benchmarks.nginx import nginx
 from deploy.native.programs import SETTINGS, Missing, debian_package, influxd, installed, telegraf
 from tests.programs.influxdb2_build import influxd2
 
-__all__ = ["PROGRAMS", "SETTINGS", "Missing", "chromium", "influxd", "influxd2", "nginx", "promtool", "telegraf"]
+__all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "influxd2", "nginx", "telegraf"]
+
+ALERTMANAGER = "prometheus-alertmanager"
+TEMPLATES = b"/usr/share/prometheus/alertmanager"
 
 CHROMIUM = """#!/bin/sh
 # Chromium with the libraries that were unpacked beside it.
@@ -30,6 +33,31 @@ exec "$here/chromium/chromium" "$@"
 def promtool() -> Path:
     """The checker of Prometheus' text format."""
     return installed("prometheus", "usr/bin/promtool", debian_package("prometheus"))
+
+
+def prometheus() -> Path:
+    """Prometheus itself, of the same package."""
+    return installed("prometheus", "usr/bin/prometheus", debian_package("prometheus"))
+
+
+def alertmanager() -> Path:
+    """Prometheus' Alertmanager: this machine's, else Debian's, which then wants its templates in its working folder."""
+    found = shutil.which(ALERTMANAGER)
+    return Path(found) if found else installed(f"{ALERTMANAGER}-moved", f"usr/bin/{ALERTMANAGER}", _unpack_alertmanager)
+
+
+def _unpack_alertmanager(room: Path) -> None:
+    """Debian's has the place of its templates in the program, and unpacked they are not there."""
+    debian_package(ALERTMANAGER)(room)
+    program = room / "usr" / "bin" / ALERTMANAGER
+    here = b"." + b"/" * (len(TEMPLATES) - 1)
+    program.write_bytes(program.read_bytes().replace(TEMPLATES, here))
+
+
+def node_exporter() -> Path:
+    """What serves a machine's own metrics, and those of text files, to Prometheus."""
+    name = "prometheus-node-exporter"
+    return installed(name, f"usr/bin/{name}", debian_package(name))
 
 
 def chromium() -> Path:
@@ -61,6 +89,9 @@ PROGRAMS: Mapping[str, Callable[[], Path]] = {
     "influxd": influxd,
     "influxd2": influxd2,
     "promtool": promtool,
+    "prometheus": prometheus,
+    "alertmanager": alertmanager,
+    "node_exporter": node_exporter,
     "chromium": chromium,
     "nginx": nginx,
     "debian_pycurl": debian_pycurl,
