@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -59,6 +60,14 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (see telegraf-cvmfs --help)")
 
+    def _check_value(self, action: argparse.Action, value: str) -> None:
+        """Argparse's own, but for what stands where a sub-command may: that is often something else that was meant."""
+        if isinstance(action.choices, Mapping) and value not in action.choices:
+            from telegraf_cvmfs.command.meant import command_meant
+
+            self.error(command_meant(value, action.choices))
+        super()._check_value(action, value)
+
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options as attributes; `command` is a key of `COMMANDS`.
@@ -67,7 +76,36 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         ConfigError: there is no such option, or not with such a value.
         SystemExit: after --help and --version, which print what they are asked for.
     """
-    return _parser(arguments).parse_args(arguments)
+    parser = _parser(arguments)
+    options = argparse.Namespace(command="once", check=False)
+    try:
+        options, strange = parser.parse_known_args(arguments)
+    except ConfigError:  # a misspelt option makes a sub-command of its value: then it is the news
+        strange = [] if COMMANDS.keys() & set(arguments) else [*_strange(parser, arguments)]
+        if not strange:
+            raise
+    if options.check and options.command != "once":
+        strange = ["--check"]
+    if strange:
+        from telegraf_cvmfs.command.meant import option_meant
+
+        parser.error(option_meant(strange[0], options.command, _names_of_options(parser, options.command)))
+    options.command = "check" if options.check else options.command
+    return options
+
+
+def _strange(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Iterator[str]:
+    """Options that there are not."""
+    known = _names_of_options(parser, "once")
+    return (word for word in arguments if word.startswith("--") and word.partition("=")[0] not in known)
+
+
+def _names_of_options(parser: argparse.ArgumentParser, command: str) -> list[str]:
+    """Those of a sub-command, or those without one."""
+    if COMMANDS[command].help:
+        parser = _Parser(add_help=False)
+        _module(command).add_options(parser)
+    return re.findall(r"(?<![\w-])--[\w-]+", parser.format_help())
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -83,7 +121,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.set_defaults(
         command="once", stratum0=[], stratum1=[], repo=[], ignore_repo=[], only=[], key=[], format="influx"
     )
-    parser.set_defaults(server=[], all=False, color="auto", output=None)
+    parser.set_defaults(server=[], all=False, color="auto", output=None, check=False)
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         if command.help:
@@ -133,7 +171,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--state-dir", metavar="DIR", help="where the memory between runs lies; none for no memory")
     how.add_argument("--spool", metavar="DIR", type=Path, help="keep each run there, as [history] dir does")
     check = "try each server once and say what is wrong, in plain words; scrape nothing"
-    how.add_argument("--check", action="store_const", const="check", dest="command", help=check)
+    how.add_argument("--check", action="store_true", help=check)
     how.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
     how.add_argument("-q", "--quiet", action="store_true", help="say only errors on stderr")
 

@@ -16,8 +16,9 @@ import pytest
 from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs import __version__
+from telegraf_cvmfs.command.options import parse
 from telegraf_cvmfs.demo import DemoFleet
-from telegraf_cvmfs.model import TransportName
+from telegraf_cvmfs.model import ConfigError, TransportName
 from telegraf_cvmfs.net.deadline import ending_signals
 from tests import ROOT
 from tests.builders.asking import BOTH
@@ -139,7 +140,7 @@ def test_all_servers_down_is_a_run_too() -> None:
         (["--deadline", "soon"], "argument --deadline: 'soon' is not a number of seconds greater than 0"),
         (["--deadline", "0"], "is not a number of seconds greater than 0"),
         (["--deadline", "nan"], "is not a number of seconds greater than 0"),
-        (["--no-such-option"], "unrecognized arguments: --no-such-option"),
+        (["--no-such-option"], "there is no option '--no-such-option'"),
         (["--config", "/nowhere/fleet.toml"], "fleet file /nowhere/fleet.toml: No such file or directory"),
         (["--stratum1", "ftp://a.example"], "--stratum1 'ftp://a.example': expected a server such as"),
         (["--stratum1", "a.example", "--stratum0", "a.example"], "two servers are named 'a.example'"),
@@ -161,6 +162,30 @@ def test_an_empty_fleet_file_is_refused(tmp_path: Path) -> None:
     done = run("--config", tmp_path / "fleet.toml")
     assert done.returncode == 2
     assert "no [[server]] in it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        *((["http://s1.tld:8000"], "expected --stratum1 http://s1.tld:8000, or --stratum0"),),
+        *((["http://me:secret@s1.tld"], "expected --stratum1 http://***@s1.tld, or --stratum0"),),
+        *((["s1.tld"], "expected --stratum1 s1.tld, or"), (["s1:8000"], "expected --stratum1 s1:8000, or")),
+        *((["/etc/fleet.toml"], "expected --config /etc/fleet.toml"), (["fleet.toml"], "expected --config fleet.toml")),
+        *((["eessi"], "expected --fleet eessi"), (["json"], "expected --format json")),
+        *((["check"], "expected --check"), (["help"], "expected --help"), (["doctr"], "expected doctor")),
+        *((["nonsense"], "expected one of execd, "), (["--strtum1", "s1.tld"], "expected --stratum1 ")),
+        *((["doctor", "--check"], "--check and doctor: expected one of them"),),
+        *((["--check", "doctor"], "--check and doctor: expected one of them"),),
+        *((["execd", "--check"], "--check and execd: expected one of them"),),
+        *((["fleets", "--check"], "--check and fleets: expected one of them"),),
+        *((["doctor", "--grafana-ulr", "x"], "expected --grafana-url"),),
+    ],
+)
+def test_an_argument_that_there_is_not_is_answered_with_what_was_meant(arguments: list[str], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse(arguments)
+    assert said in str(refused.value)
+    assert "secret" not in str(refused.value)
 
 
 def test_version_and_help_go_to_stdout() -> None:
