@@ -23,7 +23,7 @@ from tests.programs.influxdb import InfluxDB
 from tests.programs.loopback import only_loopback
 from tests.programs.telegraf import Texts
 
-PROGRAMS = {"telegraf", "influxd", "influxd2", "promtool", "chromium", "nginx", "debian_pycurl"}
+PROGRAMS = {"telegraf", "older_telegraf", "influxd", "influxd2", "promtool", "chromium", "nginx", "debian_pycurl"}
 """Fixtures that ask for a real program."""
 
 
@@ -74,6 +74,11 @@ def _program(find: Callable[[], Path]) -> Path:
 @pytest.fixture(scope="session")
 def telegraf() -> Path:
     return _program(cache.telegraf)
+
+
+@pytest.fixture(scope="session")
+def older_telegraf() -> Path:
+    return _program(cache.older_telegraf)
 
 
 @pytest.fixture(scope="session")

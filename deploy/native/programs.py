@@ -42,7 +42,7 @@ class Missing(Exception):  # noqa: N818
 
 def telegraf() -> Path:
     """Telegraf with only the plugins that the shipped files and the tests use, built from the Go module proxy."""
-    return installed(*TELEGRAF, _build_telegraf)
+    return installed(*TELEGRAF, build_telegraf(TELEGRAF_VERSION))
 
 
 def influxd() -> Path:
@@ -120,12 +120,17 @@ def _move(made: Path, home: Path, program: str) -> None:
             raise Missing(f"{home} is in the way: {why}") from why
 
 
-def _build_telegraf(where: Path) -> None:
-    package = f"github.com/influxdata/telegraf/cmd/telegraf@v{TELEGRAF_VERSION}"
+def build_telegraf(version: str) -> Callable[[Path], None]:
+    """What builds a version of Telegraf into a folder."""
+    package = f"github.com/influxdata/telegraf/cmd/telegraf@v{version}"
     tags = ",".join(("custom", *TELEGRAF_PLUGINS))
-    version = f"-s -w -X github.com/influxdata/telegraf/internal.Version={TELEGRAF_VERSION}"
-    settings = {"GOBIN": str(where), "GOFLAGS": "-trimpath", "CGO_ENABLED": "0", "HOME": str(Path.home())}
-    run([str(_go()), "install", "-tags", tags, "-ldflags", version, package], settings)
+    flags = f"-s -w -X github.com/influxdata/telegraf/internal.Version={version}"
+
+    def build(where: Path) -> None:
+        settings = {"GOBIN": str(where), "GOFLAGS": "-trimpath", "CGO_ENABLED": "0", "HOME": str(Path.home())}
+        run([str(_go()), "install", "-tags", tags, "-ldflags", flags, package], settings)
+
+    return build
 
 
 def _go() -> Path:

@@ -25,7 +25,7 @@ from telegraf_cvmfs.net.influxdb import Database
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: every panel has what it should; 1: one has not; 2: InfluxDB or a dashboard cannot be read."""
     options = _options().parse_args(arguments)
-    login = (os.environ.get("INFLUXDB_USERNAME", ""), os.environ.get("INFLUXDB_PASSWORD", ""))
+    login = (os.environ.get(f"INFLUXDB_{name}", "") for name in ("USERNAME", "PASSWORD", "TOKEN"))
     try:
         found = answers(Database(options.url, options.database, *login), options.folder)
     except QueryError as why:
@@ -51,7 +51,8 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m grafana.queries",
         description="Ask an InfluxDB everything that the dashboards ask, and say which panels stay empty.",
-        epilog="The login is INFLUXDB_USERNAME and INFLUXDB_PASSWORD from the environment, never an option.",
+        epilog="The login is INFLUXDB_TOKEN, or INFLUXDB_USERNAME and INFLUXDB_PASSWORD, from the environment, never an"
+        " option.",
     )
     url = os.environ.get("INFLUXDB_URL") or "http://127.0.0.1:8086"
     database = os.environ.get("INFLUXDB_DATABASE") or "cvmfs"

@@ -56,12 +56,13 @@ class Series:
 
 @dataclass(frozen=True)
 class Database:
-    """Where to ask: the URL of an InfluxDB, a database (or bucket) there, and who asks; nobody without a user."""
+    """Where to ask: the URL of an InfluxDB, a database (or bucket) there, and who asks: a user, or who has a token."""
 
     url: str
     name: str
     user: str = ""
     password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
     def ask(self, influxql: str, epoch: str = "ms", *, secret: bool = False) -> tuple[Series, ...]:
         """The series that a query gives; `epoch` is the unit of their times.
@@ -92,6 +93,8 @@ class Database:
 
     @property
     def _login(self) -> dict[str, str]:
+        if self.token:
+            return {"Authorization": f"Token {self.token}"}
         return {"Authorization": basic(self.user, self.password)} if self.user else {}
 
 

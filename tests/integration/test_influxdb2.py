@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from grafana.queries.__main__ import main as queries
 from grafana.queries.dashboard import Answer, answers
 from telegraf_cvmfs.net.influxdb import Database
 from telegraf_cvmfs.points.schema import FIELDS
@@ -118,6 +119,21 @@ def shown(answer: Answer) -> tuple[Any, ...]:
         answer.columns,
         sorted(map(repr, answer.rows)),
     )
+
+
+def test_the_questions_can_be_asked_with_a_token_that_may_only_read(
+    influxdb2: InfluxDB2, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = influxdb2.create_database("cvmfs_scrape,fleet=a servers=1i")
+    arguments = ["--url", influxdb2.url, "--database", database.name]
+    monkeypatch.setenv("INFLUXDB_TOKEN", influxdb2.token("read", database.name))
+    assert queries(arguments) == 1  # panels stay empty, as nearly nothing was written
+    assert "panel Last run " in capsys.readouterr().out
+    monkeypatch.setenv("INFLUXDB_TOKEN", "wrong-token")
+    assert queries(arguments) == 2
+    said = capsys.readouterr().err
+    assert "(401)" in said
+    assert "wrong-token" not in said
 
 
 def test_every_question_of_the_dashboards_has_the_answer_that_influxdb_1_gives(both: Both) -> None:

@@ -12,7 +12,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.nginx import nginx
-from deploy.native.programs import SETTINGS, Missing, debian_package, influxd, installed, telegraf
+from deploy.native.programs import (
+    SETTINGS,
+    TELEGRAF_PLUGINS,
+    Missing,
+    build_telegraf,
+    debian_package,
+    influxd,
+    installed,
+    telegraf,
+)
 from tests.programs.influxdb2_build import influxd2
 
 __all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "influxd2", "nginx", "telegraf"]
@@ -28,6 +37,15 @@ LD_LIBRARY_PATH=$machine:$machine/pulseaudio:$here/chromium
 export LD_LIBRARY_PATH
 exec "$here/chromium/chromium" "$@"
 """
+
+
+OLDER_TELEGRAF = "1.30.3"
+
+
+def older_telegraf() -> Path:
+    """A Telegraf from before lists of commands and their messages in the log, with the same plugins."""
+    folder = f"telegraf-{OLDER_TELEGRAF}-{len(TELEGRAF_PLUGINS)}"
+    return installed(folder, "telegraf", build_telegraf(OLDER_TELEGRAF))
 
 
 def promtool() -> Path:
@@ -86,6 +104,7 @@ def debian_pycurl() -> Path:
 
 PROGRAMS: Mapping[str, Callable[[], Path]] = {
     "telegraf": telegraf,
+    "older_telegraf": older_telegraf,
     "influxd": influxd,
     "influxd2": influxd2,
     "promtool": promtool,
