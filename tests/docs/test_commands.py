@@ -67,6 +67,7 @@ NOT_HERE = {
     ("stack.md", "./stack down"): DOCKER,
     ("stack.md", "docker compose up --no-start"): DOCKER,
     ("stack.md", "docker compose up --detach --wait influxdb"): DOCKER,
+    ("telegraf.md", "python3.11 -m venv /opt/telegraf-cvmfs"): "installs from a package index",
     ("telegraf.md", "telegraf --config telegraf/telegraf.conf --config-directory telegraf/telegraf.d --test"): SERVICE,
 }  # fmt: skip
 """Document and first line of the blocks that are not run, and why."""
