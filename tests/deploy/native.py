@@ -44,7 +44,7 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """Of the user who types the commands: no PATH, so that only programs which are named are found."""
         kept = {name: os.environ[name] for name in ("HOME", "LANG", "TELEGRAF_CVMFS_CACHE") if name in os.environ}
-        ports = {"INFLUXDB_PORT": "0", "GRAFANA_PORT": "0"}
+        ports = dict.fromkeys(("INFLUXDB_PORT", "GRAFANA_PORT", "EXPORTER_PORT", "PROMETHEUS_PORT"), "0")
         return kept | ports | {"PATH": "/nonexistent", "TELEGRAF_CVMFS_STACK": str(self.folder)} | self.settings
 
     def command(self, *arguments: str | Path) -> list[str]:

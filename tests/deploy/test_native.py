@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from deploy.native import logins, process
 from deploy.native.folder import Folder, Trouble
@@ -29,8 +30,9 @@ from tests import ROOT
 from tests.deploy.native import GRAFANA, Stack, script
 from tests.grafana import server as grafana_server
 from tests.programs.influxdb import running_with_logins
+from tests.programs.prometheus import Prometheus
 
-PARTS = ["influxdb", "demo", "telegraf", "grafana"]
+PARTS = ["influxdb", "demo", "telegraf", "grafana", "exporter", "prometheus"]
 
 
 def _stop(stack: Stack) -> None:
@@ -43,16 +45,18 @@ def _stop(stack: Stack) -> None:
 
 @pytest.fixture(scope="module")
 def started(
-    telegraf: Path, influxd: Path, tmp_path_factory: pytest.TempPathFactory
+    telegraf: Path, influxd: Path, prometheus: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Stack, subprocess.CompletedProcess[str]]]:
     folder = tmp_path_factory.mktemp("native")
     grafana = script(folder / "grafana", GRAFANA, (sys.executable,))
-    programs = {"TELEGRAF": str(telegraf), "INFLUXD": str(influxd), "GRAFANA": str(grafana)}
+    programs = {"TELEGRAF": str(telegraf), "INFLUXD": str(influxd), "GRAFANA": str(grafana)} | {
+        "PROMETHEUS": str(prometheus)
+    }
     # what a user may have set for other purposes must not get into a part
     stack = Stack(
         folder / "stack", programs | {"INFLUXDB_HTTP_AUTH_ENABLED": "false", "GF_USERS_ALLOW_SIGN_UP": "true"}
     )
-    yield stack, stack.run()
+    yield stack, stack.run("--prometheus")
     _stop(stack)
 
 
@@ -94,6 +98,15 @@ def test_up_says_where_everything_is_and_no_password(
     assert f"InfluxDB   {stack.url('influxdb')}" in up.stdout
     assert f"passwords  {stack.folder / 'passwords'}" in up.stdout
     assert not [password for password in vars(passwords).values() if password in up.stdout]
+
+
+def test_prometheus_has_what_the_exporter_tells_and_asks_the_shipped_rules(stack: Stack) -> None:
+    asked = Prometheus(stack.url("prometheus"))
+    assert len(asked.query("cvmfs_server_up")) == 5
+    rules = requests.get(f"{asked.url}/api/v1/rules", timeout=10).json()["data"]["groups"]
+    assert {group["file"] for group in rules} == {str(ROOT / "prometheus" / "rules.yaml")}
+    settings = yaml.safe_load((stack.folder / "prometheus.yaml").read_text())
+    assert settings["global"]["external_labels"] == {"grafana": stack.url("grafana")}
 
 
 def test_the_demo_fleet_has_a_past_and_goes_on(stack: Stack, passwords: Logins) -> None:
@@ -174,6 +187,8 @@ def test_each_part_has_its_own_secret_alone(stack: Stack, passwords: Logins, giv
         "demo": set(),
         "telegraf": {"influxdb_telegraf"},
         "grafana": {"influxdb_grafana", "grafana_admin"},
+        "exporter": set(),
+        "prometheus": set(),
     }
     assert given["environment"]["INFLUXDB_USERNAME"] == "grafana"
 

@@ -176,6 +176,19 @@ def test_the_demo_can_run_beside_a_fleet(clone: Clone) -> None:
     assert clone.calls[2:] == ["build telegraf", ASK, start, ASK, PAST, f"{START} telegraf-demo", FIRST_RUN]
 
 
+@pytest.mark.parametrize(
+    ("options", "exporters"),
+    [((), "exporter"), (("--demo",), "exporter exporter-demo")],
+)
+def test_prometheus_gets_an_exporter_for_each_fleet(clone: Clone, options: tuple[str, ...], exporters: str) -> None:
+    clone.fill()
+    clone.add_fleet()
+    done = clone.run("up", "--prometheus", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert clone.calls[-3:] == [ASK, f"{START} {exporters} prometheus", FIRST_RUN]
+    assert "Prometheus  http://localhost:9090/\n" in done.stdout
+
+
 def test_a_grafana_that_runs_is_started_anew_to_read_rules_and_data_sources(clone: Clone) -> None:
     clone.fill()
     clone.add_fleet()
@@ -199,7 +212,7 @@ def test_files_that_the_containers_users_cannot_read_are_refused(clone: Clone, p
     (clone.folder / path).chmod(0o777 & ~umask)
     done = clone.run("up", "--demo")
     assert done.returncode == 1
-    told = f"{path} is not readable by the containers' users: chmod -R a+rX deploy grafana telegraf"
+    told = f"{path} is not readable by the containers' users: chmod -R a+rX deploy grafana prometheus telegraf"
     assert done.stderr == f"stack: {told}\n"
     assert clone.calls == LOOKING
     (clone.folder / path).chmod(0o755)

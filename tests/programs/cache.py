@@ -20,11 +20,12 @@ from deploy.native.programs import (
     debian_package,
     influxd,
     installed,
+    prometheus,
     telegraf,
 )
 from tests.programs.influxdb2_build import influxd2
 
-__all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "influxd2", "nginx", "telegraf"]
+__all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "influxd2", "nginx", "prometheus", "telegraf"]
 
 ALERTMANAGER = "prometheus-alertmanager"
 TEMPLATES = b"/usr/share/prometheus/alertmanager"
@@ -50,12 +51,7 @@ def older_telegraf() -> Path:
 
 def promtool() -> Path:
     """The checker of Prometheus' text format."""
-    return installed("prometheus", "usr/bin/promtool", debian_package("prometheus"))
-
-
-def prometheus() -> Path:
-    """Prometheus itself, of the same package."""
-    return installed("prometheus", "usr/bin/prometheus", debian_package("prometheus"))
+    return prometheus().with_name("promtool")
 
 
 def alertmanager() -> Path:

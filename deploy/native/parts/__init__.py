@@ -11,11 +11,11 @@ from deploy.native import ports
 from deploy.native.folder import trouble_with
 from deploy.native.launcher import Launcher
 from deploy.native.logins import Logins
-from deploy.native.parts import grafana, influxdb, telegraf
+from deploy.native.parts import grafana, influxdb, prometheus, telegraf
 from deploy.native.started import Part
 from telegraf_cvmfs.net.influxdb import Database
 
-INFLUXDB_PORT, GRAFANA_PORT = 8086, 3000  # where everybody looks for them
+INFLUXDB_PORT, GRAFANA_PORT, EXPORTER_PORT, PROMETHEUS_PORT = 8086, 3000, 9877, 9090  # where everybody looks for them
 _STARTS, _GRAFANA_STARTS = 60.0, 180.0  # seconds; Grafana makes its own database the first time
 _ONE_RUN, _WITH_HISTORY = 150.0, 400.0  # seconds; Telegraf's inputs may take 60 and 300
 _HOUR = 3600  # seconds
@@ -111,6 +111,40 @@ def start_grafana(stack: Stack, program: Path, server: str) -> None:
     own = grafana.of_the_user(stack.environment)
     part = launcher.start("grafana", grafana.command(program, file), own | settings, url)
     launcher.wait(part, lambda: grafana.answers(url) or None, _GRAFANA_STARTS, "Grafana did not answer")
+
+
+def start_exporter(stack: Stack, fleet: Path) -> str:
+    """The exporter, after its first run; returns its URL."""
+    launcher = stack.launcher
+    part = stack.lives("exporter")
+    if part is None:
+        stack.say("starting the exporter …")
+        url = f"http://127.0.0.1:{stack.port('EXPORTER_PORT', 'exporter', EXPORTER_PORT)}"
+    else:
+        url = part.url
+    rhythm = prometheus.DEMO_RHYTHM if launcher.started.part("demo") else ()
+    port, state = int(url.rpartition(":")[2]), launcher.folder.subfolder("exporter")
+    part = launcher.start("exporter", prometheus.exporter(fleet, port, state, rhythm), {}, url)
+    launcher.wait(part, lambda: prometheus.is_ready(url) or None, _ONE_RUN, "the exporter's first run did not end")
+    return url
+
+
+def start_prometheus(stack: Stack, program: Path, exporter: str) -> None:
+    """Prometheus with the shipped rules, once it has what the exporter tells."""
+    launcher, folder = stack.launcher, stack.launcher.folder
+    part = stack.lives("prometheus")
+    if part is None:
+        stack.say("starting Prometheus …")
+        url = f"http://127.0.0.1:{stack.port('PROMETHEUS_PORT', 'prometheus', PROMETHEUS_PORT)}"
+    else:
+        url = part.url
+    grafana_part = stack.lives("grafana")
+    text = prometheus.settings(exporter, grafana_part.url if grafana_part else "")
+    file, data = folder.write("prometheus.yaml", text), folder.subfolder("prometheus")
+    part = launcher.start("prometheus", prometheus.command(program, file, data, int(url.rpartition(":")[2])), {}, url)
+    launcher.wait(
+        part, lambda: prometheus.has_servers(url) or None, _STARTS, "Prometheus got nothing from the exporter"
+    )
 
 
 def _write_history(stack: Stack, command: list[str], settings: Mapping[str, str], reader: Database) -> None:
