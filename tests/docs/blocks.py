@@ -44,7 +44,8 @@ class State:
     """Servers in some state, and what a block has to say of it.
 
     `server`, `reference` and `proxy` are names of the demo's servers, or `CLOSED`; `fault` breaks what `server` serves,
-    and `behave` is another server in its place, `machines` two behind one name: what the second has is broken.
+    `behave` is another server in its place, `machines` two behind one name: what the second has is broken; `cache`
+    stands in the place of the reference.
     """
 
     said: str
@@ -55,6 +56,7 @@ class State:
     fault: Fault | None = None
     behave: Behaviour | None = None
     machines: bool = False
+    cache: Behaviour | None = None
 
 
 BUSY = answers(lambda _: page(b"busy", "503 Service Unavailable"))
@@ -130,7 +132,7 @@ class Room:
             urls = {**self.demo.urls, CLOSED: closed.url}
             yield {
                 "SERVER": self._server(state, urls, running),
-                "REFERENCE": urls[state.reference],
+                "REFERENCE": running.enter_context(Server(state.cache)).url if state.cache else urls[state.reference],
                 "PROXY": urls[state.proxy],
                 "KEY": str(key),
                 "REPO": full_name(state.repo),

@@ -16,7 +16,7 @@ import pytest
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.inventory import LAGGING, STRATUM0
 from telegraf_cvmfs.demo.stratum import utc_date
-from tests.builders.hostile import Behaviour, answers, page
+from tests.builders.hostile import Behaviour, Talk, answers, page
 from tests.docs.blocks import BUSY, CLOSED, HOSTILE, PORTAL, Fault, Room, Served, State, blocks
 from tests.docs.test_findings import PAGES, section
 
@@ -83,6 +83,15 @@ def expires_in(span: timedelta) -> Fault:
 def in_turn(*bodies: bytes) -> Behaviour:
     turns = itertools.cycle(bodies)
     return answers(lambda _: page(next(turns)))
+
+
+def stale_cache(talk: Talk) -> None:
+    """Has an old manifest, and a new one for who asks past it."""
+    while request := talk.request():
+        past = b"no-cache" in request
+        talk.send(
+            page(b"C%s\nS%d\nT9\n--\n" % (HASH, 416 if past else 400), "200 OK", *(() if past else ("Age: 7200",)))
+        )
 
 
 MANIFEST, WHITELIST, STATUS = "REPO/.cvmfspublished", "REPO/.cvmfswhitelist", "REPO/.cvmfs_status.json"
@@ -276,7 +285,12 @@ BLOCKS: Mapping[str, tuple[Block, ...]] = {
             ),
         ),
     ),
-    "ahead": (Block("not from a cache\nnot ahead\n", (State("AHEAD by 3 revisions", reference=LAGGING),)),),
+    "ahead": (
+        Block(
+            "not from a cache\nnot ahead\n",
+            (State("AHEAD by 3 revisions", reference=LAGGING), State("STALE CACHE stands", cache=stale_cache)),
+        ),
+    ),
     "backwards": (
         Block(
             "not below the reference",
