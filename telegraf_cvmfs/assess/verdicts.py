@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from telegraf_cvmfs.assess.compare import Comparison, Trusts, compare, members_differ
 from telegraf_cvmfs.assess.finding import too_long
 from telegraf_cvmfs.assess.replica import Case, checks_for
+from telegraf_cvmfs.assess.repository import repository_verdicts
 from telegraf_cvmfs.assess.server import gave_no_answer, server_findings
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import (
@@ -52,7 +53,8 @@ def assess(scrape: Scrape, duration: timedelta, memory: Memory = NOTHING, trust:
     beside_each_other = compare(scrape, memory, trusts), members_differ(scrape.strata, memory, trusts)
     background = _Background(scrape.fleet, scrape.started, memory, trusts, *beside_each_other)
     servers = tuple(_server_verdict(background, stratum) for stratum in scrape.strata)
-    return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit)
+    repositories = repository_verdicts(scrape.fleet, servers)
+    return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit, repositories)
 
 
 def _judged(strata: Iterable[Stratum]) -> Iterator[Replica]:
@@ -113,6 +115,7 @@ def _replica_verdict(
         health=worst(finding.health for finding in findings),
         findings=findings,
         trust=case.trust,
+        server_down=server_down,
         **vars(comparison),
     )
 

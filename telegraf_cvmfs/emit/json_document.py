@@ -13,9 +13,9 @@ from typing import Any
 
 from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.emit.line_protocol import writable
-from telegraf_cvmfs.model import Finding, Replica, ReplicaVerdict, Run, ServerVerdict
+from telegraf_cvmfs.model import Finding, Replica, ReplicaVerdict, RepositoryVerdict, Run, ServerVerdict
 from telegraf_cvmfs.points.rows import Point, points, unix
-from telegraf_cvmfs.points.schema import PUBLISH, REPO, SCRAPE, SERVER
+from telegraf_cvmfs.points.schema import PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER
 from telegraf_cvmfs.words.text import one_line
 
 SCHEMA = 1
@@ -53,6 +53,7 @@ def document(run: Run) -> _Object:
         "started": run.started.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "scrape": fields[SCRAPE, "", "", "", ""],
         "servers": [_server(verdict, fields) for verdict in run.servers],
+        "repositories": [_repository(verdict, fields) for verdict in run.repositories],
         "publications": [_publication(row) for row in rows if row.measurement == PUBLISH],
     }
 
@@ -100,6 +101,11 @@ def _replica(verdict: ReplicaVerdict, fields: Mapping[_Place, _Object]) -> _Obje
         | _documents(replica)
         | _trust(verdict)
     )
+
+
+def _repository(verdict: RepositoryVerdict, fields: Mapping[_Place, _Object]) -> _Object:
+    own = fields[REPOSITORY, "", "", verdict.repo, ""]
+    return {"repo": verdict.repo} | own | {"findings": _findings(verdict.findings)}
 
 
 def _trust(verdict: ReplicaVerdict) -> _Object:

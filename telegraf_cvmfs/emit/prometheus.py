@@ -20,13 +20,12 @@ from typing import NamedTuple
 from telegraf_cvmfs.emit.line_protocol import number, writable
 from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.points.rows import Point, points, unix
-from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, Field
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, Field
 from telegraf_cvmfs.words.text import one_line
 
 SUFFIXES: Mapping[str, str] = {"": "", "s": "_seconds", "bytes": "_bytes", "unix time": "_timestamp_seconds"}
 
 REPLICA = "cvmfs_replica"
-REPOSITORY = "cvmfs_repository"
 _PREFIXES: Mapping[str, str] = {REPO: REPLICA}
 """What a measurement is called here, where it is not called as there."""
 

@@ -17,6 +17,7 @@ from telegraf_cvmfs.fleet.address import Address, server_address, server_name, s
 from telegraf_cvmfs.fleet.table import Convert, TomlFile
 from telegraf_cvmfs.model import (
     LIMITS,
+    REPOSITORY_FINDINGS,
     ConfigError,
     Fleet,
     GeoAPI,
@@ -123,10 +124,12 @@ _LIMITS: Mapping[str, Convert] = {
     if default is not None
 }
 
+_LIMITS_OF_SERVER = {key: convert for key, convert in _LIMITS.items() if not key.startswith(REPOSITORY_FINDINGS)}
+
 SECTIONS: Mapping[str, Mapping[str, Convert]] = {
     "fleet": _FLEET,
     "scrape": _SCRAPE,
-    "limits": _LIMITS,
+    "limits": {"min_replicas_ok": values.replicas, **_LIMITS},
     "geoapi": _GEOAPI,
     "state": _STATE,
     "history": _HISTORY,
@@ -143,11 +146,14 @@ def _fleet(file: TomlFile) -> Fleet:
     fleet = file.section("fleet", SECTIONS["fleet"])
     via = fleet.pop("via", "")  # it is that of each server which has none of its own
     scrape = file.section("scrape", SECTIONS["scrape"])
-    limits = _limits(file.section("limits", SECTIONS["limits"]), LIMITS)
+    moved = file.section("limits", SECTIONS["limits"])
+    limits = _limits(moved, LIMITS)
     state = file.section("state", SECTIONS["state"])
     return Fleet(
         servers=_servers(file, limits, via),
         rules=_rules(file),
+        limits=limits,
+        min_replicas_ok=moved.get("min_replicas_ok", Fleet.min_replicas_ok),
         geoapi=GeoAPI(**file.section("geoapi", SECTIONS["geoapi"])),
         keys=_key_files(file, "fleet", None, fleet.pop("keys", ())),
         key_dirs=tuple(file.path.parent / name for name in fleet.pop("key_dirs", ())),
@@ -176,7 +182,7 @@ def _servers(file: TomlFile, limits: Mapping[str, Limit], via: str) -> tuple[Ser
         for key in ("url", "role"):
             if key not in table:
                 raise file.error("server", number, None, f"{key} is missing")
-        own = file.convert("server", number, table.pop("limits", {}), _LIMITS)
+        own = file.convert("server", number, table.pop("limits", {}), _LIMITS_OF_SERVER)
         address: Address = table.pop("url")
         table.setdefault("name", server_name(address.url))
         every = table.pop("addresses", False)

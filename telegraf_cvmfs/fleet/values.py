@@ -17,6 +17,7 @@ from telegraf_cvmfs.words.duration import duration
 from telegraf_cvmfs.words.text import LONGEST_SHOWN, listed, shown, tame
 
 MAX_CONNECTIONS = 64
+MAX_REPLICAS = 1000
 LARGEST_FACTOR = 1000
 
 
@@ -136,6 +137,13 @@ def connections(value: object) -> int:
     """How many connections one server is worth."""
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_CONNECTIONS:
         raise ValueError(f"a whole number from 1 to {MAX_CONNECTIONS}")
+    return value
+
+
+def replicas(value: object) -> int:
+    """How many replicas are enough."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_REPLICAS:
+        raise ValueError(f"a whole number from 1 to {MAX_REPLICAS}")
     return value
 
 

@@ -26,6 +26,7 @@ from telegraf_cvmfs.model.finding import (
     FINDINGS,
     LIMITS,
     REPLICA_FINDINGS,
+    REPOSITORY_FINDINGS,
     SERVER_FINDINGS,
     SEVERITY,
     Finding,
@@ -48,4 +49,4 @@ from telegraf_cvmfs.model.fleet import (
 from telegraf_cvmfs.model.reading import Answer, Listed, Reading, Replica, Scrape, Stratum, Traffic
 from telegraf_cvmfs.model.result import Cause, Coded, GeoAPIStatus, Result
 from telegraf_cvmfs.model.signature import Key, Signature, Trust
-from telegraf_cvmfs.model.verdict import ReplicaVerdict, Run, ServerVerdict
+from telegraf_cvmfs.model.verdict import ReplicaVerdict, RepositoryVerdict, Run, ServerVerdict

@@ -39,10 +39,11 @@ class Limit:
 
 
 class Subject(enum.StrEnum):
-    """What a finding is about: a server as a whole, or one repository on it."""
+    """What a finding is about: a server as a whole, one repository on it, or a repository wherever it is served."""
 
     SERVER = "server"
-    REPLICA = "repository"
+    REPLICA = "replica"
+    REPOSITORY = "repository"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Definition:
 
 
 FINDINGS: Mapping[str, Definition] = {
+    "redundancy": Definition(
+        Limit(warning=True, critical=True),
+        "warning: fewer stratum 1s than `min_replicas_ok` serve it as they should; critical: none does",
+        about=Subject.REPOSITORY,
+    ),
     "server_down": Definition(
         Limit(critical=True),
         "nothing can be read from it: its list and every manifest asked for failed",
@@ -150,6 +156,7 @@ LIMITS: Mapping[str, Limit] = {slug: one.limit for slug, one in FINDINGS.items()
 
 SERVER_FINDINGS = tuple(slug for slug, one in FINDINGS.items() if one.about is Subject.SERVER)
 REPLICA_FINDINGS = tuple(slug for slug, one in FINDINGS.items() if one.about is Subject.REPLICA)
+REPOSITORY_FINDINGS = tuple(slug for slug, one in FINDINGS.items() if one.about is Subject.REPOSITORY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,8 @@ class Fleet:
     repos: tuple[str, ...] = ()
     ignore_repos: tuple[str, ...] = ()
     rules: tuple[RepositoryRule, ...] = ()
+    limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)  # a server's own may differ
+    min_replicas_ok: int = 2
     geoapi: GeoAPI = GeoAPI()
     deadline: timedelta = timedelta(seconds=45)
     connections_per_server: int = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from telegraf_cvmfs.model.finding import Finding, Health
+from telegraf_cvmfs.model.finding import Finding, Health, worst
 from telegraf_cvmfs.model.fleet import Fleet
 from telegraf_cvmfs.model.reading import Replica, Stratum, Traffic
 from telegraf_cvmfs.model.signature import Trust
@@ -33,6 +33,14 @@ class ReplicaVerdict:
     first_published: datetime | None = None  # of the reference's revision, before it was signed anew
     believed: bool = True
     alone_against: int = 0
+    server_down: bool = False  # nothing at all can be read from its server
+
+    @property
+    def available(self) -> bool | None:
+        """Is it served as it should be, whatever may be wrong soon? None where that is not known."""
+        if self.health is Health.UNKNOWN or self.health is None:
+            return False if self.server_down else None
+        return self.replica.up and self.health is not Health.CRITICAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,38 @@ class ServerVerdict:
     health: Health
     findings: tuple[Finding, ...]
     replicas: tuple[ReplicaVerdict, ...]
+
+    @property
+    def replica_healths(self) -> tuple[Health, ...]:
+        """The healths of those of its replicas that are judged."""
+        return tuple(one.health for one in self.replicas if one.health is not None)
+
+    @property
+    def status(self) -> Health:
+        """The verdict of the whole: the worst of the server itself and of its replicas."""
+        return worst((self.health, *self.replica_healths))
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryVerdict:
+    """What was made of one repository, wherever it is served: clients fail over from one stratum 1 to the next.
+
+    `replicas` are those that count for its redundancy, one for each machine: on stratum 1s, or where there is none
+    on any server. `health` is None where none is judged. `newest` is the replica with its newest revision,
+    `revisions_spread` how far the oldest one that is served is behind that.
+    """
+
+    repo: str
+    health: Health | None
+    findings: tuple[Finding, ...]
+    replicas: tuple[ReplicaVerdict, ...]
+    newest: Replica | None = None
+    revisions_spread: int | None = None
+
+    @property
+    def replicas_ok(self) -> int:
+        """How many of those that count serve it as they should."""
+        return sum(one.available is True for one in self.replicas)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +95,7 @@ class Run:
     servers: tuple[ServerVerdict, ...]
     traffic: Traffic = field(default_factory=Traffic)
     deadline_hit: bool = False
+    repositories: tuple[RepositoryVerdict, ...] = ()  # by name
 
     @property
     def replicas(self) -> tuple[ReplicaVerdict, ...]:

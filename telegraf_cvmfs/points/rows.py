@@ -10,6 +10,7 @@ from typing import Any
 
 from telegraf_cvmfs.model import (
     REPLICA_FINDINGS,
+    REPOSITORY_FINDINGS,
     SERVER_FINDINGS,
     SEVERITY,
     Finding,
@@ -18,12 +19,13 @@ from telegraf_cvmfs.model import (
     Reading,
     Replica,
     ReplicaVerdict,
+    RepositoryVerdict,
     RootCatalogState,
     Run,
     ServerVerdict,
     Stratum,
 )
-from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, Value
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, Value
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -44,6 +46,7 @@ _Fields = dict[str, Value | None]
 def points(run: Run) -> list[Point]:
     """Every row that one run is worth, worst case included: a server that is down has its rows too."""
     rows = [point for server in run.servers for point in _server_points(run, server)]
+    rows += [point for repository in run.repositories for point in _repository_points(run, repository)]
     rows += _publications(run)
     rows.append(_point(SCRAPE, {"fleet": run.fleet.name}, _scrape_fields(run), run.started))
     return rows
@@ -86,6 +89,25 @@ def _server_points(run: Run, verdict: ServerVerdict) -> Iterator[Point]:
             yield _point(FINDING, labels, _finding_fields(one.findings, REPLICA_FINDINGS), run.started)
 
 
+def _repository_points(run: Run, verdict: RepositoryVerdict) -> Iterator[Point]:
+    tags = {"fleet": run.fleet.name, "repo": verdict.repo}
+    yield _point(REPOSITORY, tags, _repository_fields(verdict, run.started), run.started)
+    yield _point(FINDING, tags, _finding_fields(verdict.findings, REPOSITORY_FINDINGS), run.started)
+
+
+def _repository_fields(verdict: RepositoryVerdict, now: datetime) -> _Fields:
+    manifest = None if verdict.newest is None else verdict.newest.manifest.value
+    fields: _Fields = {
+        "replicas": len(verdict.replicas),
+        "replicas_ok": verdict.replicas_ok,
+        "revision": None if manifest is None else manifest.revision,
+        "published": None if manifest is None else unix(manifest.published),
+        "published_age": None if manifest is None else age(manifest.published, now),
+        "revisions_spread": verdict.revisions_spread,
+    }
+    return fields | _verdict_fields(verdict)
+
+
 def _finding_fields(findings: Sequence[Finding], possible: Iterable[str]) -> _Fields:
     """The health of each finding that there can be; what was not found is written too, so that an alert ends."""
     found = {finding.slug: int(finding.health) for finding in reversed(findings)}  # the first is the worst
@@ -99,12 +121,14 @@ def _server_fields(verdict: ServerVerdict, now: datetime) -> _Fields:
     fields: _Fields = {
         "up": int(stratum.up),
         "geodb_age": None if listing is None else age(listing.last_geodb_update, now),
+        "status": int(verdict.status),
         "repositories": len(stratum.replicas),
         "repositories_up": sum(replica.up for replica in stratum.replicas),
         "response_time": None if took is None else took.total_seconds(),
         "backend": None if stratum.backend is None else stratum.backend.value,
         "cvmfs_version": None if listing is None else listing.cvmfs_version,
     }
+    fields |= {f"replicas_{one.name.lower()}": verdict.replica_healths.count(one) for one in Health}
     return fields | _reading_fields(stratum.answer) | _verdict_fields(verdict) | _geoapi_fields(stratum)
 
 
@@ -125,7 +149,7 @@ def _geoapi_fields(stratum: Stratum) -> _Fields:
     }
 
 
-def _verdict_fields(verdict: ReplicaVerdict | ServerVerdict) -> _Fields:
+def _verdict_fields(verdict: ReplicaVerdict | ServerVerdict | RepositoryVerdict) -> _Fields:
     first = verdict.findings[0] if verdict.findings else None
     return {
         "health": None if verdict.health is None else int(verdict.health),

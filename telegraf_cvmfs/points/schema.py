@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from telegraf_cvmfs.model import FINDINGS, GeoAPIStatus
+from telegraf_cvmfs.model import FINDINGS, GeoAPIStatus, Health
 
 Value = int | float | str
 
@@ -26,6 +26,7 @@ class Field:
 
 REPO = "cvmfs_repo"
 SERVER = "cvmfs_server"
+REPOSITORY = "cvmfs_repository"
 FINDING = "cvmfs_finding"
 PUBLISH = "cvmfs_publish"
 SCRAPE = "cvmfs_scrape"
@@ -33,6 +34,7 @@ SCRAPE = "cvmfs_scrape"
 TAGS: Mapping[str, tuple[str, ...]] = {
     REPO: ("fleet", "role", "server", "repo", "alias", "address"),
     SERVER: ("fleet", "role", "server", "address"),
+    REPOSITORY: ("fleet", "repo"),
     FINDING: ("fleet", "role", "server", "repo", "alias", "address"),
     PUBLISH: ("fleet", "repo"),
     SCRAPE: ("fleet",),
@@ -41,7 +43,9 @@ TAGS: Mapping[str, tuple[str, ...]] = {
 MEANING_OF_MEASUREMENTS: Mapping[str, str] = {
     REPO: "one for each repository on each server, also when the server is down",
     SERVER: "one for each server, also when it is down",
-    FINDING: "one for each server and for each judged repository on it (tag `repo`): how bad each finding is there",
+    REPOSITORY: "one for each repository of the fleet: how many of its replicas clients can use",
+    FINDING: "one for each server, for each judged repository on it (tag `repo`) and for each repository of the fleet "
+    "(no tag `server`): how bad each finding is there",
     PUBLISH: "one for each publication, from the reference, at the time it was published",
     SCRAPE: "one for each run",
 }
@@ -55,6 +59,7 @@ MEANING_OF_TAGS: Mapping[str, str] = {
     "address": "only where all machines behind a name are scraped: one of them",
 }
 
+_HEALTHS = tuple((health.value, health.name.lower()) for health in Health)
 _GEOAPI = ", ".join(f"{status.value} {status.words}" for status in GeoAPIStatus)
 
 FIELDS: Mapping[str, tuple[Field, ...]] = {
@@ -115,11 +120,25 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("geoapi_status", int, "", _GEOAPI),
         Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
         Field("geodb_age", int, "s", "age of its database of places"),
+        Field("status", int, "", "the worst of its health and its replicas', in the numbers of health"),
         Field("repositories", int, "", "repositories on it that are watched"),
         Field("repositories_up", int, "", "those of them that are up"),
+        *(Field(f"replicas_{word}", int, "", f"those of them with health {health}") for health, word in _HEALTHS),
         Field("response_time", float, "s", "time to its first answer"),
         Field("backend", str, "", "cvmfs or s3"),
         Field("cvmfs_version", str, "", "version of its CernVM-FS server tools"),
+    ),
+    REPOSITORY: (
+        Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown; absent where no replica is judged"),
+        Field("severity", int, "", "the health in the order of seriousness: 0 ok, 1 unknown, 2 warning, 3 critical"),
+        Field("finding", str, "", "slug of the most serious finding"),
+        Field("problem", str, "", "the most serious finding in a sentence"),
+        Field("replicas", int, "", "machines that should serve it: stratum 1s, and only where there is none others"),
+        Field("replicas_ok", int, "", "those of them that serve it as they should: up, with health 0 or 1"),
+        Field("revision", int, "", "its newest revision anywhere"),
+        Field("published", int, "unix time", "when that was published, T"),
+        Field("published_age", int, "s", "time since that was published"),
+        Field("revisions_spread", int, "", "its newest revision minus the oldest that is served"),
     ),
     FINDING: tuple(Field(slug, int, "", "0 not found, 1 warning, 2 critical, 3 unknown") for slug in FINDINGS),
     PUBLISH: (

@@ -14,6 +14,7 @@ from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.memory.value import NOTHING, Memory, Remembered
 from telegraf_cvmfs.model import (
     LIMITS,
+    REPOSITORY_FINDINGS,
     SERVER_FINDINGS,
     SEVERITY,
     Backend,
@@ -584,6 +585,7 @@ def verdicts(run: Run, slug: str) -> ReplicaVerdict | ServerVerdict:
 SERIOUS = [
     (slug, health)
     for slug, limit in LIMITS.items()
+    if slug not in REPOSITORY_FINDINGS
     for health, value in ((WARNING, limit.warning), (CRITICAL, limit.critical))
     if value is not None
 ]

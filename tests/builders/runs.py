@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from telegraf_cvmfs.assess.repository import repository_verdicts
 from telegraf_cvmfs.model import (
     Backend,
     Entry,
@@ -185,7 +186,8 @@ def run(
             loose.setdefault(part.replica.server.name, []).append(part)
     servers += [server(group[0].replica.server, *group) for group in loose.values()]
     asked = Fleet(tuple(one.stratum.server for one in servers), name=fleet)
-    return Run(asked, started, duration, tuple(servers), traffic, deadline_hit)
+    repositories = repository_verdicts(asked, servers)
+    return Run(asked, started, duration, tuple(servers), traffic, deadline_hit, repositories)
 
 
 def example() -> Run:

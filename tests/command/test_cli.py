@@ -61,7 +61,7 @@ def test_the_demo_can_show_every_fault() -> None:
     fields = {
         point["tags"]["repo"].partition(".")[0]: point["fields"]
         for line in done.stdout.splitlines()
-        if line.startswith("cvmfs_repo") and (point := parse_line(line))["tags"]["server"] == "stratum1-faulty"
+        if line.startswith("cvmfs_repo,") and (point := parse_line(line))["tags"]["server"] == "stratum1-faulty"
     }
     assert {repo: (found["finding"], found["health"]) for repo, found in fields.items()} == {
         "nightlies": ("whitelist", 2),

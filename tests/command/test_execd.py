@@ -34,7 +34,7 @@ from tests.programs.command import PRINTED, command, environment
 
 pytestmark = pytest.mark.slow
 
-LINES = 52  # that the demo fleet comes to
+LINES = 64  # that the demo fleet comes to
 PATIENCE = 20.0  # seconds for a batch; it takes a tenth of one on an idle machine
 PROMPT = 1.5  # seconds; half a second is promised, a noisy machine gets another one
 ROUNDS, WARM = (1000, 100) if os.environ.get("TELEGRAF_CVMFS_SOAK") else (100, 30)  # a round takes 0.1 s on two cores

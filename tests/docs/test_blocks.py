@@ -113,6 +113,15 @@ class Block:
 
 
 BLOCKS: Mapping[str, tuple[Block, ...]] = {
+    "redundancy": (
+        Block(
+            "the newest revision is served here",
+            (
+                State("an OLD revision is served here, by 3", server=LAGGING),
+                State("does not serve it", fault=without(MANIFEST)),
+            ),
+        ),
+    ),
     "server_down": (Block("HTTP 200: ", (State("HTTP 503", behave=BUSY), State("HTTP 404", behave=NOT_FOUND))),),
     "list_unread": (
         Block(

@@ -32,7 +32,7 @@ def of(measurement: str, run: Run) -> list[Point]:
 def test_the_document_says_what_it_is_and_when_it_was_made() -> None:
     written = document(runs.run(fleet="eessi"))
     assert list(written) == [
-        "schema", "program", "version", "fleet", "started", "scrape", "servers", "publications",
+        "schema", "program", "version", "fleet", "started", "scrape", "servers", "repositories", "publications",
     ]  # fmt: skip
     assert written["schema"] == 1
     assert written["program"] == "telegraf-cvmfs"

@@ -277,7 +277,12 @@ def test_the_name_of_a_server_is_its_host_and_port() -> None:
         ("[scrape]\nproxy = 'squid:3128:1'", "expected a proxy such as"),
         ("[geoapi]\nenabled = 'no'", "[geoapi] enabled: is 'no', expected true or false"),
         ("[geoapi]\nservers = ['http://a.example:8000']", "expected host names without scheme and port"),
-        ("[limits]\nsnapshot_late = '1h'", "[limits] snapshot_late: unknown key; known are server_down_critical"),
+        (
+            "[limits]\nsnapshot_late = '1h'",
+            "[limits] snapshot_late: unknown key; known are min_replicas_ok, redundancy_warning",
+        ),
+        ("[limits]\nmin_replicas_ok = 0", "[limits] min_replicas_ok: is 0, expected a whole number from 1 to 1000"),
+        ("[limits]\nmin_replicas_ok = true", "expected a whole number from 1 to 1000"),
         ("[limits]\nsnapshot_old_warning = 8", "expected a duration in quotes"),
         ("[limits]\ndiverged_critical = '8h'", 'expected "off": it is a fact and has no limit'),
         ("[fleet]\nrepos = 'x'", 'expected a list of texts such as ["one", "two"]'),

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telegraf_cvmfs.model import (
-    FINDINGS,
+    REPLICA_FINDINGS,
     SERVER_FINDINGS,
     Backend,
     Fleet,
@@ -33,7 +33,7 @@ from telegraf_cvmfs.model import (
     Whitelist,
 )
 from telegraf_cvmfs.points.rows import Point, points
-from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, TAGS
 from tests.builders.published import manifest as manifest_bytes
 from tests.builders.runs import (
     MANIFEST,
@@ -65,9 +65,14 @@ CONTRACT: Mapping[str, Mapping[type, str]] = {
         str: "result url finding problem root_hash",
     },
     "cvmfs_server": {
-        int: "up result_code http_status health geoapi_status geoapi_ok geodb_age repositories repositories_up",
+        int: "up result_code http_status health geoapi_status geoapi_ok geodb_age repositories repositories_up status"
+        " replicas_ok replicas_warning replicas_critical replicas_unknown",
         float: "response_time",
         str: "result finding problem backend cvmfs_version",
+    },
+    "cvmfs_repository": {
+        int: "health severity replicas replicas_ok revision published published_age revisions_spread",
+        str: "finding problem",
     },
     "cvmfs_publish": {int: "revision root_size", str: "root_hash"},
     "cvmfs_scrape": {
@@ -90,6 +95,7 @@ TO_COME: Mapping[str, Mapping[type, str]] = {
 CONTRACT_TAGS = {
     "cvmfs_repo": {"fleet", "role", "server", "repo", "alias", "address"},
     "cvmfs_server": {"fleet", "role", "server", "address"},
+    "cvmfs_repository": {"fleet", "repo"},
     "cvmfs_publish": {"fleet", "repo"},
     "cvmfs_scrape": {"fleet"},
 }
@@ -136,7 +142,7 @@ def test_the_table_names_each_field_once() -> None:
 
 def test_the_measurements_are_those_of_the_contract() -> None:
     assert set(FIELDS) == set(TAGS) == {*CONTRACT, FINDING}
-    assert set(CONTRACT) == {REPO, SERVER, PUBLISH, SCRAPE}
+    assert set(CONTRACT) == {REPO, SERVER, REPOSITORY, PUBLISH, SCRAPE}
 
 
 def test_the_tag_set_is_closed() -> None:
@@ -231,24 +237,86 @@ def test_whatever_is_known_or_not_points_keep_to_the_table(found: Run) -> None:
 def test_each_finding_has_its_health_and_what_was_not_found_is_written_too() -> None:
     late = replica(findings=[finding("lagging", Health.CRITICAL), finding("gc_old", Health.WARNING)])
     rows = of(FINDING, points(run(server(S1, late, findings=[finding("geoapi_down", Health.CRITICAL)]))))
-    of_the_server, of_the_replica = rows
+    of_the_server, of_the_replica, of_the_repository = rows
     assert "repo" not in of_the_server.tags
     assert of_the_server.fields == dict.fromkeys(SERVER_FINDINGS, 0) | {"geoapi_down": 2}
     assert of_the_replica.tags["repo"] == "repo.tld"
-    others = set(FINDINGS) - set(SERVER_FINDINGS)
-    assert of_the_replica.fields == dict.fromkeys(others, 0) | {"lagging": 2, "gc_old": 1}
+    assert of_the_replica.fields == dict.fromkeys(REPLICA_FINDINGS, 0) | {"lagging": 2, "gc_old": 1}
+    assert of_the_repository.tags == {"fleet": "cvmfs", "repo": "repo.tld"}
+    assert of_the_repository.fields == {"redundancy": 2}
+
+
+# --- servers and repositories as a whole ------------------------------------------------------------
+
+
+def test_a_server_says_how_its_replicas_are_and_what_the_whole_is_worth() -> None:
+    bad, unknown = finding("lagging", Health.CRITICAL), finding("manifest", Health.UNKNOWN)
+    replicas = [replica("a.tld", findings=[bad]), replica("b.tld", findings=[unknown]), replica("c.tld")]
+    found = run(server(S1, *replicas, replica("d.tld", pass_through=True)))
+    (row,) = of(SERVER, points(found))
+    assert row.fields["health"] == 0
+    assert row.fields["status"] == 2
+    counts = {name: value for name, value in row.fields.items() if name.startswith("replicas_")}
+    assert counts == {"replicas_ok": 1, "replicas_warning": 0, "replicas_critical": 1, "replicas_unknown": 1}
+
+
+@pytest.mark.parametrize(
+    ("own", "its", "status"),
+    [
+        (Health.OK, Health.OK, Health.OK),
+        (Health.WARNING, Health.UNKNOWN, Health.WARNING),
+        (Health.OK, Health.UNKNOWN, Health.UNKNOWN),
+        (Health.CRITICAL, Health.WARNING, Health.CRITICAL),
+        (Health.WARNING, Health.CRITICAL, Health.CRITICAL),
+    ],
+)
+def test_the_status_of_a_server_is_the_worst_of_itself_and_its_replicas(
+    own: Health, its: Health, status: Health
+) -> None:
+    ill = [finding("geoapi_wrong", own)] if own else []
+    found = run(server(S1, replica(health=its), findings=ill))
+    (row,) = of(SERVER, points(found))
+    assert row.fields["status"] == status
+
+
+def test_a_repository_has_a_point_with_its_newest_revision_and_how_many_serve_it() -> None:
+    first, second = replica(on=S1, revision=6), replica(on=S1_NL, revision=4)
+    first, second = (replace(one, reference=first.replica) for one in (first, second))
+    (row,) = of(REPOSITORY, points(run(first, second)))
+    assert row.tags == {"fleet": "cvmfs", "repo": "repo.tld"}
+    assert row.fields == {
+        "health": 0,
+        "severity": 0,
+        "replicas": 2,
+        "replicas_ok": 2,
+        "revision": 6,
+        "published": 1795341600,
+        "published_age": 7200,
+        "revisions_spread": 2,
+    }
+
+
+def test_a_repository_that_nobody_judges_has_no_health_and_no_alert() -> None:
+    rows = points(run(replica(pass_through=True)))
+    (row,) = of(REPOSITORY, rows)
+    assert row.fields == {"replicas": 0, "replicas_ok": 0}
+    (found,) = [one for one in of(FINDING, rows) if "server" not in one.tags]
+    assert found.fields == {"redundancy": 0}
+
+
+# --- findings in their order ------------------------------------------------------------------------
 
 
 def test_of_a_finding_that_stands_twice_the_worse_counts() -> None:
     twice = replica(findings=[finding("whitelist", Health.WARNING), finding("whitelist", Health.UNKNOWN)])
-    (row,) = [row for row in of(FINDING, points(run(server(S1, twice)))) if "repo" in row.tags]
+    (row,) = [row for row in of(FINDING, points(run(server(S1, twice)))) if {"server", "repo"} <= set(row.tags)]
     assert row.fields["whitelist"] == 1
 
 
 def test_what_is_never_judged_has_no_findings_and_no_severity() -> None:
     verdict = replica(pass_through=True)
     rows = points(run(server(S1, verdict)))
-    assert not [row for row in of(FINDING, rows) if "repo" in row.tags]
+    assert not [row for row in of(FINDING, rows) if {"server", "repo"} <= set(row.tags)]
     assert "severity" not in repo_fields(verdict)
 
 
@@ -275,6 +343,7 @@ def test_the_tags_of_the_other_measurements() -> None:
     tags = {row.measurement: row.tags for row in rows if row.measurement not in (REPO, FINDING)}
     assert tags == {
         SERVER: {"fleet": "eessi", "role": "stratum0", "server": "stratum0.tld"},
+        REPOSITORY: {"fleet": "eessi", "repo": "repo.tld"},
         PUBLISH: {"fleet": "eessi", "repo": "repo.tld"},
         SCRAPE: {"fleet": "eessi"},
     }

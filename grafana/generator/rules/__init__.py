@@ -14,12 +14,12 @@ import yaml
 
 from grafana.generator.rules.rule import Object, Rule, in_grafana
 from telegraf_cvmfs._version import PROJECT_URL
-from telegraf_cvmfs.model import LIMITS, SERVER_FINDINGS, Health, Limit
+from telegraf_cvmfs.model import FINDINGS, LIMITS, Health, Limit, Subject
 from telegraf_cvmfs.points.schema import FINDING, SCRAPE, TAGS
 
 FILE = Path("provisioning/alerting/rules.yaml")
 FOLDER = "CVMFS"
-GROUPS = ("servers", "replicas", "scraper")
+GROUPS = ("repositories", "servers", "replicas", "scraper")
 
 FRESH = timedelta(minutes=15)
 """What counts as now, as on the dashboards: with a run every 5 minutes it holds one even if another is lost."""
@@ -34,10 +34,16 @@ _HEADER = """\
 _DOCS = f"{PROJECT_URL}/blob/main/docs"
 _SEVERITIES = {"info": Health.UNKNOWN, "warning": Health.WARNING, "critical": Health.CRITICAL}
 _DASHBOARDS = {
+    "repositories": "cvmfs-repository?var-fleet={{ urlquery .Labels.fleet }}&var-repo={{ urlquery .Labels.repo }}",
     "servers": "cvmfs-server?var-fleet={{ urlquery .Labels.fleet }}&var-server={{ urlquery .Labels.server }}",
     "replicas": "cvmfs-repository?var-fleet={{ urlquery .Labels.fleet }}&var-repo={{ urlquery .Labels.repo }}",
     "scraper": "cvmfs-home",
 }
+
+
+_GROUPS_OF = {Subject.REPOSITORY: "repositories", Subject.SERVER: "servers", Subject.REPLICA: "replicas"}
+_LEFT_OUT = {"repositories": ("role", "server", "alias", "address"), "servers": ("repo", "alias")}
+"""Tags of findings that those of a group do not have."""
 
 
 def files() -> dict[Path, str]:
@@ -46,7 +52,7 @@ def files() -> dict[Path, str]:
 
 
 def document() -> Object:
-    """The provisioning file as a mapping: a group of rules for servers, one for replicas, one for the scraper."""
+    """The provisioning file as a mapping: groups of rules for repositories, servers, replicas and the scraper."""
     every = rules()
     return {"apiVersion": 1, "groups": [_group(name, (one for one in every if one.group == name)) for name in GROUPS]}
 
@@ -73,7 +79,7 @@ def _group(name: str, members: Iterable[Rule]) -> Object:
 
 
 def _rules_of(finding: str, limit: Limit) -> Iterator[Rule]:
-    group = "servers" if finding in SERVER_FINDINGS else "replicas"
+    group = _GROUPS_OF[FINDINGS[finding].about]
     severities = [name for name in ("warning", "critical") if getattr(limit, name) is not None]
     for severity in severities or ["info"]:  # what is only ever unknown is told, but never as a fault
         several = len(severities) > 1
@@ -137,5 +143,5 @@ def _last(field: str, measurement: str, tags: Iterable[str]) -> str:
 
 
 def _tags(group: str) -> tuple[str, ...]:
-    of_replicas = ("repo", "alias")
-    return tuple(tag for tag in TAGS[FINDING] if group == "replicas" or tag not in of_replicas)
+    left_out = _LEFT_OUT.get(group, ())
+    return tuple(tag for tag in TAGS[FINDING] if tag not in left_out)

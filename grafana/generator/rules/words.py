@@ -20,6 +20,7 @@ FLEET = "{{ with .Labels.fleet }}fleet {{ . }}{{ else }}any fleet{{ end }}"
 """The last one stands for all fleets where there is no data at all, because then there is no label either."""
 
 SUMMARIES: Mapping[str, str] = {
+    "redundancy": "{{ .Labels.repo }}: too few stratum 1s, or none, serve it as they should",
     "server_down": f"{SERVER} is down: nothing can be read from it",
     "list_unread": f"{SERVER} is up, but its list of repositories cannot be read",
     "geoapi_wrong": f"The GeoAPI of {SERVER} puts servers into a wrong order",
@@ -88,6 +89,12 @@ _REBOOT = Patience(20 * MINUTE, "a reboot of ten minutes, as two or three runs s
 
 
 PATIENCE: Mapping[tuple[str, str], Patience] = {
+    ("redundancy", "warning"): Patience(
+        30 * MINUTE, "clients have another server; a reboot, and what it delays, is over"
+    ),
+    ("redundancy", "critical"): Patience(
+        _ONE_READING, "users feel it; one odd reading, even with the next run lost, is over"
+    ),
     ("server_down", "critical"): _REBOOT,
     ("list_unread", "info"): Patience(6 * HOUR, "clients never read the list: time for whoever works on the server"),
     ("geoapi_wrong", "warning"): Patience(90 * MINUTE, "a wrong answer may stay in the server's cache for an hour"),

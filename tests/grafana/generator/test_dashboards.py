@@ -22,7 +22,15 @@ from grafana.generator.panel import Panel, Stat, Text
 from grafana.queries.__main__ import main as queries
 from grafana.queries.dashboard import _sorted
 from grafana.queries.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
-from telegraf_cvmfs.model import FINDINGS, SERVER_FINDINGS, GeoAPIStatus, Health, Result, RootCatalogState, Signature
+from telegraf_cvmfs.model import (
+    REPLICA_FINDINGS,
+    SERVER_FINDINGS,
+    GeoAPIStatus,
+    Health,
+    Result,
+    RootCatalogState,
+    Signature,
+)
 from telegraf_cvmfs.net.influxdb import Database
 from telegraf_cvmfs.points.schema import FIELDS, SERVER, TAGS
 from tests import ROOT
@@ -427,7 +435,7 @@ def test_each_finding_has_a_column_that_leads_to_its_page() -> None:
     (replicas,) = (panel for panel in panels(PAGES["fleet"]) if panel["title"] == "All findings of replicas")
     (servers,) = (panel for panel in panels(PAGES["fleet"]) if panel["title"] == "All findings of servers")
     found = {url for panel in (replicas, servers) for url in links(panel) if "findings" in url}
-    assert found == {f"${{docs}}/findings/{slug}.md" for slug in FINDINGS}
+    assert found == {f"${{docs}}/findings/{slug}.md" for slug in (*SERVER_FINDINGS, *REPLICA_FINDINGS)}
     assert {url for url in links(servers) if "findings" in url} == {
         f"${{docs}}/findings/{slug}.md" for slug in SERVER_FINDINGS
     }

@@ -16,7 +16,7 @@ from grafana.generator import rules
 from grafana.generator.rules.rule import in_grafana
 from grafana.generator.rules.words import PATIENCE, SUMMARIES
 from telegraf_cvmfs._version import PROJECT_URL
-from telegraf_cvmfs.model import FINDINGS, LIMITS, SERVER_FINDINGS, Health
+from telegraf_cvmfs.model import LIMITS, REPLICA_FINDINGS, REPOSITORY_FINDINGS, SERVER_FINDINGS, Health
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, SCRAPE, TAGS
 from telegraf_cvmfs.words.duration import duration
 from tests import ROOT
@@ -73,8 +73,9 @@ def test_a_uid_says_what_the_rule_is_about() -> None:
 def test_rules_stand_in_the_group_of_what_they_are_about() -> None:
     groups = {group["name"]: {rule["labels"]["finding"] for rule in group["rules"]} for group in DOCUMENT["groups"]}
     assert groups == {
+        "repositories": set(REPOSITORY_FINDINGS),
         "servers": set(SERVER_FINDINGS),
-        "replicas": set(FINDINGS) - set(SERVER_FINDINGS),
+        "replicas": set(REPLICA_FINDINGS),
         "scraper": set(OF_THE_SCRAPER),
     }
 
@@ -84,6 +85,12 @@ def test_rules_stand_in_the_group_of_what_they_are_about() -> None:
 QUERY = re.compile(
     r'SELECT (?:last|moving_average\(count)\("(\w+)"\)(?:, 4\))?(?: AS "\1")? FROM "(\w+)" WHERE \$timeFilter GROUP BY (.*)'
 )
+
+
+def _tags(finding: str) -> set[str]:
+    if finding in REPOSITORY_FINDINGS:
+        return {"fleet", "repo"}
+    return set(TAGS[FINDING]) - ({"repo", "alias"} if finding in SERVER_FINDINGS else set())
 
 
 @each_rule
@@ -97,7 +104,7 @@ def test_a_query_names_nothing_that_is_not_written_and_splits_by_every_tag(rule:
         assert tags == set(TAGS[SCRAPE])
     else:
         assert (measurement, field) == (FINDING, finding)
-        assert tags == set(TAGS[FINDING]) - ({"repo", "alias"} if finding in SERVER_FINDINGS else set())
+        assert tags == _tags(finding)
 
 
 @each_rule
@@ -229,7 +236,7 @@ def test_a_summary_names_the_place(rule: Object) -> None:
     if rule["labels"]["finding"] in OF_THE_SCRAPER:
         assert ".Labels.fleet" in said
     else:
-        assert ".Labels.server" in said
+        assert (".Labels.server" in said) == (rule["labels"]["finding"] not in REPOSITORY_FINDINGS)
         assert (".Labels.repo" in said) == (rule["labels"]["finding"] not in SERVER_FINDINGS)
 
 
