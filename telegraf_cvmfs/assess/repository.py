@@ -33,8 +33,9 @@ def _verdict(fleet: Fleet, repo: str, everywhere: Sequence[ReplicaVerdict]) -> R
     judged = [one for one in everywhere if one.health is not None]
     counting = _counting(judged)
     findings = tuple(_redundancy(fleet, counting) if counting else _nowhere(fleet, judged))
-    # What was compared with nothing, because it is forged say, is neither the newest nor the oldest.
-    revisions = {manifest_of(one.replica).revision: one.replica for one in judged if one.reference is not None}
+    # A forged manifest, which was compared with nothing, and a lone claim are neither the newest nor the oldest.
+    credible = (one.replica for one in judged if one.reference is not None and not one.alone_against)
+    revisions = {manifest_of(replica).revision: replica for replica in credible}
     return RepositoryVerdict(
         repo,
         worst(finding.health for finding in findings) if judged else None,
