@@ -64,7 +64,9 @@ def _compare_all(
         if reference is None or _genuine(replica, trusts) is False:
             yield replica, Comparison(believed=False)
             continue
-        beside = _itself(reference, memory) if replica is reference else _behind(replica, reference, memory, now)
+        beside = (
+            _itself(reference, believed, memory) if replica is reference else _behind(replica, reference, memory, now)
+        )
         others = believed if id(replica) in alone else witnesses
         diverged = _diverged(replica, reference, others)
         yield replica, replace(beside, diverged=diverged, alone_against=alone.get(id(replica), 0))
@@ -119,9 +121,12 @@ def _claim(replica: Replica) -> tuple[int, str]:
     return manifest.revision, manifest.root_catalog
 
 
-def _itself(reference: Replica, memory: Memory) -> Comparison:
+def _itself(reference: Replica, believed: Iterable[Replica], memory: Memory) -> Comparison:
+    """A copy that nobody else has is behind or not, who knows; what is published here, or newest of several, is not."""
     first = memory.first_published(reference.repo, manifest_of(reference))
-    return Comparison(reference, is_reference=True, lag=timedelta(0), first_published=first)
+    compared = reference.source or any(other.server.label != reference.server.label for other in believed)
+    lag = timedelta(0) if compared else None
+    return Comparison(reference, is_reference=True, lag=lag, first_published=first)
 
 
 def _behind(replica: Replica, reference: Replica, memory: Memory, now: datetime) -> Comparison:

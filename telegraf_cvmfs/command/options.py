@@ -113,7 +113,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         prog="telegraf-cvmfs",
         description="Scrape CernVM-FS servers once and print what was found.",
         epilog="Without a sub-command it scrapes. Exit codes: 0 the run was made, even if every server was down; "
-        "2 wrong option or fleet file; 1 the output could not be written.",
+        "2 wrong option or fleet file; 1 the output could not be written, or --check found something wrong.",
         allow_abbrev=False,
     )
     add_options(parser)

@@ -5,6 +5,7 @@ The sentences are for somebody who sees the word "whitelist" for the first time,
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -87,10 +88,37 @@ def check(
         f"fleet {fleet.name}: {_many(len(fleet.servers), 'server')}, a run takes at most {in_words(fleet.deadline)}",
         LONGEST_LINE,
     )
+    strata = tuple(strata)
     for stratum in strata:
         server = stratum.server
         lines = (f"{server.role.value} at {server.url}", *_server(fleet, stratum), *_keys(stratum, trust_of))
         yield from (tame(f"{server.name}: {line}", LONGEST_LINE) for line in lines)
+    yield from (tame(line, LONGEST_LINE) for line in _alone(strata))
+
+
+def is_wrong(stratum: Stratum, trust_of: Callable[[Replica], Trust | None] = lambda _replica: None) -> bool:
+    """Does `check` call anything of this server wrong?"""
+    unread = stratum.backend is not Backend.S3 and stratum.listing.value is None
+    tried = [replica for replica in stratum.replicas if replica.manifest.result is not Result.DEADLINE][:1]
+    trusts = [trust_of(replica) for replica in stratum.replicas if replica.up][:1]
+    refused = any(trust and trust.signature not in (Signature.OK, Signature.NO_KEY) for trust in trusts)
+    return unread or refused or not stratum.replicas or not all(replica.up for replica in tried)
+
+
+def _alone(strata: Iterable[Stratum]) -> Iterator[str]:
+    """A line if there are copies that can be compared with nothing: nobody would see that they lag behind."""
+    servers: dict[str, set[str]] = defaultdict(set)
+    published = set()
+    for stratum in strata:
+        for replica in stratum.replicas:
+            servers[replica.repo].add(replica.server.label)
+            if replica.source:
+                published.add(replica.repo)
+    if alone := sorted(repo for repo, names in servers.items() if len(names) == 1 and repo not in published):
+        yield (
+            f"nothing to compare with, so nobody sees how far behind it is: {listed(alone)}. Name the stratum 0 in the "
+            "fleet file (or with --stratum0), or a second server that has it"
+        )
 
 
 def _keys(stratum: Stratum, trust_of: Callable[[Replica], Trust | None]) -> Iterator[str]:

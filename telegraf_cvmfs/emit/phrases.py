@@ -84,14 +84,16 @@ def newest(verdicts: Sequence[ReplicaVerdict], now: datetime, *, named: bool = F
 
 def together(verdicts: Sequence[ReplicaVerdict], now: datetime) -> str:
     """Replicas that are well, in one phrase; a small lag is well too, so it is told."""
-    return ", ".join((newest(verdicts, now), *_late(verdicts), *_snapshots(verdicts, now), *_signed(verdicts)))
+    return ", ".join(
+        (newest(verdicts, now), *_alone(verdicts), *_late(verdicts), *_snapshots(verdicts, now), *_signed(verdicts))
+    )
 
 
 def _revision(verdict: ReplicaVerdict) -> Iterator[str]:
     manifest = verdict.replica.manifest
     yield (f"not read: {ended(manifest.result)}" if manifest.value is None else f"rev {manifest.value.revision}")
     if verdict.is_reference:
-        yield "source" if verdict.replica.source else "reference"
+        yield from _alone([verdict]) or ("source" if verdict.replica.source else "reference",)
     if verdict.revisions_behind:
         yield f"{abs(verdict.revisions_behind)} {'behind' if verdict.revisions_behind > 0 else 'ahead'}"
     if verdict.lag:
@@ -138,6 +140,12 @@ def _unread(verdict: ReplicaVerdict) -> Iterator[str]:
     ):
         if not reading.answered:
             yield f"{name} not read: {ended(reading.result)}"
+
+
+def _alone(verdicts: Sequence[ReplicaVerdict]) -> tuple[str, ...]:
+    """Said where the reference is a copy that no other was compared with: whether it is late is not known."""
+    alone = any(one.is_reference and one.lag is None and not one.replica.source for one in verdicts)
+    return ("nothing to compare with",) if alone else ()
 
 
 def _late(verdicts: Sequence[ReplicaVerdict]) -> Iterator[str]:

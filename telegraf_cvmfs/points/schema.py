@@ -75,7 +75,12 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("problem", str, "", "the most serious finding in a sentence"),
         Field("revision", int, "", "revision of the repository, S"),
         Field("revisions_behind", int, "", "the reference's revision minus this one"),
-        Field("lag", int, "s", "how long this replica has been without something published"),
+        Field(
+            "lag",
+            int,
+            "s",
+            "how long this replica has been without something published; absent where only it itself is there",
+        ),
         Field("published_behind", int, "s", "the reference's publication time minus this one's"),
         Field("root_size", int, "bytes", "uncompressed size of the root catalog, B"),
         Field("root_hash", str, "", "content hash of the root catalog, C"),

@@ -290,3 +290,22 @@ def test_without_keys_what_two_servers_have_is_believed() -> None:
 def test_who_is_older_than_several_that_agree_is_behind_and_nothing_worse() -> None:
     old = beside(copy_of(S1_FR, 4), copy_of(S1, 6), copy_of(S1_NL, 6))[0]
     assert (old.revisions_behind, old.alone_against, old.diverged) == (2, 0, None)
+
+
+# --- nothing to compare with ------------------------------------------------------------------------
+
+
+def test_a_copy_that_was_compared_with_none_but_itself_has_no_lag() -> None:
+    (alone,) = beside(copy_of(S1, 6))
+    assert alone.is_reference
+    assert (alone.lag, alone.revisions_behind) == (None, None)
+
+
+def test_two_paths_on_one_server_are_no_comparison() -> None:
+    assert [one.lag for one in beside(copy_of(S1, 6), copy_of(S1, 6)) if one.is_reference] == [None]
+
+
+def test_what_is_published_here_and_the_newest_of_several_are_not_behind() -> None:
+    assert beside(copy_of(S0, 6))[0].lag == timedelta(0)
+    newest, older = beside(copy_of(S1, 6), copy_of(S1_NL, 5))
+    assert (newest.lag, older.revisions_behind) == (timedelta(0), 1)

@@ -16,7 +16,7 @@ import pytest
 
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.demo.signing import make_keys
-from telegraf_cvmfs.doctor.servers import ADVICE, LONGEST_LINE, check
+from telegraf_cvmfs.doctor.servers import ADVICE, LONGEST_LINE, check, is_wrong
 from telegraf_cvmfs.model import Backend, Cause, Fleet, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
@@ -44,6 +44,7 @@ def lines_of(fleet: Fleet, seconds: float = 10, resolve: Callable[[str], list[st
         lambda _line: None,
     )
     lines = list(check(fleet, strata))
+    assert any(is_wrong(stratum) for stratum in strata) == any(": wrong: " in line for line in lines)
     assert all(line.isprintable() and len(line) <= LONGEST_LINE for line in lines)
     first = tuple(f"{server.name}: {server.role.value} at http" for server in fleet.servers)
     return [line for line in lines[1:] if not line.startswith(first)]
@@ -141,7 +142,7 @@ def test_a_server_that_never_answers_does_not_keep_it_beyond_its_deadline() -> N
         began = time.monotonic()
         done = run("--stratum1", silent.url, "--check", "--deadline", "2", "--state-dir", "none")
         assert time.monotonic() - began < 3.5
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (1, "")
     assert "no complete answer in time" in done.stdout
 
 
@@ -214,7 +215,7 @@ def test_what_a_hostile_server_says_stays_on_one_printable_line() -> None:
     bad = json.dumps({"schema": 1, "replicas": [{"name": "\x1b[2J\r\n\u202e" + "z" * 9999, "url": "/cvmfs/a"}]})
     with hostile.Server(hostile.serves({LIST: bad.encode()})) as server:
         done = run("--stratum1", server.url, "--check", "--state-dir", "none")
-    assert done.returncode == 0
+    assert done.returncode == 1
     for line in (done.stdout + done.stderr).splitlines():
         assert line.isprintable()
         assert len(line) <= LONGEST_LINE
@@ -231,6 +232,18 @@ def test_a_fleet_that_is_well_has_nothing_wrong(tmp_path: Path) -> None:
     assert f"memory: ok, {tmp_path}/state/" in done.stdout
 
 
+def test_a_copy_that_can_be_compared_with_nothing_is_told_with_how_to_compare_it() -> None:
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        alone = ["--stratum1", demo.urls["stratum1-lagging"], "--check", "--state-dir", "none"]
+        said = [line for line in run(*alone).stdout.splitlines() if line.startswith("nothing to compare with")]
+        assert len(said) == 1
+        assert "conditions.demo.example" in said[0]
+        assert "--stratum0" in said[0]
+        for more in (["--stratum0", demo.urls["stratum0"]], ["--stratum1", demo.urls["stratum1-healthy"]]):
+            done = run(*alone, *more)
+            assert (done.returncode, "nothing to compare" in done.stdout) == (0, False)
+
+
 # --- this machine ------------------------------------------------------------------------------------
 
 
@@ -244,7 +257,7 @@ def test_a_wrong_fleet_file_is_exit_2_in_one_line(tmp_path: Path) -> None:
 def test_a_memory_that_cannot_be_written_is_told_with_what_to_do() -> None:
     with hostile.refuses() as url:
         done = run("--stratum1", url, "--check", "--state-dir", "/proc/state")
-    assert done.returncode == 0
+    assert done.returncode == 1
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("memory")]
     assert "cannot be written" in line
     assert "--state-dir" in line
@@ -304,4 +317,4 @@ def told_apart(demo: DemoFleet, tmp_path: Path) -> None:
     wrong = run(*server, "--key", stranger)
     assert "wrong: the master keys do not fit software.demo.example" in wrong.stdout
     assert "/etc/cvmfs/keys/<domain>/*.pub" in wrong.stdout
-    assert (wrong.returncode, wrong.stderr) == (0, "")
+    assert (wrong.returncode, wrong.stderr) == (1, "")

@@ -201,5 +201,5 @@ def test_files_in_a_folder_that_is_closed_to_this_user_are_left_out(tmp_path: Pa
 def checked(env: Mapping[str, str]) -> str:
     with hostile.refuses() as url:
         done = run("--stratum1", url, "--check", "--state-dir", "none", env=env)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (1, "")  # of the server, which does not answer
     return done.stdout

@@ -338,7 +338,8 @@ def test_the_time_is_utc() -> None:
         (replica(health=Health.CRITICAL, manifest=missed(Result.NAME_MISMATCH)), "not read: name mismatch"),
         (replica(health=Health.WARNING, revisions_behind=-2), "rev 6, 2 ahead"),
         (replica(health=Health.CRITICAL, diverged=True), "diverged"),
-        (replica(health=Health.CRITICAL, is_reference=True), "rev 6, reference"),
+        (replica(health=Health.CRITICAL, is_reference=True, lag=timedelta(0)), "rev 6, reference"),
+        (replica(health=Health.CRITICAL, is_reference=True), "rev 6, nothing to compare with"),
         (replica(health=Health.CRITICAL, is_reference=True, on=S0), "rev 6, source"),
         (replica(health=Health.WARNING, alias="pub/repo"), "served as pub/repo"),
         (
