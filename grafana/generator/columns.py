@@ -12,6 +12,13 @@ _BACK, _FORE = "color-background", "color-text"
 
 COLUMNS: Mapping[str, Look] = {
     "severity": Look("Health", scale=scale.SEVERITY, cell=_BACK, width=90),
+    "status_severity": Look("Status", scale=scale.SEVERITY, cell=_BACK, width=90),
+    "served": Look("Repositories"),
+    "replicas": Look("Of", decimals=0, width=60),
+    "replicas_ok": Look("Served by", decimals=0, width=90),
+    "replicas_critical": Look("Critical", scale=scale.SOME_RED, cell=_FORE, decimals=0, width=80),
+    "replicas_warning": Look("Warning", scale=scale.SOME_ORANGE, cell=_FORE, decimals=0, width=80),
+    "replicas_unknown": Look("Unknown", scale=scale.SOME_PURPLE, cell=_FORE, decimals=0, width=85),
     "health": Look("Health", scale=scale.HEALTH, cell=_BACK, width=90),
     "fleet": Look("Fleet", width=110),
     "role": Look("Role", width=90),

@@ -9,23 +9,39 @@ from grafana.generator.columns import looks
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING_FOUND, Panel, Stat, Table
 from telegraf_cvmfs.model import LIMITS, REPLICA_FINDINGS, SERVER_FINDINGS
-from telegraf_cvmfs.points.schema import REPO, SERVER
+from telegraf_cvmfs.points.schema import REPO, REPOSITORY, SERVER
 
 NOTHING_WRONG = "empty where nothing is found"
 
-_SERVER_COLUMNS = ("server", "finding", "problem", "role", "address", "fleet")
+REPLICAS_OF_SERVER = ("replicas_critical", "replicas_warning", "replicas_unknown", "replicas_ok")
+SERVED = {"replicas_ok": Look("Ok", decimals=0, width=70)}
+_SERVER_COLUMNS = ("server", *REPLICAS_OF_SERVER, "finding", "problem", "role", "address", "fleet")
+_REPOSITORY_COLUMNS = ("repo", "replicas_ok", "replicas", "problem", "fleet")
 _REPO_COLUMNS = ("repo", "server", "finding", "problem", "address", "alias", "fleet")
 
 
 def servers(most: int) -> Panel:
-    """Servers that have a finding, worst first."""
+    """Servers that are not ok, they or their replicas, worst first."""
     return Panel(
-        "Servers with a finding, worst first",
-        "What is wrong with a server as a whole. A finding leads to its page: what it means, how to confirm it by hand,"
-        " what to do.",
-        Table(looks(("severity", *_SERVER_COLUMNS)), nothing=NOTHING_FOUND),
-        influxql.worst(SERVER, _SERVER_COLUMNS, most=most),
+        "Servers that are not ok, worst first",
+        "*Status* is the worst of the server and of its replicas, which are counted beside it. The finding is the"
+        " server's own, and leads to its page: what it means, how to confirm it by hand, what to do.",
+        Table(looks(("status_severity", *_SERVER_COLUMNS), **SERVED), sort="status_severity", nothing=NOTHING_FOUND),
+        influxql.worst(SERVER, _SERVER_COLUMNS, most=most, severity="status_severity"),
         quiet=NOTHING_WRONG,
+    )
+
+
+def repositories(most: int) -> Panel:
+    """Repositories that too few servers serve, worst first."""
+    return Panel(
+        "Repositories that too few serve, worst first",
+        "Clients go on to the next stratum 1, so one that serves it badly is not felt yet. Red: none serves the"
+        " repository as it should. Orange: fewer than the fleet file's min_replicas_ok.",
+        Table(looks(("severity", *_REPOSITORY_COLUMNS)), nothing=NOTHING_FOUND),
+        influxql.worst(REPOSITORY, _REPOSITORY_COLUMNS, most=most),
+        quiet=NOTHING_WRONG,
+        links=(links.to_page_of("redundancy"),),
     )
 
 

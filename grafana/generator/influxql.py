@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, SCRAPE, SERVER, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, TAGS
 
 NOW = "time > ${__to}ms - $fresh AND time <= ${__to}ms"
 """What counts as now: data of the last `$fresh` before the end of the chosen time range."""
@@ -19,7 +19,7 @@ NOW = "time > ${__to}ms - $fresh AND time <= ${__to}ms"
 RECENT = "time > ${__from}ms - 7d AND time <= ${__to}ms"
 """The chosen range and a week before it: what was removed longer ago is no longer offered."""
 
-SELECTORS = {REPO: "up", SERVER: "up", SCRAPE: "servers", PUBLISH: "revision"}
+SELECTORS = {REPO: "up", SERVER: "up", REPOSITORY: "replicas", SCRAPE: "servers", PUBLISH: "revision"}
 """A field that every point of the measurement has."""
 
 FLEET = ("fleet",)
@@ -37,10 +37,10 @@ def newest(
     return f"SELECT {_listed(columns)} FROM ({_newest(measurement, [*columns, *needs], of, within)}){condition}"
 
 
-def worst(measurement: str, columns: Names, *, of: Names = FLEET, most: int = 500) -> str:
-    """As `newest`, but only what has a finding, and no more than `most` of it: the most serious."""
-    table = _newest(measurement, ["severity", *columns], of)
-    return f'SELECT top("severity", {most}) AS "severity", {_listed(columns)} FROM ({table}) WHERE "severity" > 0'
+def worst(measurement: str, columns: Names, *, of: Names = FLEET, most: int = 500, severity: str = "severity") -> str:
+    """As `newest`, but only what is not ok, and no more than `most` of it: the most serious."""
+    table = _newest(measurement, [severity, *columns], of)
+    return f'SELECT top("{severity}", {most}) AS "{severity}", {_listed(columns)} FROM ({table}) WHERE "{severity}" > 0'
 
 
 def matrix(measurement: str, field: str, by: Names, *, of: Names = FLEET) -> str:

@@ -109,6 +109,9 @@ YES_IS_BAD = Scale((State(0, "no", PLAIN), State(1, "yes", RED)))
 YES_NO = Scale((State(0, "no", PLAIN), State(1, "yes", BLUE)))
 OK_FAILED = Scale((State(1, "ok", GREEN), State(0, "failed", ORANGE)))
 
+SOME_RED, SOME_ORANGE, SOME_PURPLE = (Scale(steps=((1, color),)) for color in (RED, ORANGE, PURPLE))
+"""Of numbers in a cell: plain if there are none."""
+
 NONE_IS_GOOD = Scale(steps=((0, GREEN), (1, RED)), base=PURPLE)
 NONE_IS_GOOD_ORANGE = Scale(steps=((0, GREEN), (1, ORANGE)), base=PURPLE)
 NONE_IS_GOOD_PURPLE = Scale(steps=((0, GREEN), (1, PURPLE)), base=PURPLE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,9 @@ class _Key(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One finding, how serious it is, the servers and the repositories that have it; none for a server's own.
+    """One finding, how serious it is, the servers and the repositories that have it.
+
+    A server's own has no repositories, and one about repositories wherever they are served has no servers.
 
     Each of the repositories has it on each of the servers. `problem` is the sentence of the first; `alike`: of all.
     """
@@ -39,7 +41,7 @@ class Cause:
         if not self.repos:
             return f"{self.slug}: {self.problem}" if self.slug else self.problem
         if len(self.repos) == 1:
-            said = self.problem if self.alike else f"{self.servers[0]}: {self.problem}"
+            said = self.problem if self.alike or not self.servers else f"{self.servers[0]}: {self.problem}"
             return f"{self.slug} on {self.repos[0]}: {said}"
         said = self.problem if self.alike else f"{self.repos[0]}: {self.problem}"
         return f"{self.slug} on {len(self.repos)} repositories: {listed(self.repos)}; {said}"
@@ -47,12 +49,15 @@ class Cause:
 
 def causes(run: Run) -> list[Cause]:
     """All that is wrong in a run, worst first; servers that have the same on the same repositories stand together."""
+    of_repositories = _grouped(
+        (_Key(found.slug, found.health), one.repo, found.problem) for one in run.repositories for found in one.findings
+    )
     together: dict[tuple[str, Health, tuple[str, ...], str], list[Cause]] = {}
     for server in run.servers:
         for cause in (*_own(server), *_of_replicas(server)):
             said = "" if cause.repos else cause.problem
             together.setdefault((cause.slug, cause.health, cause.repos, said), []).append(cause)
-    return sorted(map(_merged, together.values()), key=_weight)
+    return sorted((*of_repositories, *map(_merged, together.values())), key=_weight)
 
 
 def _merged(alike: list[Cause]) -> Cause:
@@ -62,11 +67,12 @@ def _merged(alike: list[Cause]) -> Cause:
     return Cause(first.slug, first.health, servers, first.repos, first.problem, same)
 
 
-def _weight(cause: Cause) -> tuple[int, bool, int, int]:
-    """The worst first; servers' own before their replicas'; what is found most often before the rest."""
+def _weight(cause: Cause) -> tuple[int, bool, bool, int, int]:
+    """The worst first; what users feel, then servers' own, then their replicas'; what is found most often first."""
     order = list(FINDINGS)
     place = order.index(cause.slug) if cause.slug in FINDINGS else len(order)
-    return -rank(cause.health), bool(cause.repos), -len(cause.repos) * len(cause.servers), place
+    many = -len(cause.repos) * len(cause.servers)
+    return -rank(cause.health), bool(cause.servers), bool(cause.repos), many, place
 
 
 def _own(server: ServerVerdict) -> Iterator[Cause]:
@@ -78,14 +84,19 @@ def _own(server: ServerVerdict) -> Iterator[Cause]:
 
 
 def _of_replicas(server: ServerVerdict) -> Iterator[Cause]:
-    found: dict[_Key, dict[str, str]] = {}
-    for verdict in server.replicas:
-        for key, problem in _findings(server, verdict):
-            found.setdefault(key, {}).setdefault(verdict.replica.repo, problem)
-    for key, problems in found.items():
+    found = ((key, one.replica.repo, said) for one in server.replicas for key, said in _findings(server, one))
+    return _grouped(found, (server.stratum.server.label,))
+
+
+def _grouped(found: Iterable[tuple[_Key, str, str]], servers: tuple[str, ...] = ()) -> Iterator[Cause]:
+    """One cause for each finding, of what was found on which repository, and its sentence there."""
+    groups: dict[_Key, dict[str, str]] = {}
+    for key, repo, problem in found:
+        groups.setdefault(key, {}).setdefault(repo, problem)
+    for key, problems in groups.items():
         repos = tuple(sorted(problems))
         alike = len(set(problems.values())) == 1
-        yield Cause(key.slug, key.health, (server.stratum.server.label,), repos, problems[repos[0]], alike)
+        yield Cause(key.slug, key.health, servers, repos, problems[repos[0]], alike)
 
 
 def _findings(server: ServerVerdict, verdict: ReplicaVerdict) -> Iterator[tuple[_Key, str]]:

@@ -6,15 +6,15 @@ sleeps. Every line is complete in itself (how serious, where, what); the words c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from telegraf_cvmfs.emit.causes import causes
 from telegraf_cvmfs.emit.phrases import WORDS, counts, facts, hosts, newest, rank, together
-from telegraf_cvmfs.emit.served import Served, by_repository, in_one_phrase, served
 from telegraf_cvmfs.emit.table import Row, lines
 from telegraf_cvmfs.emit.view import EVERYTHING, View
-from telegraf_cvmfs.model import Health, ReplicaVerdict, Run, ServerVerdict, worst
+from telegraf_cvmfs.model import Health, ReplicaVerdict, RepositoryVerdict, Run, ServerVerdict, worst
+from telegraf_cvmfs.words.served import by_repository, by_whom, in_one_phrase
 from telegraf_cvmfs.words.text import listed
 
 _MOST_ROWS = 20
@@ -35,7 +35,7 @@ def _summary(run: Run, shown: Run, view: View) -> Iterator[Row]:
     """The whole fleet, also where a part of it is shown."""
     when = run.started.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     up = sum(server.stratum.up for server in run.servers)
-    yield Row(_overall(run), ("fleet",), in_one_phrase(served(run)))
+    yield Row(_overall(run), ("fleet",), in_one_phrase(run.repositories))
     yield Row("", ("run",), f"{run.fleet.name}, {when}, took {run.duration.total_seconds():.1f}s")
     yield Row("", ("servers",), f"{up} of {len(run.servers)} up" if run.servers else "none to ask")
     yield Row("", ("replicas",), _tally([verdict.health for verdict in run.replicas]))
@@ -48,8 +48,8 @@ def _summary(run: Run, shown: Run, view: View) -> Iterator[Row]:
 
 def _servers(run: Run) -> Iterator[Row]:
     """Each server with the verdict of the whole, worst first; of many those that are well share a line."""
-    servers = sorted(run.servers, key=lambda server: -rank(_status(server)))
-    well = [server for server in servers if _status(server) is Health.OK] if len(servers) > _MOST_ROWS else []
+    servers = sorted(run.servers, key=lambda server: -rank(server.status))
+    well = [server for server in servers if server.status is Health.OK] if len(servers) > _MOST_ROWS else []
     for server in servers:
         if server not in well:
             yield _server(server)
@@ -62,16 +62,16 @@ def _server(verdict: ServerVerdict) -> Row:
     server = verdict.stratum.server
     up = "" if verdict.stratum.up else "not up; " if verdict.health is Health.CRITICAL else "not read; "
     replicas = [one.health for one in verdict.replicas]
-    return Row(WORDS[_status(verdict)], (server.label, server.role.value), f"{up}replicas: {_tally(replicas)}")
+    return Row(WORDS[verdict.status], (server.label, server.role.value), f"{up}replicas: {_tally(replicas)}")
 
 
 def _causes(run: Run, view: View) -> Iterator[Row]:
     """What is wrong, each cause once. Where each replica has lines of its own, they tell what is wrong with it."""
     for cause in causes(run):
-        if view.each and cause.repos:
+        if view.each and cause.repos and cause.servers:
             continue
-        if len(cause.servers) == 1:
-            yield Row(WORDS[cause.health], cause.servers, cause.sentence)
+        if len(cause.servers) <= 1:
+            yield Row(WORDS[cause.health], cause.servers or ("clients",), cause.sentence)
         else:
             text = f"{cause.sentence} ({listed(cause.servers)})"
             yield Row(WORDS[cause.health], (f"{len(cause.servers)} servers",), text)
@@ -82,19 +82,24 @@ def _causes(run: Run, view: View) -> Iterator[Row]:
 
 def _repositories(run: Run) -> Iterator[Row]:
     """Each with who serves it well, worst first; of many those that are served alike share a line."""
-    repos = sorted(served(run), key=lambda one: (-rank(one.health), one.repo))
+    repos = _worst_first(run.repositories)
     if len(repos) > _MOST_ROWS:
         yield from _alike(repos)
         return
     replicas = by_repository(run)
     for one in repos:
-        yield Row(WORDS[one.health], (one.repo, one.phrase), _in_one_line(replicas[one.repo], run.started))
+        yield Row(WORDS[one.health], (one.repo, by_whom(one)), _in_one_line(replicas[one.repo], run.started))
 
 
-def _alike(repos: Sequence[Served]) -> Iterator[Row]:
+def _worst_first(repositories: Iterable[RepositoryVerdict]) -> list[RepositoryVerdict]:
+    """Of equally serious ones those first that the fewest serve."""
+    return sorted(repositories, key=lambda one: (-rank(one.health), one.replicas_ok - len(one.replicas), one.repo))
+
+
+def _alike(repos: Sequence[RepositoryVerdict]) -> Iterator[Row]:
     groups: dict[tuple[Health | None, str], list[str]] = {}
     for one in repos:
-        groups.setdefault((one.health, one.phrase), []).append(one.repo)
+        groups.setdefault((one.health, by_whom(one)), []).append(one.repo)
     for (health, phrase), names in groups.items():
         yield Row(WORDS[health], (f"{len(names)} repositories", phrase), listed(names))
 
@@ -113,9 +118,9 @@ def _in_one_line(verdicts: Sequence[ReplicaVerdict], now: datetime) -> str:
 def _replicas(run: Run) -> Iterator[Row]:
     """Each repository with each of its replicas, worst first, and all that is wrong with it."""
     replicas = by_repository(run)
-    for one in sorted(served(run), key=lambda one: (-rank(one.health), one.repo)):
+    for one in _worst_first(run.repositories):
         verdicts = replicas[one.repo]
-        yield Row(WORDS[one.health], (one.repo, one.phrase), newest(verdicts, run.started, named=True))
+        yield Row(WORDS[one.health], (one.repo, by_whom(one)), newest(verdicts, run.started, named=True))
         for verdict in sorted(verdicts, key=lambda verdict: -rank(verdict.health)):
             yield from _replica(verdict, run.started)
 
@@ -134,11 +139,7 @@ def _tally(healths: Sequence[Health | None]) -> str:
     return counts(healths) if healths else "none known"
 
 
-def _status(verdict: ServerVerdict) -> Health:
-    """The worst of a server and of its replicas."""
-    return worst((verdict.health, *(one.health for one in verdict.replicas if one.health is not None)))
-
-
 def _overall(run: Run) -> str:
     """The fleet in one word; of a fleet without servers nothing is known."""
-    return WORDS[worst(map(_status, run.servers)) if run.servers else Health.UNKNOWN]
+    repositories = (one.health for one in run.repositories if one.health is not None)
+    return WORDS[worst((*(server.status for server in run.servers), *repositories)) if run.servers else Health.UNKNOWN]

@@ -29,8 +29,9 @@ class View:
 
     def of(self, run: Run) -> Run:
         """The part of a run that is shown; what was made of each replica by comparison stays as it was."""
-        shown = (server for server in run.servers if self._shows_server(server))
-        return replace(run, servers=tuple(map(self._narrowed, shown)))
+        servers = tuple(self._narrowed(server) for server in run.servers if self._shows_server(server))
+        repos = {one.replica.repo for server in servers for one in server.replicas}
+        return replace(run, servers=servers, repositories=tuple(one for one in run.repositories if one.repo in repos))
 
     def shows(self, repo: str) -> bool:
         """Is this repository shown?"""

@@ -26,6 +26,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, Value
+from telegraf_cvmfs.words.served import in_one_phrase
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -122,6 +123,7 @@ def _server_fields(verdict: ServerVerdict, now: datetime) -> _Fields:
         "up": int(stratum.up),
         "geodb_age": None if listing is None else age(listing.last_geodb_update, now),
         "status": int(verdict.status),
+        "status_severity": SEVERITY.index(verdict.status),
         "repositories": len(stratum.replicas),
         "repositories_up": sum(replica.up for replica in stratum.replicas),
         "response_time": None if took is None else took.total_seconds(),
@@ -274,6 +276,7 @@ def _scrape_fields(run: Run) -> _Fields:
     healths = [verdict.health for verdict in run.replicas]
     return {
         "duration": run.duration.total_seconds(),
+        "served": in_one_phrase(run.repositories),
         "servers": len(run.servers),
         "servers_up": sum(server.stratum.up for server in run.servers),
         "repos": len(healths),

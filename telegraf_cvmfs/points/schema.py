@@ -126,6 +126,9 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
         Field("geodb_age", int, "s", "age of its database of places"),
         Field("status", int, "", "the worst of its health and its replicas', in the numbers of health"),
+        Field(
+            "status_severity", int, "", "the status in the order of severity: 0 ok, 1 unknown, 2 warning, 3 critical"
+        ),
         Field("repositories", int, "", "repositories on it that are watched"),
         Field("repositories_up", int, "", "those of them that are up"),
         *(Field(f"replicas_{word}", int, "", f"those of them with health {health}") for health, word in _HEALTHS),
@@ -153,6 +156,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     ),
     SCRAPE: (
         Field("duration", float, "s", "how long the run took"),
+        Field("served", str, "", "who serves how many repositories as they should, in a phrase"),
         Field("servers", int, "", "servers asked"),
         Field("servers_up", int, "", "those of them that are up"),
         Field("repos", int, "", "repositories on servers, each counted once for each server"),

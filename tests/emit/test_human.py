@@ -151,10 +151,12 @@ def test_what_is_wrong_is_told_once_for_each_cause() -> None:
 
         critical     stratum1-nl.tld  server_down: stratum1-nl.tld does not answer
         critical     stratum1-no.tld  snapshot_old on atlas.cern.ch: the last snapshot ended 1d 3h ago
+        warning      clients          redundancy on atlas.cern.ch: served as it should be by only 0 of 2 stratum 1s: not by stratum1-no.tld
         warning      stratum1-no.tld  geodb_old: its database of places is 41 days old
         warning      stratum1-no.tld  lagging on atlas.cern.ch: 3 revisions behind stratum0.tld
+        unknown      clients          redundancy on dev.eessi.io: not known whether enough servers serve it: 1 of 2 stratum 1s surely, unknown of stratum1-nl.tld
 
-        critical     atlas.cern.ch      by 0 of 2  rev 1234, published 2h ago; critical on stratum1-no.tld; unknown on stratum1-nl.tld
+        warning      atlas.cern.ch      by 0 of 2  rev 1234, published 2h ago; critical on stratum1-no.tld; unknown on stratum1-nl.tld
         unknown      dev.eessi.io       by 1 of 2  rev 6, published 2h ago, snapshot 5m ago; unknown on stratum1-nl.tld
         ok           software.eessi.io  by 1 of 1  rev 6, published 2h ago, snapshot 7m ago
         """)
@@ -162,7 +164,7 @@ def test_what_is_wrong_is_told_once_for_each_cause() -> None:
 
 def test_each_replica_can_be_seen_by_itself() -> None:
     assert render(troubled(), EACH).split("\n\n")[3] == dedent("""\
-        critical     atlas.cern.ch      by 0 of 2        rev 1234 on stratum0.tld, published 2h ago
+        warning      atlas.cern.ch      by 0 of 2        rev 1234 on stratum0.tld, published 2h ago
         critical     atlas.cern.ch      stratum1-no.tld  rev 1231, 3 behind, lag 1d 3h, published 2d 4h ago, snapshot 1d 3h ago, whitelist 12d 2h left, root catalog 56.0 KiB
         critical     atlas.cern.ch      stratum1-no.tld  snapshot_old: the last snapshot ended 1d 3h ago
         warning      atlas.cern.ch      stratum1-no.tld  lagging: 3 revisions behind stratum0.tld
@@ -181,7 +183,7 @@ def test_each_replica_can_be_seen_by_itself() -> None:
 def test_for_a_terminal_the_rows_of_a_repository_leave_out_its_name() -> None:
     page = render(troubled(), View(each=True, width=200))
     assert page.split("\n\n")[3].splitlines()[:5] == [
-        "critical     atlas.cern.ch      by 0 of 2        rev 1234 on stratum0.tld, published 2h ago",
+        "warning      atlas.cern.ch      by 0 of 2        rev 1234 on stratum0.tld, published 2h ago",
         "  critical     stratum1-no.tld  rev 1231, 3 behind, lag 1d 3h, published 2d 4h ago, snapshot 1d 3h ago, whitelist 12d 2h left, root catalog 56.0 KiB",
         "    critical     snapshot_old: the last snapshot ended 1d 3h ago",
         "    warning      lagging: 3 revisions behind stratum0.tld",
@@ -192,7 +194,7 @@ def test_for_a_terminal_the_rows_of_a_repository_leave_out_its_name() -> None:
 def test_a_line_that_is_too_long_for_the_terminal_goes_on_below_its_text() -> None:
     page = render(troubled(), View(width=80))
     assert page.split("\n\n")[3] == dedent("""\
-        critical     atlas.cern.ch      by 0 of 2  rev 1234, published 2h ago; critical
+        warning      atlas.cern.ch      by 0 of 2  rev 1234, published 2h ago; critical
                                                    on stratum1-no.tld; unknown on
                                                    stratum1-nl.tld
         unknown      dev.eessi.io       by 1 of 2  rev 6, published 2h ago, snapshot 5m
@@ -256,7 +258,7 @@ def test_the_worst_repository_comes_first_then_the_name_decides() -> None:
     parts = [replica(repo, health=health) for repo, health in healths.items()]
     lines = plain(*parts, replica("0.tld", pass_through=True))
     assert list(dict.fromkeys(line.split(" | ")[1] for line in lines)) == [
-        *("d.tld", "a.tld", "c.tld", "b.tld", "e.tld", "0.tld")
+        *("d.tld", "c.tld", "a.tld", "b.tld", "e.tld", "0.tld")  # a.tld is warned of and served all the same
     ]
 
 
@@ -267,13 +269,13 @@ def test_the_worst_replica_stands_below_the_heading() -> None:
         replica(on=S1_NL, health=Health.CRITICAL),
     )
     assert [line.split(" | ")[2] for line in lines] == [
-        *("by 0 of 2", "stratum1-nl.tld", "stratum1-no.tld", "stratum0.tld")
+        *("by 1 of 2", "stratum1-nl.tld", "stratum1-no.tld", "stratum0.tld")
     ]
 
 
 def test_the_heading_tells_the_reference_even_if_a_replica_is_ahead() -> None:
     ahead = replica(on=S1, revision=8, health=Health.WARNING, revisions_behind=-2)
-    heading = "warning | repo.tld | by 0 of 1 | rev 6 on stratum0.tld, published 2h ago"
+    heading = "ok | repo.tld | by 1 of 1 | rev 6 on stratum0.tld, published 2h ago"
     assert each(source("repo.tld"), ahead)[0] == heading
 
 
@@ -299,6 +301,7 @@ def test_a_fleet_that_is_down_reads_well() -> None:
 
         critical     stratum1-no.tld  server_down: stratum1-no.tld does not answer
         critical     stratum1-nl.tld  server_down: stratum1-nl.tld does not answer
+        unknown      clients          redundancy on repo.tld: not known whether enough servers serve it: 0 of 2 stratum 1s surely, unknown of stratum1-no.tld, stratum1-nl.tld
 
         unknown      repo.tld  by 0 of 2  no revision known; unknown on stratum1-no.tld, stratum1-nl.tld
         """)
@@ -475,10 +478,12 @@ def test_everything_broken_on_fifteen_servers_is_told_once() -> None:
     slugs = ("snapshot_old", "lagging", "gc_old", "whitelist", "signature", "diverged", "check_failed")
     ill = [finding(slug, Health.CRITICAL) for slug in slugs]
     page = render(run(*many(15, lambda on, repo: replica(repo, on=on, findings=ill))))
-    assert [" ".join(line.split()[:4]) for line in page.split("\n\n")[2].splitlines()] == [
+    first, *rest = page.split("\n\n")[2].splitlines()
+    assert first.startswith("critical     clients     redundancy on 125 repositories: ")
+    assert [" ".join(line.split()[:4]) for line in rest] == [
         f"critical 15 servers {slug}" for slug in FINDINGS if slug in slugs
     ]
-    assert len(page.splitlines()) == 4 + 1 + 15 + 1 + len(slugs) + 1 + 1
+    assert len(page.splitlines()) == 4 + 1 + 15 + 1 + 1 + len(slugs) + 1 + 1
 
 
 def test_servers_that_have_the_same_stand_together_and_are_named() -> None:
@@ -507,10 +512,11 @@ def test_a_view_narrows_what_is_shown_and_not_what_is_said_of_the_fleet() -> Non
         critical     stratum1-no.tld  stratum1  replicas: 1 critical
 
         critical     stratum1-no.tld  snapshot_old on atlas.cern.ch: the last snapshot ended 1d 3h ago
+        warning      clients          redundancy on atlas.cern.ch: served as it should be by only 0 of 2 stratum 1s: not by stratum1-no.tld
         warning      stratum1-no.tld  geodb_old: its database of places is 41 days old
         warning      stratum1-no.tld  lagging on atlas.cern.ch: 3 revisions behind stratum0.tld
 
-        critical     atlas.cern.ch  by 0 of 1  rev 1231, published 2d 4h ago; critical on stratum1-no.tld
+        warning      atlas.cern.ch  by 0 of 2  rev 1231, published 2d 4h ago; critical on stratum1-no.tld
         """)
 
 

@@ -565,6 +565,7 @@ def test_a_run_counts_what_it_saw() -> None:
     (point,) = of(SCRAPE, points(found))
     assert point.fields == {
         "duration": 1.5,
+        "served": "1 of 2 repositories served by all, 1 by 0 of 2",
         "servers": 3,
         "servers_up": 2,
         "repos": 5,

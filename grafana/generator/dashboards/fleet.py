@@ -7,7 +7,7 @@ from grafana.generator.columns import looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
 from grafana.generator.panel import FEW, Curves, Matrix, Panel, States, Table
-from telegraf_cvmfs.points.schema import REPO, SCRAPE, SERVER
+from telegraf_cvmfs.points.schema import REPO, REPOSITORY, SCRAPE, SERVER
 
 NAMED = "$tag_server ($tag_fleet) $tag_address"
 """The name of a server's curve: two fleets may each have a server of one name, and a server several addresses.
@@ -16,9 +16,11 @@ What may be missing comes last: in the middle it would leave a hole.
 """
 
 _SERVER_COLUMNS = (
-    "severity",
+    "status_severity",
     "server",
     "role",
+    *findings.REPLICAS_OF_SERVER,
+    "severity",
     "up",
     "result",
     "http_status",
@@ -34,9 +36,10 @@ _SERVER_COLUMNS = (
 )
 _SERVERS = Panel(
     "Servers now",
-    "Every server that is watched. *Readable* counts its repositories whose manifest was read and is right; if it is"
+    "Every server that is watched. *Status* is the worst of the server itself, whose *Health* is beside it, and of its"
+    " replicas. *Readable* counts its repositories whose manifest was read and is right; if it is"
     " less than *Repositories*, the server's own page says which are missing.",
-    Table(looks(_SERVER_COLUMNS)),
+    Table(looks(_SERVER_COLUMNS, **findings.SERVED), sort="status_severity"),
     influxql.newest(SERVER, _SERVER_COLUMNS),
 )
 
@@ -60,24 +63,23 @@ _HEALTHS = Panel(
     width=12,
 )
 _SERVER_HEALTHS = Panel(
-    "Health of servers",
-    "Each server's own health over time, without its replicas'. A gap is a time without runs.",
+    "Status of servers",
+    "The worst of each server and of its replicas over time. A gap is a time without runs.",
     States(scale.SEVERITY, NAMED),
-    influxql.over_time("max", SERVER, "severity", ("fleet", "server", "address")),
+    influxql.over_time("max", SERVER, "status_severity", ("fleet", "server", "address")),
     width=12,
 )
 _REPO_HEALTHS = Panel(
-    "Repositories of which a replica was not ok",
-    "The most serious health that any replica of the repository had. Where there is no colour all were ok, or there was"
-    " no run.",
+    "Repositories that too few served",
+    "Whether enough stratum 1s served each repository. Where there is no colour they did, or there was no run.",
     States(
         scale.SEVERITY,
         "$tag_repo ($tag_fleet)",
         buckets=FEW,
-        nothing="all were ok, or no data in this time range",
+        nothing="enough served each, or no data in this time range",
     ),
-    influxql.over_time("max", REPO, "severity", ("fleet", "repo"), only='"severity" > 0'),
-    quiet="empty where all replicas were ok",
+    influxql.over_time("max", REPOSITORY, "severity", ("fleet", "repo"), only='"severity" > 0'),
+    quiet="empty where enough serve each",
 )
 _REPO = Look("Repository", links=(links.TO_REPOSITORY_OF_ANY_FLEET,))
 _MATRIX = Panel(
@@ -142,7 +144,8 @@ FLEET = Dashboard(
     "CVMFS: fleet overview",
     "Everything that is wrong now, worst first, every server, and what a run of the scraper costs.",
     (
-        Row(6, (findings.servers(100),), "What is wrong now"),
+        Row(5, (findings.repositories(500),), "What is wrong now"),
+        Row(6, (findings.servers(100),)),
         Row(11, (findings.replicas(500),)),
         Row(8, (_SERVERS,), "Servers"),
         Row(14, (_MATRIX,), "Replicas"),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from grafana.generator import findings, influxql, links, scale
+from grafana.generator.columns import looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
-from grafana.generator.panel import Panel, Stat, Text
+from grafana.generator.panel import Panel, Stat, Table, Text
 from telegraf_cvmfs.points.schema import SCRAPE
 
 _TO_FLEET = (links.to_page(links.FLEET, "Fleet overview"),)
 
+_SERVED = Panel(
+    "What users feel",
+    "Of each fleet, how many repositories all of their stratum 1s serve as they should, and how many fewer do. Clients"
+    " go on to the next one.",
+    Table(looks(("served", "fleet")), sort="fleet", rising=True),
+    influxql.newest(SCRAPE, ["served", "fleet"]),
+)
 _SILENT = Panel(
     "Silent scrapers",
     "Fleets that had a run in the week before this time range's end, but none that counts as now. While it is not 0,"
@@ -75,6 +83,8 @@ HOME = Dashboard(
     "CVMFS: home",
     "Is anything wrong with the CernVM-FS servers now, and where to look.",
     (
+        Row(3, (_SERVED,)),
+        Row(5, (findings.repositories(100),)),
         Row(4, (_SILENT, _LAST_RUN, _SERVERS_DOWN, _CRITICAL, _WARNING, _UNKNOWN)),
         Row(6, (findings.servers(100),)),
         Row(11, (findings.replicas(100),)),

@@ -10,6 +10,7 @@ from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING, Curves, Panel, Stat, States, Table
 from grafana.generator.variables import ONE_REPO
 from telegraf_cvmfs.points.schema import PUBLISH, REPO
+from telegraf_cvmfs.points.schema import REPOSITORY as CLIENTS
 
 _OF = ("fleet", "repo")
 _REPLICAS_BY = ("fleet", "server", "address", "alias")
@@ -21,6 +22,13 @@ def _now(function: str, field: str, title: str, meaning: str, look: Look) -> Pan
 
 
 _NUMBERS = (
+    Panel(
+        "For its users",
+        "Do enough stratum 1s serve it as they should? Clients go on to the next one.",
+        Stat(Look(scale=scale.SEVERITY)),
+        influxql.one_number("max", CLIENTS, "severity", of=_OF),
+        width=4,
+    ),
     _now("max", "severity", "Worst replica", "The most serious health of any replica.", Look(scale=scale.SEVERITY)),
     _now("max", "revision", "Newest revision", "The newest revision that any server has.", Look(decimals=0)),
     _now(
@@ -44,7 +52,6 @@ _NUMBERS = (
         "Until clients refuse the first of the replicas because its whitelist ends. Renew it on the stratum 0.",
         Look(unit="s", scale=COLUMNS["whitelist_expires_in"].scale),
     ),
-    _now("max", "root_size", "Root catalog", "Uncompressed size of the largest root catalog.", Look(unit="bytes")),
 )
 
 _COLUMNS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.generator import influxql, links, scale
+from grafana.generator import findings, influxql, links, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.dashboards.fleet import NAMED
@@ -27,6 +27,13 @@ _HEALTH = _now(
     "The server's own health, without its replicas': the worst of its machines, where all are scraped.",
     Look(scale=scale.SEVERITY),
 )
+_STATUS = _now(
+    "max",
+    "status_severity",
+    "Status",
+    "The worst of the server and of its replicas.",
+    Look(scale=scale.SEVERITY),
+)
 _READABLE = _now(
     "min",
     "repositories_up",
@@ -34,7 +41,6 @@ _READABLE = _now(
     "Repositories on it whose manifest was read and is right.",
     Look(decimals=0),
 )
-_WATCHED = _now("max", "repositories", "Watched repositories", "Repositories on it that are watched.", Look(decimals=0))
 _ANSWER = _now(
     "max",
     "response_time",
@@ -60,8 +66,10 @@ _PLACES = _now(
 )
 
 _STATE_COLUMNS = (
-    "severity",
+    "status_severity",
     "server",
+    *findings.REPLICAS_OF_SERVER,
+    "severity",
     "finding",
     "problem",
     "role",
@@ -77,7 +85,7 @@ _STATE = Panel(
     "State now",
     "What the newest run found about the server itself. *Answer* and *HTTP* are those of its list of repositories."
     " Where all machines behind its name are scraped there is a row for each address.",
-    Table(looks(_STATE_COLUMNS)),
+    Table(looks(_STATE_COLUMNS, **findings.SERVED), sort="status_severity"),
     influxql.newest(SERVER, _STATE_COLUMNS, of=_OF),
 )
 _REPLICA_COLUMNS = (
@@ -163,7 +171,7 @@ SERVER_PAGE = Dashboard(
     "CVMFS: server",
     "One server: its state now, its replicas now, and both over time.",
     (
-        Row(4, (_HEALTH, _READABLE, _WATCHED, _ANSWER, _GEOAPI, _PLACES)),
+        Row(4, (_STATUS, _HEALTH, _READABLE, _ANSWER, _GEOAPI, _PLACES)),
         Row(5, (_STATE,)),
         Row(10, (_REPLICAS,)),
         Row(5, _OVER_TIME[:2], "Over time"),

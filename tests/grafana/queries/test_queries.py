@@ -27,7 +27,7 @@ DATA, SOFTWARE, CONTAINERS, CONDITIONS, NIGHTLIES, CONFIG = (
     f"{name}.demo.example" for name in ("data", "software", "containers", "conditions", "nightlies", "config")
 )
 WRONG_REPLICAS = "Replicas with a finding, worst first"
-WRONG_SERVERS = "Servers with a finding, worst first"
+WRONG_SERVERS = "Servers that are not ok, worst first"
 
 EMPTY_IN_THE_DEMO = {
     ("cvmfs-freshness", "Through caches"),  # no cache, no proxy
@@ -174,15 +174,32 @@ def test_what_is_wrong_is_listed_worst_first_and_nothing_else(asked: Asked, page
         (SOFTWARE, "diverged"),
     }
     servers = asked.rows(page, WRONG_SERVERS)
-    assert [(row["server"], row["finding"], row["severity"]) for row in servers] == [
-        ("stratum1-down", "server_down", 3),
-        ("stratum1-lagging", "geodb_old", 2),
-    ]
+    assert {(row["server"], row["finding"], row["status_severity"], row["replicas_critical"]) for row in servers} == {
+        ("stratum1-down", "server_down", 3, 0),
+        ("stratum1-lagging", "geodb_old", 3, 2),
+        ("stratum1-faulty", None, 3, 6),
+    }
+    repositories = asked.rows(page, "Repositories that too few serve, worst first")
+    assert {(row["repo"], row["replicas_ok"], row["replicas"], row["severity"]) for row in repositories} == {
+        *((SOFTWARE, 1, 4, 2), (DATA, 1, 4, 2), (CONFIG, 1, 2, 2)),
+    }
+
+
+def test_home_begins_with_who_serves_how_many_repositories(asked: Asked) -> None:
+    (row,) = asked.rows("home", "What users feel")
+    assert row["served"] == "0 of 6 repositories served by all, 3 by 2 of 3, 2 by 1 of 4, 1 by 1 of 2"
+    assert next(one.panel_title for one in asked.answers if (one.dashboard, one.kind) == ("cvmfs-home", "panel")) == (
+        "What users feel"
+    )
 
 
 def test_every_server_is_listed_as_it_is(asked: Asked) -> None:
     rows = asked.rows("fleet", "Servers now")
-    assert [row["severity"] for row in rows] == [3, 2, 0, 0, 0]
+    assert [row["status_severity"] for row in rows] == [3, 3, 3, 0, 0]
+    assert {row["server"]: row["severity"] for row in rows if row["severity"]} == {
+        "stratum1-down": 3,
+        "stratum1-lagging": 2,
+    }
     assert {row["server"]: (row["up"], row["result"], row["role"]) for row in rows} == {
         "stratum0": (1, "ok", "stratum0"),
         "stratum1-healthy": (1, "ok", "stratum1"),
