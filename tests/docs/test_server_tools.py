@@ -61,6 +61,7 @@ esac
 """
 
 NOT_HERE = {
+    "cvmfs_config showconfig software.example.org | grep CVMFS_SERVER_URL": "a client",
     "attr -g revision /cvmfs/software.example.org": "a repository that is mounted",
     "ls -l /var/lib/cvmfs-server/geo/GeoLite2-City.mmdb": "a stratum's files",
     "ps -ef | grep -E '[c]vmfs_server snapshot|[c]vmfs_swissknife'": "a stratum's processes",

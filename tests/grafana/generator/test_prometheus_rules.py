@@ -129,7 +129,7 @@ def test_each_rule_of_grafana_is_one_of_prometheus_with_the_same_time_labels_and
 def test_what_a_rule_asks_for_is_what_the_exporter_tells() -> None:
     asked = {name for rule in rules.rules() for name in re.findall(r"cvmfs_\w+", generated.expression(rule))}
     assert asked <= {family.name for family in prometheus.families(runs.example())}
-    assert len(asked) == 6
+    assert len(asked) == 8
 
 
 # --- what fires -------------------------------------------------------------------------------------
