@@ -122,6 +122,11 @@ def nginx() -> Path:
 
 
 @pytest.fixture(scope="session")
+def seaweedfs() -> Path:
+    return _program(cache.seaweedfs)
+
+
+@pytest.fixture(scope="session")
 def debian_pycurl() -> Path:
     return _program(cache.debian_pycurl)
 

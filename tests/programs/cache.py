@@ -24,8 +24,9 @@ from deploy.native.programs import (
     telegraf,
 )
 from tests.programs.influxdb2_build import influxd2
+from tests.programs.seaweedfs import seaweedfs
 
-__all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "influxd2", "nginx", "prometheus", "telegraf"]
+__all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "influxd2", "nginx", "prometheus", "seaweedfs", "telegraf"]
 
 ALERTMANAGER = "prometheus-alertmanager"
 TEMPLATES = b"/usr/share/prometheus/alertmanager"
@@ -109,6 +110,7 @@ PROGRAMS: Mapping[str, Callable[[], Path]] = {
     "node_exporter": node_exporter,
     "chromium": chromium,
     "nginx": nginx,
+    "seaweedfs": seaweedfs,
     "debian_pycurl": debian_pycurl,
 }
 
