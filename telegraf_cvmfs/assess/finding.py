@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from telegraf_cvmfs.model import (
+    Cause,
     Finding,
     Health,
     Limit,
@@ -19,6 +20,14 @@ def too_long(limit: Limit, slug: str, age: timedelta, factor: float, text: str) 
         if isinstance(value, timedelta) and age >= value * factor:
             yield Finding(slug, health, text.format(in_words(age)))
             return
+
+
+def redirect_health(cause: Cause | None, *, followed: bool) -> Health:
+    """How serious it is that something was not read: less where it is for a redirect that was followed until of late.
+
+    That gives operators whose clients follow redirects the time to say so: follow_redirects = true.
+    """
+    return Health.WARNING if followed and cause is Cause.NOT_FOLLOWED else Health.CRITICAL
 
 
 def not_known(slug: str, what: str, why: str) -> Finding:

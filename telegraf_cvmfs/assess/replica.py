@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telegraf_cvmfs.assess.compare import Comparison, manifest_of
-from telegraf_cvmfs.assess.finding import not_known, too_long
+from telegraf_cvmfs.assess.finding import not_known, redirect_health, too_long
 from telegraf_cvmfs.model import (
     Backend,
     Finding,
@@ -45,6 +45,7 @@ class Case:
     newest_seen: int | None
     missing_since: datetime | None  # behind the proxy, a revision that the server itself has
     trust: Trust | None
+    followed: bool  # redirects of its server, until not long ago
 
     @property
     def first_snapshot(self) -> bool:
@@ -96,6 +97,8 @@ def _manifest_health(case: Case) -> Health:
     if result is Result.NOT_FOUND:
         promised = case.replica.listed is not Listed.UNKNOWN or case.stratum.backend is Backend.S3
         return Health.CRITICAL if promised and not case.first_snapshot else Health.UNKNOWN
+    if result is Result.REDIRECTED:
+        return redirect_health(case.replica.manifest.cause, followed=case.followed)
     return Health.CRITICAL if case.replica.manifest.broken else Health.UNKNOWN
 
 

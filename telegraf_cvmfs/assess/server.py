@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from telegraf_cvmfs.assess.finding import not_known, too_long
+from telegraf_cvmfs.assess.finding import not_known, redirect_health, too_long
 from telegraf_cvmfs.model import (
     Backend,
     Finding,
@@ -18,10 +18,10 @@ from telegraf_cvmfs.model import (
 )
 
 
-def server_findings(fleet: Fleet, stratum: Stratum, now: datetime) -> Iterator[Finding]:
-    """Everything that is wrong with a server, in no order."""
+def server_findings(fleet: Fleet, stratum: Stratum, now: datetime, *, followed: bool) -> Iterator[Finding]:
+    """Everything that is wrong with a server, in no order; `followed`: its redirects were, until not long ago."""
     if not stratum.up:
-        yield from _down(stratum)
+        yield from _down(stratum, followed=followed)
         return
     if not stratum.listing.answered and stratum.backend is not Backend.S3:
         yield Finding("list_unread", Health.UNKNOWN, f"its list of repositories was not read: {stratum.listing.why}")
@@ -29,13 +29,14 @@ def server_findings(fleet: Fleet, stratum: Stratum, now: datetime) -> Iterator[F
         yield Finding("list_unread", Health.UNKNOWN, "it has no list of repositories")
     yield from _geodb(stratum, now)
     if fleet.geoapi.enabled:
-        yield from _geoapi(stratum)
+        yield from _geoapi(stratum, followed=followed)
 
 
-def _down(stratum: Stratum) -> Iterator[Finding]:
+def _down(stratum: Stratum, *, followed: bool) -> Iterator[Finding]:
     if gave_no_answer(stratum):
         if stratum.server.limits["server_down"].critical:
-            yield Finding("server_down", Health.CRITICAL, f"nothing can be read from it: {stratum.answer.why}")
+            health = redirect_health(stratum.answer.cause, followed=followed)
+            yield Finding("server_down", health, f"nothing can be read from it: {stratum.answer.why}")
     elif stratum.backend is Backend.S3 and not stratum.replicas:
         yield Finding("server_down", Health.UNKNOWN, "S3 has no list, and no repository is named for it")
     else:
@@ -55,11 +56,12 @@ def _geodb(stratum: Stratum, now: datetime) -> Iterator[Finding]:
     yield from too_long(limit, "geodb_old", age, 1.0, "its database of places is {} old")
 
 
-def _geoapi(stratum: Stratum) -> Iterator[Finding]:
+def _geoapi(stratum: Stratum, *, followed: bool) -> Iterator[Finding]:
     limits, why = stratum.server.limits, stratum.geoapi_why
     if stratum.geoapi_status is GeoAPIStatus.LOCATION_ERROR and limits["geoapi_wrong"].warning:
         yield Finding("geoapi_wrong", Health.WARNING, f"its GeoAPI puts servers in a wrong order: {why}")
     if stratum.geoapi_status is GeoAPIStatus.NO_RESPONSE and limits["geoapi_down"].critical:
-        yield Finding("geoapi_down", Health.CRITICAL, f"its GeoAPI gives no usable answer: {why}")
+        health = redirect_health(stratum.geoapi_cause, followed=followed)
+        yield Finding("geoapi_down", health, f"its GeoAPI gives no usable answer: {why}")
     if stratum.geoapi_status is GeoAPIStatus.NOT_YET_TESTED and limits["geoapi_down"].critical:
         yield not_known("geoapi_down", "whether its GeoAPI works", "the run's time was up")

@@ -74,9 +74,11 @@ class _Background:
 
 
 def _server_verdict(background: _Background, stratum: Stratum) -> ServerVerdict:
-    found = (*server_findings(background.fleet, stratum, background.now), *_differs(background, stratum))
+    followed = background.memory.were_followed(stratum.server.label, background.now)
+    own = server_findings(background.fleet, stratum, background.now, followed=followed)
+    found = (*own, *_differs(background, stratum))
     findings = _worst_first(found)
-    down = not stratum.up and gave_no_answer(stratum)
+    down = not stratum.up and gave_no_answer(stratum) and not (followed and stratum.redirects)
     replicas = tuple(_replica_verdict(background, stratum, replica, server_down=down) for replica in stratum.replicas)
     return ServerVerdict(stratum, worst(finding.health for finding in findings), findings, replicas)
 
@@ -108,6 +110,7 @@ def _replica_verdict(
         newest_seen=background.memory.newest_seen(replica, background.now) if comparison.believed else None,
         missing_since=_missing_behind_proxy(background, replica) if comparison.believed else None,
         trust=background.trusts[id(replica)],
+        followed=background.memory.were_followed(stratum.server.label, background.now),
     )
     findings = _worst_first(finding for check in checks_for(case) for finding in check(case))
     return ReplicaVerdict(

@@ -59,8 +59,11 @@ ADVICE: Mapping[tuple[Result, Cause | None], str] = {
         "that is more than any CernVM-FS server has to say: is there another web site at this address or port?"
     ),
     (Result.DEADLINE, None): "there was no time left to ask it: give more with --deadline, or [scrape] deadline",
-    (Result.HTTP_ERROR, Cause.OTHER_SERVER): "write the address to which it redirects into `url`, if you trust it",
-    (Result.HTTP_ERROR, Cause.REDIRECTS): (
+    (Result.REDIRECTED, Cause.NOT_FOLLOWED): (
+        "write that address into `url`; or, if its clients have CVMFS_FOLLOW_REDIRECTS, follow_redirects = true for it"
+    ),
+    (Result.REDIRECTED, Cause.OTHER_SERVER): "write the address to which it redirects into `url`, if you trust it",
+    (Result.REDIRECTED, Cause.REDIRECTS): (
         "its web server is set up wrongly: nothing can be read through such redirects"
     ),
     (Result.HTTP_ERROR, Cause.NOT_HTTP): "what listens at this port is no web server: is the port right?",

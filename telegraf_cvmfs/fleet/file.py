@@ -61,7 +61,8 @@ def with_servers(fleet: Fleet, stratum0: Iterable[str], stratum1: Iterable[str])
     """
     added = [_server_named(text, Role.STRATUM0, "--stratum0") for text in _each(stratum0)]
     added += [_server_named(text, Role.STRATUM1, "--stratum1") for text in _each(stratum1)]
-    servers = (*fleet.servers, *(replace(server, limits=LIMITS) for server in added))
+    follow = fleet.follow_redirects
+    servers = (*fleet.servers, *(replace(one, limits=LIMITS, follow_redirects=follow) for one in added))
     if double := _first_double(server.name for server in servers):
         raise ConfigError(f"two servers are named {double!r}: each needs a name of its own")
     return replace(fleet, servers=servers)
@@ -83,6 +84,7 @@ _SCRAPE: Mapping[str, Convert] = {
     "deadline": values.positive_duration,
     "connections_per_server": values.connections,
     "proxy": values.proxy,
+    "follow_redirects": values.boolean,
     "transport": values.transport,
     "publish_window": duration,
     "verify_every": values.duration_or_off,
@@ -102,6 +104,7 @@ _SERVER: Mapping[str, Convert] = {
     "limits": values.table,
     "addresses": values.addresses,
     "via": values.via,
+    "follow_redirects": values.boolean,
 }
 _REPOSITORY: Mapping[str, Convert] = {"name": values.text, "keys": values.files, "snapshot_factor": values.factor}
 
@@ -144,13 +147,14 @@ _REPEATED = ("server", "repository")
 def _fleet(file: TomlFile) -> Fleet:
     file.refuse_others({name: name in _REPEATED for name in SECTIONS})
     fleet = file.section("fleet", SECTIONS["fleet"])
-    via = fleet.pop("via", "")  # it is that of each server which has none of its own
+    common = {"via": fleet.pop("via", "")}  # those of each server which has none of its own
     scrape = file.section("scrape", SECTIONS["scrape"])
+    common["follow_redirects"] = scrape.get("follow_redirects", False)
     moved = file.section("limits", SECTIONS["limits"])
     limits = _limits(moved, LIMITS)
     state = file.section("state", SECTIONS["state"])
     return Fleet(
-        servers=_servers(file, limits, via),
+        servers=_servers(file, limits, common),
         rules=_rules(file),
         limits=limits,
         min_replicas_ok=moved.get("min_replicas_ok", Fleet.min_replicas_ok),
@@ -176,7 +180,7 @@ def _limits(moved: Mapping[str, Any], default: Mapping[str, Limit]) -> dict[str,
     }
 
 
-def _servers(file: TomlFile, limits: Mapping[str, Limit], via: str) -> tuple[Server, ...]:
+def _servers(file: TomlFile, limits: Mapping[str, Limit], common: Mapping[str, Any]) -> tuple[Server, ...]:
     servers: dict[str, Server] = {}
     for number, table in enumerate(file.repeated("server", _SERVER)):
         for key in ("url", "role"):
@@ -186,8 +190,7 @@ def _servers(file: TomlFile, limits: Mapping[str, Limit], via: str) -> tuple[Ser
         address: Address = table.pop("url")
         table.setdefault("name", server_name(address.url))
         every = table.pop("addresses", False)
-        table.setdefault("via", via)
-        server = Server(**vars(address), **table, limits=_limits(own, limits), all_addresses=every)
+        server = Server(**vars(address), **{**common, **table}, limits=_limits(own, limits), all_addresses=every)
         if server.name in servers:
             what = f"another server is named {server.name!r} already; give each a name of its own"
             raise file.error("server", number, "name" if "name" in file.data["server"][number] else "url", what)

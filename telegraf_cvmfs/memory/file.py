@@ -233,7 +233,8 @@ def _pieces(memory: Memory) -> Iterator[str]:
     yield ',"published":'
     yield from _object((repo, _steps(publications)) for repo, publications in memory.publications.items())
     certificates = [[name, b64encode(body).decode()] for name, body in memory.certificates.items()]
-    yield f',"certificates":{_json(certificates)},"verified":{_json(_verdicts(memory.verified))}}}'
+    yield f',"certificates":{_json(certificates)},"verified":{_json(_verdicts(memory.verified))}'
+    yield f',"followed":{_json({server: _unix(last) for server, last in memory.followed.items()})}}}'
 
 
 def _object(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
@@ -273,7 +274,16 @@ def _memory(document: Any) -> Memory:  # noqa: ANN401
         {_text(repo): _publications(rows) for repo, rows in document["published"].items()},
         certificates,
         _verified(document.get("verified", [])),
+        _followed(document),
     )
+
+
+def _followed(document: Any) -> dict[str, datetime]:  # noqa: ANN401
+    """Before this was remembered every redirect to the same server was followed, and any of them may have had some."""
+    if "followed" in document:
+        return {_text(server): _moment(last) for server, last in document["followed"].items()}
+    seen = {server: [_number(row[1]) for row in rows] for server, rows in document["servers"].items()}
+    return {_text(server): _moment(max(times)) for server, times in seen.items() if times}
 
 
 def _verdicts(verified: Mapping[str, Trust]) -> list[Any]:

@@ -22,6 +22,9 @@ from telegraf_cvmfs.words.text import listed as names_in
 SEEN_FOR = timedelta(days=7)
 """How long a repository that was seen on a server is asked for there."""
 
+FOLLOWED_FOR = timedelta(days=7)
+"""How long a server whose redirects are not followed any more is no fault, but a warning."""
+
 BACKWARDS_FOR = timedelta(hours=24)
 """How long a revision that was seen is held against an older one; after that the older one is how it is now."""
 
@@ -82,18 +85,25 @@ class Memory:
     """Of one fleet: replicas by the name of their server, publications by repository, oldest first.
 
     `certificates` are the objects, as stored and found good, by their content hash. `verified` are verdicts on
-    chains of signatures that last, by their `proof`.
+    chains of signatures that last, by their `proof`. `followed` are servers whose redirects were
+    followed, and when last.
     """
 
     replicas: Mapping[str, tuple[Remembered, ...]] = field(default_factory=dict)
     publications: Mapping[str, tuple[Publication, ...]] = field(default_factory=dict)
     certificates: Mapping[str, bytes] = field(default_factory=dict)
     verified: Mapping[str, Trust] = field(default_factory=dict)
+    followed: Mapping[str, datetime] = field(default_factory=dict)
 
     def entries(self, server: str, now: datetime) -> tuple[Entry, ...]:
         """The repositories seen on a server of late."""
         rows = _newest(_of_late(self.replicas.get(server, ()), now), MOST_OF_A_SERVER)
         return tuple(one.entry for one in rows)
+
+    def were_followed(self, server: str, now: datetime) -> bool:
+        """Were redirects of this server followed, not long ago?"""
+        last = self.followed.get(server)
+        return last is not None and timedelta(0) <= now - last < FOLLOWED_FOR
 
     def newest_seen(self, replica: Replica, now: datetime) -> int | None:
         """The newest revision that was seen of a replica, if that is not too long ago to matter."""
@@ -165,7 +175,19 @@ def remember(memory: Memory, run: Run, log: Log = _nobody) -> Memory:
         {repo: _ends(known, each) for repo, known in publications.items() if known},
         _certificates_after(memory, run, replicas.values()),
         _verified_in(run),
+        _followed_after(memory, run),
     )
+
+
+def _followed_after(memory: Memory, run: Run) -> dict[str, datetime]:
+    """Servers whose redirects were followed in this run, or before it and still would have to be."""
+    after = {name: last for name, last in memory.followed.items() if memory.were_followed(name, run.started)}
+    for stratum in (server.stratum for server in run.servers):
+        if stratum.followed:
+            after[stratum.server.label] = run.started
+        elif stratum.up and not stratum.redirects:
+            after.pop(stratum.server.label, None)
+    return after
 
 
 def _replicas_after(memory: Memory, server: ServerVerdict, now: datetime) -> tuple[Remembered, ...]:

@@ -42,7 +42,8 @@ class Server:
     `url` is its origin, and a base path if it has one, without a final slash. `places` are paths below it: a repository
     lies at `<url><place>/<name>`, in the first of them unless it is known to be elsewhere. `limits` are the fleet's
     with this server's own over them. `via` is the URL of a proxy whose answers are read beside the direct ones. With
-    `all_addresses` every machine behind the name is scraped by itself: as a server with that `address`.
+    `all_addresses` every machine behind the name is scraped by itself: as a server with that `address`. With
+    `follow_redirects` its clients have CVMFS_FOLLOW_REDIRECTS.
     """
 
     url: str
@@ -56,6 +57,7 @@ class Server:
     all_addresses: bool = False
     address: str | None = None
     places: tuple[str, ...] = ("/cvmfs", "")
+    follow_redirects: bool = False
 
     @property
     def label(self) -> str:
@@ -127,6 +129,7 @@ class Fleet:
     deadline: timedelta = timedelta(seconds=45)
     connections_per_server: int = 8
     proxy: str = ""
+    follow_redirects: bool = False  # of servers that say nothing else
     transport: TransportName = TransportName.AUTO
     state_dir: str = ""
     history: History = History()

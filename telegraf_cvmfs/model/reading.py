@@ -33,6 +33,7 @@ class Answer:
     body: bytes
     age: int | None = None
     length: int | None = field(default=None, compare=False)
+    redirected: bool = field(default=False, compare=False)  # it came from where a redirect led
 
 
 T = TypeVar("T")
@@ -132,6 +133,8 @@ class Stratum:
     backend: Backend | None = None  # None: could not be told
     geoapi_status: GeoAPIStatus = GeoAPIStatus.NOT_YET_TESTED
     geoapi_why: str = ""
+    geoapi_cause: Cause | None = None
+    followed: bool = False  # a redirect of it was followed
     response_time: timedelta | None = None  # of the first answer
     replicas: tuple[Replica, ...] = ()
 
@@ -139,6 +142,12 @@ class Stratum:
     def up(self) -> bool:
         """Was its list, or any manifest on it, read?"""
         return self.listing.result is Result.OK or any(replica.up for replica in self.replicas)
+
+    @property
+    def redirects(self) -> bool:
+        """Did it redirect to itself, and that was not followed?"""
+        causes = (self.listing.cause, self.geoapi_cause, *(replica.manifest.cause for replica in self.replicas))
+        return Cause.NOT_FOLLOWED in causes
 
     @property
     def answer(self) -> Reading[Any]:

@@ -28,6 +28,7 @@ class Result(Coded):
     TOO_LARGE = ("too_large", 9)
     DEADLINE = ("deadline", 10)
     UNLISTED = ("unlisted", 11)
+    REDIRECTED = ("redirected", 12)
 
 
 class Cause(enum.Enum):
@@ -41,6 +42,7 @@ class Cause(enum.Enum):
     UNTRUSTED = "untrusted"  # nobody who is trusted signed the certificate of the web server, or it wants one
     NOT_TLS = "not_tls"  # what listens at the port does not speak TLS
     OTHER_SERVER = "other_server"  # a redirect leads to another server
+    NOT_FOLLOWED = "not_followed"  # a redirect leads to another place on the server, and need not be followed
     REDIRECTS = "redirects"  # redirects lead nowhere
     NOT_HTTP = "not_http"  # what listens at the port does not speak HTTP
     SERVER_ERROR = "server_error"  # a status from 500 to 599

@@ -20,7 +20,9 @@ REQUEST_TIMEOUT = 10.0
 NOT_SERVED = (404, 410)
 """Statuses that say a document is not there."""
 
-MAX_REDIRECTS = 3
+MAX_REDIRECTS = 4
+"""As many as a client follows that follows any (CernVM-FS, DownloadManager::EnableRedirects)."""
+
 MAX_HEAD = 64 * 1024
 """Bytes of headers, and as much again for what surrounds the pieces of a chunked body."""
 
@@ -42,11 +44,11 @@ def number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= _LONGEST_NUMBER else None
 
 
-def redirected(url: str, location: str, status: int) -> str:
-    """Where a redirect points, if it stays at the same scheme, host and port.
+def redirected(url: str, location: str, status: int, *, follow: bool) -> str:
+    """Where a redirect points, if it stays at the same scheme, host and port, and is to be followed.
 
     Raises:
-        FetchError: it does not, or points nowhere.
+        FetchError: it does not, is not, or points nowhere.
     """
     try:
         target = urljoin(url, location)
@@ -54,16 +56,22 @@ def redirected(url: str, location: str, status: int) -> str:
     except ValueError:
         same = False
     if not location:
-        raise FetchError(Result.HTTP_ERROR, "redirected to nowhere", status, Cause.REDIRECTS)
+        raise FetchError(Result.REDIRECTED, "redirected to nowhere", status, Cause.REDIRECTS)
     if not same:
         why = f"redirected to another server, {location[:200]!r}: not followed"
-        raise FetchError(Result.HTTP_ERROR, why, status, Cause.OTHER_SERVER)
+        raise FetchError(Result.REDIRECTED, why, status, Cause.OTHER_SERVER)
+    if not follow:
+        why = (
+            f"redirected to {target[:200]!r}: clients follow that only with CVMFS_FOLLOW_REDIRECTS; "
+            "if they have it, set follow_redirects = true"
+        )
+        raise FetchError(Result.REDIRECTED, why, status, Cause.NOT_FOLLOWED)
     return target
 
 
 def too_often_redirected(status: int) -> FetchError:
     """The error of an answer that is the last redirect that is followed, and one more."""
-    return FetchError(Result.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", status, Cause.REDIRECTS)
+    return FetchError(Result.REDIRECTED, f"more than {MAX_REDIRECTS} redirects", status, Cause.REDIRECTS)
 
 
 def too_large(length: int, limit: int, status: int) -> FetchError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ssl
 import threading
+from dataclasses import replace
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 
 import requests
@@ -99,12 +100,12 @@ class Fetches:
 
     def _follow(self, session: Session, request: Request) -> Answer:
         """Fetch, going where a redirect points as long as that is the same server."""
-        url, limit = request.url, request.limit
-        for _ in range(MAX_REDIRECTS + 1):
+        url, limit, follow = request.url, request.limit, request.server.follow_redirects
+        for count in range(MAX_REDIRECTS + 1):
             with contextlib.closing(self._ask(session, url, "GET" if limit else "HEAD")) as response:
                 if response.status_code not in REDIRECTS:
-                    return _answer(response, limit, request.sink)
-                url = redirected(url, response.headers.get("Location", ""), response.status_code)
+                    return replace(_answer(response, limit, request.sink), redirected=count > 0)
+                url = redirected(url, response.headers.get("Location", ""), response.status_code, follow=follow)
         raise too_often_redirected(response.status_code)
 
     def _ask(self, session: Session, url: str, method: str) -> requests.Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from telegraf_cvmfs.model import GeoAPI, GeoAPIStatus, Listed, Replica, Result, Role, Server
+from telegraf_cvmfs.model import Cause, GeoAPI, GeoAPIStatus, Listed, Replica, Result, Role, Server
 from telegraf_cvmfs.scraping.documents import LARGEST_ORDER
 from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.scraping.reader import Reader
@@ -13,18 +13,18 @@ from telegraf_cvmfs.wire.geoapi import geo_path, judge_order, parse_order, quest
 
 def probe_geoapi(
     reader: Reader, geoapi: GeoAPI, server: Server, replicas: Iterable[Replica], *, listed: bool
-) -> Job[tuple[GeoAPIStatus, str]]:
-    """What a server's GeoAPI is worth, and why; `listed` says whether it is known which repositories there are."""
+) -> Job[tuple[GeoAPIStatus, str, Cause | None]]:
+    """What a server's GeoAPI is worth, why, and from what cause; `listed`: it is known which repositories there are."""
     known = [replica for replica in replicas if replica.listed is not Listed.UNLISTED or replica.up]
     first = next((replica for replica in known if replica.up), next(iter(known), None))
     if server.role is Role.STRATUM0 or (first is None and listed):
-        return GeoAPIStatus.NOT_FOUND, ""
+        return GeoAPIStatus.NOT_FOUND, "", None
     if first is None or not (first.up or listed):
-        return GeoAPIStatus.NOT_YET_TESTED, ""
+        return GeoAPIStatus.NOT_YET_TESTED, "", None
     return (yield from _ask(reader, geoapi, first))
 
 
-def _ask(reader: Reader, geoapi: GeoAPI, replica: Replica) -> Job[tuple[GeoAPIStatus, str]]:
+def _ask(reader: Reader, geoapi: GeoAPI, replica: Replica) -> Job[tuple[GeoAPIStatus, str, Cause | None]]:
     origin, hosts = question(geoapi)
     url = geo_path(replica.url.removesuffix("/.cvmfspublished"), origin, hosts)
     reading = yield from reader.read(url, LARGEST_ORDER, lambda body: parse_order(body, len(hosts)))
@@ -32,7 +32,7 @@ def _ask(reader: Reader, geoapi: GeoAPI, replica: Replica) -> Job[tuple[GeoAPISt
         order = ",".join(map(str, reading.value))
         right = judge_order(reading.value, geoapi)
         why = f"asked from {origin} for {','.join(hosts)} it answers {order}"
-        return GeoAPIStatus.OK if right else GeoAPIStatus.LOCATION_ERROR, why
+        return GeoAPIStatus.OK if right else GeoAPIStatus.LOCATION_ERROR, why, None
     if reading.result is Result.DEADLINE:
-        return GeoAPIStatus.NOT_YET_TESTED, ""
-    return GeoAPIStatus.NO_RESPONSE, reading.why
+        return GeoAPIStatus.NOT_YET_TESTED, "", None
+    return GeoAPIStatus.NO_RESPONSE, reading.why, reading.cause

@@ -36,6 +36,8 @@ class Reader:
     def __init__(self, server: Server, log: Log, patience: int, *, s3: bool, through_proxy: bool = False) -> None:
         self.s3 = s3
         self.gone = False
+        self.followed = False
+        """Was a redirect followed?"""
         self.took = timedelta(0)
         """What the last request took."""
         self._server = server
@@ -97,6 +99,7 @@ class Reader:
         if isinstance(answer, Exception):
             return self._our_fault(url, answer)
         self._silences = 0
+        self.followed |= answer.redirected
         if answer.status == Status.OK:
             return answer
         if answer.status in NOT_SERVED or (answer.status == FORBIDDEN and self.s3):

@@ -18,6 +18,7 @@ from telegraf_cvmfs.fleet.targets import listed_replicas, named_replicas, rememb
 from telegraf_cvmfs.memory.value import Memory
 from telegraf_cvmfs.model import (
     Backend,
+    Cause,
     Fleet,
     GeoAPIStatus,
     Listed,
@@ -95,6 +96,7 @@ class Visit:
         self._meta: Reading[Meta] = Reading()
         self._geoapi = GeoAPIStatus.NOT_YET_TESTED
         self._geoapi_why = ""
+        self._geoapi_cause: Cause | None = None
         self._response_time: timedelta | None = None
         self._context = context
         self._proofs = Proofs(fleet, context.now, context.quota, self._reader)
@@ -153,6 +155,8 @@ class Visit:
             backend=self._backend(replicas),
             geoapi_status=self._geoapi,
             geoapi_why=self._geoapi_why,
+            geoapi_cause=self._geoapi_cause,
+            followed=self._reader.followed,
             response_time=self._response_time,
             replicas=tuple(_unlisted_if_gone(replica) for replica in replicas),
         )
@@ -353,7 +357,7 @@ class Visit:
         if self._fleet.geoapi.enabled:
             listed = self._listing.result is Result.OK
             s3 = self._reader.s3
-            self._geoapi, self._geoapi_why = yield from probe_geoapi(
+            self._geoapi, self._geoapi_why, self._geoapi_cause = yield from probe_geoapi(
                 self._reader,
                 self._fleet.geoapi,
                 self.server,

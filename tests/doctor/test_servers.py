@@ -74,7 +74,7 @@ def listing(**entries: list[str]) -> bytes:
         ("HTML for everything", "not JSON", "is there another web site"),
         ("JSON of 5 MB", "5000008 bytes", "is there another web site"),
         ("redirects to another server", "'http://127.0.0.2:9/x'", "write the address to which it redirects"),
-        ("redirects to itself", "more than 3 redirects", "set up wrongly"),
+        ("redirects to itself", "CVMFS_FOLLOW_REDIRECTS", "follow_redirects = true for it"),
         ("redirects to nowhere", "redirected to nowhere", "set up wrongly"),
         ("503", "HTTP status 503", "its operators find why in its log"),
         ("429", "HTTP status 429", "ask its operators"),

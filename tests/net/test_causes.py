@@ -58,9 +58,9 @@ def network(proxy: str = "") -> Iterator[Asking]:
     made.close()
 
 
-def read(url: str, proxy: str = "") -> Reading[bytes]:
+def read(url: str, proxy: str = "", *, follow: bool = True) -> Reading[bytes]:
     with network(proxy) as net:
-        server = Server(url, "s1", Role.STRATUM1)
+        server = Server(url, "s1", Role.STRATUM1, follow_redirects=follow)
         reader = Reader(server, lambda _line: None, 8, s3=False)
         return driven(reader.read(url + LIST, 4096 * 1024, bytes), net.fetch(server))
 
@@ -120,6 +120,12 @@ def test_who_is_not_asked_again_has_still_the_cause_of_before() -> None:
         assert net.traffic.requests == 1
 
 
+def test_a_redirect_that_need_not_be_followed_is_told_by_its_cause() -> None:
+    with hostile.KINDS["redirects to itself"].make() as url:
+        reading = read(url, follow=False)
+    assert (reading.result, reading.cause) == (Result.REDIRECTED, Cause.NOT_FOLLOWED)
+
+
 def test_every_cause_is_made_here() -> None:
-    made = {*OF_SERVERS.values(), *OF_TLS.values(), Cause.UNREACHABLE, Cause.PROXY}
+    made = {*OF_SERVERS.values(), *OF_TLS.values(), Cause.UNREACHABLE, Cause.PROXY, Cause.NOT_FOLLOWED}
     assert made - {None} == set(Cause)

@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telegraf_cvmfs import __version__
-from telegraf_cvmfs.model import Answer, FetchError, Result, Role, Server, Traffic, TransportName
+from telegraf_cvmfs.model import Answer, Cause, FetchError, Result, Role, Server, Traffic, TransportName
+from telegraf_cvmfs.net.answer import MAX_REDIRECTS
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Resolve, system_resolve
 from telegraf_cvmfs.net.transport import Request
@@ -79,7 +80,7 @@ def network(
 
 
 def server(url: str) -> Server:
-    return Server(url, "s1", Role.STRATUM1)
+    return Server(url, "s1", Role.STRATUM1, follow_redirects=True)
 
 
 def ask(net: Asking, url: str, path: str = "/x", limit: int = LIMIT) -> Answer:
@@ -130,7 +131,7 @@ def meets(kind: hostile.Kind) -> None:
             assert "\n" not in str(error)
             assert len(str(error)) < 300
         assert time.monotonic() - began < seconds + ROOM
-        assert net.traffic.requests <= 4
+        assert net.traffic.requests <= 1 + MAX_REDIRECTS
 
 
 def test_an_authority_that_is_not_trusted_is_refused(certificates: hostile.Certified) -> None:
@@ -264,12 +265,46 @@ def test_a_redirect_to_the_same_server_is_followed() -> None:
         assert net.traffic.requests == 2
 
 
+def test_a_redirect_is_not_followed_unless_clients_follow_it() -> None:
+    """And both transports say the same of it, and of what came from where one led."""
+
+    def answer(path: str) -> bytes:
+        return PAGE if path == "/new" else hostile.page(b"", "301 Moved", "Location: new")
+
+    with hostile.Server(hostile.answers(answer)) as good, network() as net:
+        fetch = net.fetch(Server(good.url, "careful", Role.STRATUM1))
+        with pytest.raises(FetchError, match=f"redirected to '{good.url}/new'.*follow_redirects = true") as error:
+            fetch(good.url + "/old", LIMIT)
+        assert (error.value.result, error.value.http_status) == (Result.REDIRECTED, 301)
+        assert error.value.cause is Cause.NOT_FOLLOWED
+        with pytest.raises(FetchError):
+            fetch(good.url + "/old", 0)
+        assert not fetch(good.url + "/new", LIMIT).redirected
+        assert len(good.heads) == 3
+        assert net.traffic.failures == 2
+        assert ask(net, good.url, "/old").redirected
+        assert ask(net, good.url, "/old", limit=0).redirected
+
+
+@pytest.mark.parametrize(("count", "followed"), [(4, True), (5, False)])
+def test_as_many_redirects_are_followed_as_clients_follow(count: int, followed: bool) -> None:
+    def answer(path: str) -> bytes:
+        left = int(path.removeprefix("/"))
+        return hostile.page(b"", "302 Found", f"Location: /{left - 1}") if left else PAGE
+
+    with hostile.Server(hostile.answers(answer)) as good, network() as net:
+        if followed:
+            assert ask(net, good.url, f"/{count}").body == b"hello"
+        else:
+            assert refused(net, good.url, f"/{count}").result is Result.REDIRECTED
+
+
 def test_a_redirect_to_another_server_is_not_asked_for() -> None:
     with hostile.Server(hostile.says(PAGE)) as other:
         elsewhere = hostile.page(b"", "302 Found", f"Location: {other.url}/x")
         with hostile.Server(hostile.says(elsewhere)) as bad, network() as net:
             error = refused(net, bad.url)
-        assert (error.result, error.http_status) == (Result.HTTP_ERROR, 302)
+        assert (error.result, error.http_status) == (Result.REDIRECTED, 302)
         assert other.url in str(error)
         assert other.connections == 0
 

@@ -82,7 +82,8 @@ class Exchange:
             return False
         if self._redirects == MAX_REDIRECTS:
             raise too_often_redirected(self.status)
-        self.url = redirected(self.url, self._headers.get(b"location", ""), self.status)
+        location, follow = self._headers.get(b"location", ""), self.request.server.follow_redirects
+        self.url = redirected(self.url, location, self.status, follow=follow)
         self._redirects += 1
         self._forget()
         return True
@@ -121,10 +122,10 @@ class Exchange:
             return FetchError(Result.CONNECTION_FAILED, "closed before the headers ended")
         age, length = number(self._headers.get(b"age", "")), self._length
         if not self.request.limit:
-            return Answer(self.status, b"", age, length)
+            return Answer(self.status, b"", age, length, redirected=self._redirects > 0)
         if length is not None and length != self._read:
             return cut_short(self._read, length, self.status)
-        return Answer(self.status, b"".join(self._pieces), age, self._read)
+        return Answer(self.status, b"".join(self._pieces), age, self._read, redirected=self._redirects > 0)
 
     def cut_off(self) -> FetchError | None:
         """The error of a body that has begun and does not go on; None if it has not begun."""
