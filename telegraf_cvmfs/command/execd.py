@@ -13,6 +13,7 @@ from telegraf_cvmfs.command import options as run_options
 from telegraf_cvmfs.command.chosen import fleets, keeper, memory_path
 from telegraf_cvmfs.command.once import one_round
 from telegraf_cvmfs.command.terminal import logger
+from telegraf_cvmfs.command.waiting import taken
 from telegraf_cvmfs.net.deadline import Deadline, ending_signals
 from telegraf_cvmfs.rounds import Rounds
 
@@ -58,7 +59,7 @@ class Newlines:
 
     def __iter__(self) -> Iterator[None]:
         threading.Thread(target=self._listen, daemon=True).start()
-        while self._wanted.get():
+        while taken(self._wanted):
             self._answered = False
             yield
             self._deadline = None

@@ -23,6 +23,7 @@ from telegraf_cvmfs.command import options as run_options
 from telegraf_cvmfs.command.chosen import fleets, keeper, memory_path
 from telegraf_cvmfs.command.once import open_enough_files
 from telegraf_cvmfs.command.terminal import logger, now, summarise
+from telegraf_cvmfs.command.waiting import taken
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.rounds import Rounds
@@ -69,7 +70,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         threading.Thread(target=serve, args=(server, ended), daemon=True).start()
         threading.Thread(target=schedule.run, args=(ended,), daemon=True).start()
         logger(options)(f"I! exporter: listening on {_shown(server)}")
-        if (error := ended.get()) is not None:
+        if (error := taken(ended)) is not None:
             raise error
         schedule.finish_keeping()
     return 0
