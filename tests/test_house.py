@@ -40,6 +40,7 @@ MAY_REACH: dict[str, set[str]] = {
         )
     },
     **{file: {"pathlib"} for file in ("trust/keys.py", "rounds.py", "demo/fleet.py")},
+    "trust/keysdir.py": {"os", "pathlib"},
     "memory/file.py": {"os", "pathlib", "tempfile"},
     "memory/state.py": {"pathlib"},
     "scraping/engine.py": {"time"},

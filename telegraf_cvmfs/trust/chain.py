@@ -34,8 +34,12 @@ class Chain:
     certificate: Reading[bytes]  # the object at `certificate_path`, as stored
 
 
-def verify(chain: Chain, keys: Sequence[MasterKey], now: datetime, blacklist: Blacklist | None = None) -> Trust:
+def verify(
+    chain: Chain, keys: Sequence[MasterKey], now: datetime, blacklist: Blacklist | None = None, *, sure: bool = True
+) -> Trust:
     """Judge a chain as a client with these keys and this blacklist would at that moment (aware); never raises.
+
+    `sure`: the keys are the repository's own, all of them. If not, and none of them fits, there is NO_KEY for it.
 
     A document that is not served is a fault, and so is one that is served but is not what it should be; one that could
     not be fetched is not. Whitelist, manifest and certificate are three requests: who publishes with a new certificate
@@ -43,7 +47,7 @@ def verify(chain: Chain, keys: Sequence[MasterKey], now: datetime, blacklist: Bl
     these are believed.
     """
     certificate, problem = _certificate(chain)
-    case = _Case(chain, keys, now, blacklist or Blacklist(), certificate, problem, _signer(chain, keys))
+    case = _Case(chain, keys, sure, now, blacklist or Blacklist(), certificate, problem, _signer(chain, keys))
     verdict, name = _verdict(case, _LINKS), chain.manifest.certificate
     key = None if verdict.signature is Signature.WHITELIST_INVALID else case.key
     trust = Trust(verdict.signature, verdict.why, Key(key.name, key.fingerprint) if key else None)
@@ -74,6 +78,7 @@ class _Problem(NamedTuple):
 class _Case(NamedTuple):
     chain: Chain
     keys: Sequence[MasterKey]
+    sure: bool
     now: datetime
     blacklist: Blacklist
     certificate: Certificate | None
@@ -148,6 +153,9 @@ def _whitelist_signature(case: _Case) -> _Problem | None:
     if not case.keys:
         return _Problem(Signature.NO_KEY, "there is no master key for the repository")
     which = "the master key" if len(case.keys) == 1 else f"any of the {len(case.keys)} master keys"
+    if not case.sure:
+        why = f"the whitelist is not signed by {which} that may be the repository's; whether it has others is not known"
+        return _Problem(Signature.NO_KEY, why)
     return _Problem(Signature.WHITELIST_INVALID, f"the whitelist is not signed by {which}")
 
 

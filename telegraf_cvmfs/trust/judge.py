@@ -66,7 +66,8 @@ class Judge:
         from telegraf_cvmfs.trust.chain import Chain, verify  # noqa: PLC0415  # slow to import, and seldom needed
 
         chain = Chain(replica.repo, manifest, replica.whitelist, replica.certificate)
-        return verify(chain, self._keyring.of(replica.repo), now, self._keyring.blacklist)
+        keys, sure = self._keyring.of(replica.repo)
+        return verify(chain, keys, now, self._keyring.blacklist, sure=sure)
 
     def _still_good(self, known: Trust, replica: Replica, now: datetime) -> Trust | None:
         """The verdict with the name that its key has now; None where it rests on something that has changed."""
@@ -75,7 +76,7 @@ class Judge:
             return None
         if known.key is None:
             return known
-        named = (key.name for key in self._keyring.of(replica.repo) if key.fingerprint == known.key.fingerprint)
+        named = (key.name for key in self._keyring.of(replica.repo).keys if key.fingerprint == known.key.fingerprint)
         name = next(named, None)
         return None if name is None else replace(known, key=Key(name, known.key.fingerprint))
 
@@ -93,8 +94,10 @@ class Judge:
     def _rules_for(self, repo: str) -> bytes:
         """What a repository is judged by: the same for each of its replicas."""
         if repo not in self._rules:
-            keys = (key.fingerprint for key in self._keyring.of(repo))
-            words = (str(RULES), repo, *_words(self._keyring.blacklist, repo), "keys", *keys)
+            keys, sure = self._keyring.of(repo)
+            which = "keys" if sure or not keys else "perhaps its keys"
+            fingerprints = (key.fingerprint for key in keys)
+            words = (str(RULES), repo, *_words(self._keyring.blacklist, repo), which, *fingerprints)
             self._rules[repo] = _hash(word.encode() for word in words).encode()
         return self._rules[repo]
 

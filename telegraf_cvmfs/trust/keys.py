@@ -2,51 +2,77 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import NamedTuple
 
 from telegraf_cvmfs.model import ConfigError, Fleet
 from telegraf_cvmfs.trust.blacklist import Blacklist
+from telegraf_cvmfs.trust.keysdir import KeysDirs
 from telegraf_cvmfs.trust.masterkey import MasterKey
 from telegraf_cvmfs.words.log import Log
 
 LONGEST_KEY_FILE = 1 << 16  # bytes; a genuine one has less than one KiB
 LONGEST_BLACKLIST = 1 << 22  # bytes
 
-_REPOSITORY = re.compile(r"[^./\0]+(\.[^./\0]+)*")
+MOST_KEYS = 250
+"""So many keys of `key_dirs` are tried for one repository; a check of a signature takes some 30 microseconds."""
+
+
+class Keys(NamedTuple):
+    """The master keys of a repository, of which any one suffices.
+
+    `sure`: are they all that it may be signed with? Then it is forged if none of them fits, else that is not known.
+    """
+
+    keys: tuple[MasterKey, ...]
+    sure: bool = True
 
 
 class Keyring:
     """The master keys of a fleet, and what clients refuse: which keys may sign which repository.
 
-    All files that the fleet names are read at once, so that a bad one is told before anything is scraped; those in the
-    directories of a client are read when a repository asks for them.
+    All files that the fleet names are read at once, so that a bad one is told before anything is scraped; so are the
+    trees below the folders of a client gone through, and a key there is read when a repository asks for it.
     """
 
     def __init__(self, fleet: Fleet, log: Log) -> None:
         self._keys = read_keys(fleet.keys)
         self._rules = [(rule.name, read_keys(rule.keys)) for rule in fleet.rules]
-        self._dirs = fleet.key_dirs
+        self._dirs = KeysDirs(fleet.key_dirs)
         self._log = log
-        self._of: dict[str, tuple[MasterKey, ...]] = {}
+        self._of: dict[str, Keys] = {}
+        self._read: dict[Path, MasterKey | None] = {}
         self.blacklist = read_blacklists(fleet.blacklists)
+        for problem in self._dirs.problems:
+            log(f"W! key_dirs: {problem}")
 
-    def of(self, repo: str) -> tuple[MasterKey, ...]:
-        """Any of these suffices for a repository: the fleet's, those of the rules that match, a client's."""
+    def of(self, repo: str) -> Keys:
+        """The fleet's keys, those of the rules that match, and a client's.
+
+        Those of a client are what is surely the repository's; only where there is nothing of that, what may be: all
+        that lies at the top of its folders.
+        """
         if repo not in self._of:
             ruled = (key for name, keys in self._rules if fnmatchcase(repo, name) for key in keys)
-            found = (*self._keys, *ruled, *self._of_client(repo))
-            self._of[repo] = tuple({key.fingerprint: key for key in found}.values())
+            named = (*self._keys, *ruled)
+            own = self._dirs.own(repo)
+            read = [self._of_client(path) for path in (own or self._dirs.top)[:MOST_KEYS]]
+            found = (*named, *filter(None, read))
+            sure = self._dirs.whole and (len(own) <= MOST_KEYS and all(read) if own else bool(named))
+            self._of[repo] = Keys(tuple({key.fingerprint: key for key in found}.values()), sure)
         return self._of[repo]
 
-    def _of_client(self, repo: str) -> Iterator[MasterKey]:
-        for path in keys_for(repo, self._dirs):
+    def _of_client(self, path: Path) -> MasterKey | None:
+        """None, and a line in the log, where a file is no key: the right one may be just that."""
+        if path not in self._read:
+            self._read[path] = None
             try:
-                yield _read_key(path)
+                self._read[path] = _read_key(path)
             except ConfigError as error:
                 self._log(f"W! {error}")
+        return self._read[path]
 
 
 def read_keys(paths: Iterable[Path]) -> tuple[MasterKey, ...]:
@@ -56,22 +82,6 @@ def read_keys(paths: Iterable[Path]) -> tuple[MasterKey, ...]:
         ConfigError: a file cannot be read, or is not one RSA public key in PEM form; it names the file.
     """
     return tuple(_read_key(path) for path in paths)
-
-
-def keys_for(repo: str, dirs: Iterable[Path]) -> tuple[Path, ...]:
-    """The key files that a client with these key directories, `/etc/cvmfs/keys` for instance, has for a repository.
-
-    Those are `<domain>/*.pub`, which the configuration of a domain names as CVMFS_KEYS_DIR, and what is named after the
-    repository or its domain: `<repository>.pub`, `<repository>/*.pub`, `<domain>.pub`. The domain is what follows the
-    first dot (CernVM-FS, OptionsManager::ParseDefault). A client that is told nothing takes all `*.pub` at the top,
-    also keys of others (MountPoint::CreateSignatureManager); here they are left out, because no repository is bad for
-    not being signed by a stranger's key. Sorted within a directory; empty if there are none.
-    """
-    if not _REPOSITORY.fullmatch(repo):
-        return ()  # the name is a stranger's: it must not lead out of the directory
-    domain = repo.partition(".")[2]
-    found = (path for directory in dirs for name in (repo, domain) if name for path in _named(directory, name))
-    return tuple(dict.fromkeys(found))
 
 
 def read_blacklists(paths: Iterable[Path]) -> Blacklist:
@@ -85,13 +95,6 @@ def read_blacklists(paths: Iterable[Path]) -> Blacklist:
         if path.exists():
             together |= Blacklist.parse(_content(path, "blacklist", LONGEST_BLACKLIST).decode("latin-1"))
     return together
-
-
-def _named(directory: Path, name: str) -> Iterator[Path]:
-    single = directory / f"{name}.pub"
-    if single.is_file():
-        yield single
-    yield from sorted(path for path in (directory / name).glob("*.pub") if path.is_file())
 
 
 def _read_key(path: Path) -> MasterKey:

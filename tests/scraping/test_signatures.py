@@ -229,6 +229,24 @@ def test_a_directory_with_keys_of_others_says_nothing(fleet: Watched, tmp_path: 
     assert (replica["signature"], replica["health"]) == ("no_key", 0)
 
 
+def test_only_keys_that_are_surely_a_repositorys_prove_a_forgery(fleet: Watched, tmp_path: Path) -> None:
+    ours(tmp_path, "client/cernvm/software.demo.example.pub")
+    strangers(tmp_path, "client/demo.example/other.pub")
+    strangers(tmp_path, "top/demo.example.pub")
+    ours(tmp_path, "fits/any.pub")
+    strangers(tmp_path, "fits/another.pub")
+    own = of_file(fleet, tmp_path, 'key_dirs = ["client"]')
+    assert said(own[HEALTHY_SOFTWARE], OF_TRUST) == GOOD
+    assert own[HEALTHY_SOFTWARE]["trust"]["master_key"].endswith("client/cernvm/software.demo.example.pub")
+    assert said(own[HEALTHY, "data"], OF_TRUST) == ("whitelist_invalid", 3, 0)
+    assert said(of_file(fleet, tmp_path, 'key_dirs = ["client/demo.example"]')[HEALTHY_SOFTWARE], OF_TRUST)[1] == 3
+    top = of_file(fleet, tmp_path, 'key_dirs = ["top"]')[HEALTHY_SOFTWARE]
+    assert (said(top, OF_TRUST), top["health"]) == (("no_key", 1, None), 0)
+    assert "whether it has others is not known" in top["trust"]["why"]
+    assert said(of_file(fleet, tmp_path, 'key_dirs = ["fits"]')[HEALTHY_SOFTWARE], OF_TRUST) == GOOD
+    assert said(of_file(fleet, tmp_path, 'key_dirs = ["top", "fits"]')[HEALTHY_SOFTWARE], OF_TRUST) == GOOD
+
+
 def test_a_repository_may_have_keys_of_its_own(fleet: Watched, tmp_path: Path) -> None:
     ours(tmp_path)
     strangers(tmp_path)

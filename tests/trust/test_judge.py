@@ -98,6 +98,25 @@ def test_that_there_is_no_key_is_remembered_too(tmp_path: Path, computed: list[s
     assert computed == [REPO]
 
 
+def test_that_keys_which_may_be_its_own_do_not_fit_is_no_longer_remembered_when_they_surely_are(
+    tmp_path: Path, computed: list[str]
+) -> None:
+    (tmp_path / "keys").mkdir()
+    wrong = tmp_path / "keys/any.pub"
+    wrong.write_bytes(keys("theirs").master_public_pem)
+    folder = Fleet((), key_dirs=(tmp_path / "keys",))
+    first = Judge(Keyring(folder, print)).judge(replica(made()), NOW)
+    assert first is not None
+    assert first.signature is Signature.NO_KEY
+    remembered = through_the_file(first, tmp_path)
+    assert Judge(Keyring(folder, print), remembered).judge(replica(made()), NOW) == first
+    assert computed == [REPO]
+    wrong.rename(tmp_path / f"keys/{REPO}.pub")
+    again = Judge(Keyring(folder, print), remembered).judge(replica(made()), NOW)
+    assert again is not None
+    assert again.signature is Signature.WHITELIST_INVALID
+
+
 def test_a_key_has_the_name_that_its_file_has_now(tmp_path: Path, computed: list[str]) -> None:
     first = Judge(ours_in(tmp_path)).judge(replica(made()), NOW)
     elsewhere = tmp_path / "elsewhere"

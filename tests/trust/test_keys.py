@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tests.builders.signed as td
 from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.trust.blacklist import Blacklist
-from telegraf_cvmfs.trust.keys import LONGEST_KEY_FILE, keys_for, read_blacklists, read_keys
+from telegraf_cvmfs.trust.keys import LONGEST_KEY_FILE, read_blacklists, read_keys
 from telegraf_cvmfs.trust.masterkey import MasterKey
 from tests.builders.documents import damaged
 
@@ -122,68 +122,6 @@ def test_any_bytes_are_a_key_or_a_sentence(content: bytes) -> None:
     except ValueError as why:
         sentence = str(why)
     assert sentence.isprintable()
-
-
-# --- the directories of a client ----------------------------------------------------------------------
-
-
-def client(tmp_path: Path, *names: str) -> Path:
-    for name in names:
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(PEM)
-    return tmp_path
-
-
-def found(repo: str, *dirs: Path) -> list[str]:
-    return [path.relative_to(dirs[0]).as_posix() for path in keys_for(repo, dirs)]
-
-
-def test_the_keys_of_the_domain_and_of_the_repository_are_used(tmp_path: Path) -> None:
-    ours = ("cern.ch/cern.ch.pub", "cern.ch/cern-it4.cern.ch.pub", "cern.ch/cern-it1.cern.ch.pub")
-    keys = client(tmp_path, *ours, "atlas.cern.ch.pub", "egi.eu/egi.eu.pub", "cms.cern.ch.pub", "cern.ch/README")
-    assert found("atlas.cern.ch", keys) == ["atlas.cern.ch.pub", *sorted(ours)]
-    assert found("alice.cern.ch", keys) == sorted(ours)
-    assert found("biomed.egi.eu", keys) == ["egi.eu/egi.eu.pub"]
-
-
-def test_a_directory_is_no_key_file(tmp_path: Path) -> None:
-    keys = client(tmp_path, "example.org/a.pub/b.pub", "a.example.org.pub/c.pub")
-    assert found("a.example.org", keys) == []
-
-
-def test_files_and_directories_named_after_either_are_used(tmp_path: Path) -> None:
-    keys = client(tmp_path, "softdrive.nl.pub", "main.softdrive.nl/one.pub", "main.softdrive.nl/two.pub")
-    assert found("main.softdrive.nl", keys) == [
-        "main.softdrive.nl/one.pub",
-        "main.softdrive.nl/two.pub",
-        "softdrive.nl.pub",
-    ]
-
-
-def test_the_domain_is_what_follows_the_first_dot(tmp_path: Path) -> None:
-    keys = client(tmp_path, "b.example.org/b.pub", "example.org/example.pub")
-    assert found("a.b.example.org", keys) == ["b.example.org/b.pub"]
-
-
-def test_keys_of_others_are_left_out(tmp_path: Path) -> None:
-    keys = client(tmp_path, "other.pub", "org/org.pub", "example.com/example.com.pub")
-    assert found("a.example.org", keys) == []
-
-
-def test_several_directories_are_used_in_their_order(tmp_path: Path) -> None:
-    first, second = client(tmp_path / "1", "example.org/a.pub"), client(tmp_path / "2", "example.org/b.pub")
-    assert keys_for("a.example.org", [second, first]) == (second / "example.org/b.pub", first / "example.org/a.pub")
-    assert keys_for("a.example.org", [first, first]) == (first / "example.org/a.pub",)
-    assert keys_for("a.example.org", [tmp_path / "none"]) == ()
-
-
-@pytest.mark.parametrize(
-    "repo", ["", ".", "..", "...", "../example.org", "a./etc", "a..", ".a", "a.", "/etc/x.y", "a.\0b", "*.*"]
-)
-def test_a_name_does_not_lead_out_of_the_directory(tmp_path: Path, repo: str) -> None:
-    keys = client(tmp_path, "keys/example.org/a.pub", "keys/a.pub", "example.org/b.pub", "etc/c.pub") / "keys"
-    assert keys_for(repo, [keys]) == ()
 
 
 # --- blacklists ---------------------------------------------------------------------------------------
