@@ -22,7 +22,7 @@ def entry() -> NoReturn:
     """Run the command and end the process, without waiting for name look-ups that hang."""
     deadline = Deadline(float("inf"), time.monotonic())
     for number in ending_signals():
-        signal.signal(number, lambda *_: deadline.cut())
+        signal.signal(number, lambda number, _: deadline.cut(signal.Signals(number).name))
     _occupy_standard_descriptors()
 
     import sys  # noqa: PLC0415

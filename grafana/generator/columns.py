@@ -73,6 +73,7 @@ COLUMNS: Mapping[str, Look] = {
     "failures": Look("Failures", decimals=0, width=90),
     "bytes": Look("Read", "bytes", width=90),
     "deadline_hit": Look("Out of time", scale=scale.YES_IS_BAD, cell=_FORE, width=100),
+    "interrupted": Look("Interrupted", scale=scale.YES_IS_BAD, cell=_FORE, width=100),
 }
 
 

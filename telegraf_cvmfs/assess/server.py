@@ -40,7 +40,7 @@ def _down(stratum: Stratum, *, followed: bool) -> Iterator[Finding]:
     elif stratum.backend is Backend.S3 and not stratum.replicas:
         yield Finding("server_down", Health.UNKNOWN, "S3 has no list, and no repository is named for it")
     else:
-        yield Finding("server_down", Health.UNKNOWN, "the run's time was up before it answered")
+        yield Finding("server_down", Health.UNKNOWN, "the run ended before it answered")
 
 
 def gave_no_answer(stratum: Stratum) -> bool:
@@ -64,4 +64,4 @@ def _geoapi(stratum: Stratum, *, followed: bool) -> Iterator[Finding]:
         health = redirect_health(stratum.geoapi_cause, followed=followed)
         yield Finding("geoapi_down", health, f"its GeoAPI gives no usable answer: {why}")
     if stratum.geoapi_status is GeoAPIStatus.NOT_YET_TESTED and limits["geoapi_down"].critical:
-        yield not_known("geoapi_down", "whether its GeoAPI works", "the run's time was up")
+        yield not_known("geoapi_down", "whether its GeoAPI works", "the run ended first")

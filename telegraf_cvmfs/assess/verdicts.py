@@ -54,7 +54,16 @@ def assess(scrape: Scrape, duration: timedelta, memory: Memory = NOTHING, trust:
     background = _Background(scrape.fleet, scrape.started, memory, trusts, *beside_each_other)
     servers = tuple(_server_verdict(background, stratum) for stratum in scrape.strata)
     repositories = repository_verdicts(scrape.fleet, servers)
-    return Run(scrape.fleet, scrape.started, duration, servers, scrape.traffic, scrape.deadline_hit, repositories)
+    return Run(
+        scrape.fleet,
+        scrape.started,
+        duration,
+        servers,
+        scrape.traffic,
+        scrape.deadline_hit,
+        repositories,
+        scrape.interrupted,
+    )
 
 
 def _judged(strata: Iterable[Stratum]) -> Iterator[Replica]:

@@ -29,5 +29,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         memory = "memory: none" if path is None else f"memory: {no_memory or f'ok, {path}'}"
         lines = [*check(fleet, strata, judge), memory]
         lines += settings_lines(os.environ, fleet.deadline)
+    if deadline.interrupted:
+        log(f"W! {deadline.interrupted} ended this check before all servers were tried")
     show(f"{line}\n" for line in lines)
     return int(no_memory is not None or any(is_wrong(stratum, judge) for stratum in strata))

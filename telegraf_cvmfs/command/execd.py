@@ -30,7 +30,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends; always 0."""
     newlines = Newlines(descriptor=0)
     for number in ending_signals():
-        signal.signal(number, lambda *_: newlines.stop())
+        signal.signal(number, lambda number, _: newlines.stop(signal.Signals(number).name))
     if deadline.passed:  # the signal came while this was imported
         return 0
     with fleets(options) as watched:
@@ -53,6 +53,7 @@ class Newlines:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._busy = self._answered = self._stopped = False
+        self._stopped_by = ""
         # Not a Queue: its lock may be held by this very thread when a signal handler comes to put something.
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._deadline: Deadline | None = None
@@ -69,7 +70,7 @@ class Newlines:
         """Say what ends the round that is beginning, for `stop`."""
         self._deadline = deadline
         if self._stopped:  # the signal came between the newline and here
-            deadline.cut()
+            deadline.cut(self._stopped_by)
         return deadline
 
     def answered(self) -> None:
@@ -78,12 +79,12 @@ class Newlines:
             self._answered = True
             self._busy = False
 
-    def stop(self) -> None:
-        """End after this round, and this round now; safe in a signal handler."""
-        self._stopped = True
+    def stop(self, by: str) -> None:
+        """End after this round, and this round now; `by` is the signal that wants it. Safe in a signal handler."""
+        self._stopped, self._stopped_by = True, by
         self._wanted.put(END)
         if self._deadline is not None:
-            self._deadline.cut()
+            self._deadline.cut(by)
 
     def _listen(self) -> None:
         try:

@@ -123,11 +123,19 @@ def progress(options: argparse.Namespace) -> Iterator[Moved]:
         yield unmoved
 
 
+_WHO_SENDS = {
+    "SIGTERM": " (Telegraf sends it where its timeout is shorter than --deadline, and when it ends)",
+    "SIGINT": " (Ctrl-C)",
+}
+
+
 def summarise(run: Run, log: Log) -> None:
     """What is worth a line in Telegraf's log; the findings are in the points."""
+    took = f"after {run.duration.total_seconds():.1f} s before everything was read"
     if run.deadline_hit:
-        took = run.duration.total_seconds()
-        log(f"W! the run's time was up after {took:.1f} s before everything was read (--deadline)")
+        log(f"W! the run's time was up {took} (--deadline)")
+    if run.interrupted:
+        log(f"W! {run.interrupted} ended the run {took}{_WHO_SENDS.get(run.interrupted, '')}")
     for server in run.servers:
         said = "; ".join(finding.problem for finding in server.findings) or "ok"
         up = sum(verdict.replica.up for verdict in server.replicas)

@@ -10,7 +10,7 @@ from pathlib import Path
 from telegraf_cvmfs import doctor
 from telegraf_cvmfs.command import options as run_options
 from telegraf_cvmfs.command.chosen import memory_path, one_fleet
-from telegraf_cvmfs.command.terminal import now, show
+from telegraf_cvmfs.command.terminal import now, show, tell
 from telegraf_cvmfs.fleet.file import DEFAULT_PATH
 from telegraf_cvmfs.net.deadline import Deadline
 
@@ -44,4 +44,6 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
     )
     text, code = doctor.examine(options, ours, deadline, now, os.environ)
     show([text])
+    if deadline.interrupted:
+        tell(f"W! {deadline.interrupted} ended the doctor; what it had not asked by then is not known")
     return code

@@ -54,6 +54,11 @@ class Share(Deadline):
         """Seconds until the end of the part, or of the whole."""
         return min(super().remaining, self._whole.remaining)
 
+    @property
+    def interrupted(self) -> str:
+        """The signal that ended the whole."""
+        return self._whole.interrupted
+
 
 def examine(plugin: Plugin, deadline: Deadline, clock: Callable[[], datetime]) -> tuple[list[Step], Fleet | None]:
     """The steps, and the fleet if there is one."""
@@ -101,6 +106,7 @@ def _told(run: Run) -> Step:
     if points and not up:
         return Step(_LINK, Verdict.UNSURE, f"no server answers: {what}", "telegraf-cvmfs --check says why")
     cut = f", cut short after {in_words(run.duration)}" if run.deadline_hit else ""
+    cut = f", ended by {run.interrupted}" if run.interrupted else cut
     return Step(_LINK, Verdict.OK if points else Verdict.WRONG, what + cut)
 
 

@@ -44,6 +44,8 @@ def _summary(run: Run, shown: Run, view: View) -> Iterator[Row]:
         yield Row("", ("shown",), f"{len(shown.servers)} of {len(run.servers)} servers, {repos}")
     if run.deadline_hit:
         yield Row("warning", ("time",), "the run's time was up before everything was read")
+    if run.interrupted:
+        yield Row("warning", ("time",), f"{run.interrupted} ended the run before everything was read")
 
 
 def _servers(run: Run) -> Iterator[Row]:

@@ -42,7 +42,7 @@ def counts(healths: Iterable[Health | None]) -> str:
 
 def ended(result: Result) -> str:
     """How a reading ended, where it did not end well."""
-    return "the run's time was up" if result is Result.DEADLINE else result.slug.replace("_", " ")
+    return "the run ended first" if result is Result.DEADLINE else result.slug.replace("_", " ")
 
 
 def hosts(verdicts: Iterable[ReplicaVerdict]) -> list[str]:

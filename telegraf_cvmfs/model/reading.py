@@ -50,7 +50,7 @@ class Reading(Generic[T]):
     result: Result = Result.DEADLINE
     value: T | None = None
     http_status: int | None = None
-    why: str = "the run's time was up"
+    why: str = "the run ended first"
     age: int | None = None
     ours: bool = False  # it could not be read because of an error of this program
     cause: Cause | None = None  # of a result other than OK, where more is known
@@ -174,4 +174,5 @@ class Scrape:
     started: datetime
     strata: tuple[Stratum, ...]
     traffic: Traffic = field(default_factory=Traffic)
-    deadline_hit: bool = False
+    deadline_hit: bool = False  # the run's own time was up before all was read
+    interrupted: str = ""  # the signal that ended it before all was read: "SIGTERM"

@@ -96,6 +96,7 @@ class Run:
     traffic: Traffic = field(default_factory=Traffic)
     deadline_hit: bool = False
     repositories: tuple[RepositoryVerdict, ...] = ()  # by name
+    interrupted: str = ""  # the signal that ended it before all was read
 
     @property
     def replicas(self) -> tuple[ReplicaVerdict, ...]:

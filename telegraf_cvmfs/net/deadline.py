@@ -23,17 +23,22 @@ class Deadline:
         self._until = self.started + seconds
         self._reserved = 0.0
         self._cut = float("inf")  # apart, so that a signal in the midst of `shorten` is not overwritten by it
+        self._cut_by = ""
 
     @property
     def remaining(self) -> float:
         """Seconds until the end; negative once it has passed."""
-        half = (self._until - self.started) / 2
-        return min(self._until - min(self._reserved, half), self._cut) - time.monotonic()
+        return min(self._end, self._cut) - time.monotonic()
 
     @property
     def passed(self) -> bool:
         """Is the time up?"""
         return self.remaining <= 0
+
+    @property
+    def interrupted(self) -> str:
+        """The signal that ended the run before its time was up, as "SIGTERM"; empty if none did."""
+        return self._cut_by if self._cut < self._end else ""
 
     def shorten(self, seconds: float) -> None:
         """End the run, at the latest, so many seconds after it started."""
@@ -43,6 +48,13 @@ class Deadline:
         """Keep these seconds, but at most half of all, for what comes after the waiting."""
         self._reserved = seconds
 
-    def cut(self) -> None:
-        """End the run now, with what is known; safe in a signal handler."""
-        self._cut = min(self._cut, time.monotonic())
+    def cut(self, by: str = "") -> None:
+        """End the run now, with what is known; `by` is the signal that wants it. Safe in a signal handler."""
+        now = time.monotonic()
+        if now < self._cut:  # of several signals the first has ended it
+            self._cut, self._cut_by = now, by
+
+    @property
+    def _end(self) -> float:
+        half = (self._until - self.started) / 2
+        return self._until - min(self._reserved, half)

@@ -288,4 +288,5 @@ def _scrape_fields(run: Run) -> _Fields:
         "failures": run.traffic.failures,
         "bytes": run.traffic.bytes,
         "deadline_hit": int(run.deadline_hit),
+        "interrupted": int(bool(run.interrupted)),
     }

@@ -167,6 +167,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("requests", int, "", "requests made"),
         Field("failures", int, "", "requests that got neither the document nor a 404"),
         Field("bytes", int, "bytes", "bytes of documents read"),
-        Field("deadline_hit", int, "", "1 if the run's time was up before all was read"),
+        Field("deadline_hit", int, "", "1 if the run's own time was up before all was read"),
+        Field("interrupted", int, "", "1 if a signal (Telegraf's SIGTERM, Ctrl-C) ended the run before all was read"),
     ),
 }

@@ -60,7 +60,9 @@ def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
         newest = _newest(visits)
         engine.run(Program(visit.reading_overtaken(newest), visit.failed) for visit in visits)
         engine.run(Program(visit.proving(), visit.failed) for visit in visits)
-    return Scrape(fleet, started, strata(), network.traffic, not all(visit.finished for visit in visits))
+    finished = all(visit.finished for visit in visits)
+    signal = "" if finished else network.deadline.interrupted
+    return Scrape(fleet, started, strata(), network.traffic, not (finished or signal), signal)
 
 
 def probe(fleet: Fleet, now: datetime, network: Network, log: Log) -> tuple[Stratum, ...]:

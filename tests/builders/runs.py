@@ -177,6 +177,7 @@ def run(
     duration: timedelta = timedelta(seconds=1.5),
     traffic: Traffic = TRAFFIC,
     deadline_hit: bool = False,
+    interrupted: str = "",
 ) -> Run:
     """A finished run of servers as they stand, and of replicas put on the servers that they name."""
     servers = [part for part in parts if isinstance(part, ServerVerdict)]
@@ -187,7 +188,7 @@ def run(
     servers += [server(group[0].replica.server, *group) for group in loose.values()]
     asked = Fleet(tuple(one.stratum.server for one in servers), name=fleet)
     repositories = repository_verdicts(asked, servers)
-    return Run(asked, started, duration, tuple(servers), traffic, deadline_hit, repositories)
+    return Run(asked, started, duration, tuple(servers), traffic, deadline_hit, repositories, interrupted)
 
 
 def example() -> Run:

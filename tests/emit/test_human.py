@@ -310,7 +310,7 @@ def test_a_fleet_that_is_down_reads_well() -> None:
 def test_a_server_without_a_verdict_says_why() -> None:
     unasked = replace(server(S1, listing=Reading()), health=Health.UNKNOWN)
     text = render(run(unasked))
-    assert "unknown      stratum1-no.tld  list not read: the run's time was up\n" in text
+    assert "unknown      stratum1-no.tld  list not read: the run ended first\n" in text
 
 
 def test_a_run_out_of_time_says_so_and_calls_no_server_down_for_it() -> None:
@@ -319,7 +319,7 @@ def test_a_run_out_of_time_says_so_and_calls_no_server_down_for_it() -> None:
     unasked = replace(server(S1, verdict, listing=Reading()), health=Health.UNKNOWN)
     text = render(run(unasked, deadline_hit=True, duration=timedelta(seconds=75)))
     assert "warning      time      the run's time was up before everything was read\n" in text
-    assert "unknown      stratum1-no.tld  not read on repo.tld: the run's time was up\n" in text
+    assert "unknown      stratum1-no.tld  not read on repo.tld: the run ended first\n" in text
     assert "took 75.0s\n" in text
     assert "server down" not in text
 
@@ -561,3 +561,9 @@ def test_progress_keeps_off_stdout(capsys: pytest.CaptureFixture[str]) -> None:
         moved("s1.tld", 1, 1)
         print("cvmfs_repo up=1i")  # noqa: T201
     assert capsys.readouterr().out == "cvmfs_repo up=1i\n"
+
+
+def test_a_run_that_a_signal_ended_says_which_and_nothing_of_its_time() -> None:
+    text = render(run(server(S1), interrupted="SIGTERM"))
+    assert "warning      time      SIGTERM ended the run before everything was read\n" in text
+    assert "time was up" not in text

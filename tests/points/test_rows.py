@@ -77,7 +77,7 @@ CONTRACT: Mapping[str, Mapping[type, str]] = {
     "cvmfs_publish": {int: "revision root_size", str: "root_hash"},
     "cvmfs_scrape": {
         int: "servers servers_up repos repos_ok repos_warning repos_critical repos_unknown requests failures bytes"
-        " deadline_hit",
+        " deadline_hit interrupted",
         float: "duration",
     },
 }
@@ -577,7 +577,14 @@ def test_a_run_counts_what_it_saw() -> None:
         "failures": 3,
         "bytes": 4567,
         "deadline_hit": 1,
+        "interrupted": 0,
     }
+
+
+@pytest.mark.parametrize("signal", ["SIGTERM", "SIGINT", "SIGHUP"])
+def test_a_run_that_a_signal_ended_did_not_hit_its_deadline(signal: str) -> None:
+    (point,) = of(SCRAPE, points(run(interrupted=signal)))
+    assert (point.fields["deadline_hit"], point.fields["interrupted"]) == (0, 1)
 
 
 def test_a_run_of_nothing_has_its_point() -> None:

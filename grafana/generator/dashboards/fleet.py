@@ -124,11 +124,13 @@ _RUN_COLUMNS = (
     "failures",
     "bytes",
     "deadline_hit",
+    "interrupted",
 )
 _RUNS = Panel(
     "Last run of each fleet",
     "When each fleet was scraped last, oldest first, within a week before this time range. A fleet whose last run is"
-    " long ago has a scraper that stopped. *Out of time*: the run's deadline came before all was read.",
+    " long ago has a scraper that stopped. *Out of time*: the run's deadline came before all was read;"
+    " *interrupted*: a signal did, Telegraf's at its timeout, say.",
     Table(
         {"Time": Look("Started", "dateTimeFromNow", width=150), **looks(_RUN_COLUMNS)},
         sort="Time",

@@ -60,7 +60,7 @@ def document() -> Object:
 def rules() -> tuple[Rule, ...]:
     """Every rule: in the order of `FINDINGS`, then those about the scraper itself."""
     found = (rule for finding, limit in LIMITS.items() for rule in _rules_of(finding, limit))
-    return (*found, _silent(), _cut_short())
+    return (*found, _silent(), _cut_short("deadline_hit"), _cut_short("interrupted"))
 
 
 def table() -> str:
@@ -121,18 +121,20 @@ def _silent() -> Rule:
     )
 
 
-def _cut_short() -> Rule:
+def _cut_short(field: str) -> Rule:
+    """Runs that ended before all was read, as this field of them says."""
+    name = field.replace("_", "-")
     return Rule(
-        finding="deadline_hit",
+        finding=field,
         severity="warning",
         group="scraper",
-        uid="cvmfs-deadline-hit",
-        title="CVMFS deadline hit",
+        uid=f"cvmfs-{name}",
+        title=f"CVMFS {field.replace('_', ' ')}",
         tags=TAGS[SCRAPE],
-        query=_last("deadline_hit", SCRAPE, TAGS[SCRAPE]),
+        query=_last(field, SCRAPE, TAGS[SCRAPE]),
         window=FRESH,
         value=1,
-        runbook=f"{_DOCS}/alerts.md#cvmfs-deadline-hit",
+        runbook=f"{_DOCS}/alerts.md#cvmfs-{name}",
         dashboard=_DASHBOARDS["scraper"],
     )
 

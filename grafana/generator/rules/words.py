@@ -42,6 +42,7 @@ SUMMARIES: Mapping[str, str] = {
     "proxy_stale": f"{REPLICA}: the proxy gives an old manifest",
     "scraper_silent": f"Nothing has been written for {FLEET} for half an hour",
     "deadline_hit": f"Run after run of {FLEET} ends at its deadline before all is read",
+    "interrupted": f"Run after run of {FLEET} is ended by a signal before all is read",
 }
 
 _OF_THE_SCRAPER: Mapping[str, str] = {
@@ -49,6 +50,8 @@ _OF_THE_SCRAPER: Mapping[str, str] = {
     " Telegraf, the plugin or the database does not work, or the fleet was taken out of use.",
     "deadline_hit": "What was not asked for want of time is unknown, so faults there go unnoticed."
     " A server answers slowly, or the fleet needs a longer deadline.",
+    "interrupted": "What was not asked by then is unknown, so faults there go unnoticed."
+    " Telegraf stops runs at its own timeout: make it longer than the run's deadline.",
 }
 
 
@@ -123,5 +126,6 @@ PATIENCE: Mapping[tuple[str, str], Patience] = {
         10 * MINUTE, "no run for 30 minutes at least, then a restart of database or Grafana is over"
     ),
     ("deadline_hit", "warning"): Patience(30 * MINUTE, "six runs in a row: a single slow one tells nothing"),
+    ("interrupted", "warning"): Patience(30 * MINUTE, "six runs in a row: a restart of Telegraf ends one at most"),
 }
 """By finding and severity. Normal replication has no finding at all: to be some revisions behind is health 0."""

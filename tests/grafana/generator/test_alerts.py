@@ -33,7 +33,7 @@ from telegraf_cvmfs.net.transport import Sink
 from telegraf_cvmfs.scraping import visits
 from telegraf_cvmfs.words.duration import duration
 from tests import ROOT
-from tests.builders import demo_runs
+from tests.builders import demo_runs, runs
 from tests.builders.asking import Fetch
 from tests.builders.published import NOW
 from tests.builders.simulation import (
@@ -67,7 +67,7 @@ Made = Callable[[datetime], Run]
 
 FILE = ROOT / "grafana" / "provisioning" / "alerting" / "rules.yaml"
 PROVISIONED = {rule["uid"]: rule for group in yaml.safe_load(FILE.read_text())["groups"] for rule in group["rules"]}
-SILENT, CUT_SHORT = "cvmfs-scraper-silent", "cvmfs-deadline-hit"
+SILENT, CUT_SHORT, INTERRUPTED = "cvmfs-scraper-silent", "cvmfs-deadline-hit", "cvmfs-interrupted"
 
 
 # --- what Grafana does ------------------------------------------------------------------------------
@@ -249,6 +249,12 @@ def cut_short(folder: Path) -> Iterator[tuple[datetime, Made]]:
     yield START + HOUR, lambda now: hurried(world, monitor, now)
 
 
+@contextmanager
+def interrupted() -> Iterator[tuple[datetime, Made]]:
+    """Telegraf ends each run."""
+    yield START, lambda now: runs.run(started=now, interrupted="SIGTERM")
+
+
 @dataclass
 class Hanging(FakeNetwork):
     """Of one server no answer ever comes."""
@@ -310,6 +316,7 @@ def faulty(uid: str, folder: Path) -> Iterator[tuple[datetime, Made]]:
         "cvmfs-proxy_stale": stale_proxy,
         "cvmfs-members_differ": unlike_machines,
         CUT_SHORT: lambda: cut_short(folder),
+        INTERRUPTED: interrupted,
     }
     with ExitStack() as running:
         yield running.enter_context(made_here[uid]() if uid in made_here else case(FAULTS[uid]))
@@ -327,7 +334,9 @@ _HEALTH = {"warning": Health.WARNING, "critical": Health.CRITICAL, "info": Healt
 
 def _found(one: Run, labels: Labels) -> Iterator[dict[str, str]]:
     fleet = {"fleet": one.fleet.name}
-    if labels["finding"] == "deadline_hit" and one.deadline_hit:
+    if (labels["finding"] == "deadline_hit" and one.deadline_hit) or (
+        labels["finding"] == "interrupted" and one.interrupted
+    ):
         yield fleet
     wanted = labels["finding"], _HEALTH[labels["severity"]]
     for repository in one.repositories:

@@ -24,7 +24,17 @@ from telegraf_cvmfs.words.duration import duration
 from tests import ROOT
 from tests.builders import runs
 from tests.builders.simulation import DAY, HOUR, MINUTE, START, Fault, Monitor, World
-from tests.grafana.generator.test_alerts import CUT_SHORT, INTERVAL, PROVISIONED, SILENT, Year, every, faulty, told
+from tests.grafana.generator.test_alerts import (
+    CUT_SHORT,
+    INTERRUPTED,
+    INTERVAL,
+    PROVISIONED,
+    SILENT,
+    Year,
+    every,
+    faulty,
+    told,
+)
 
 FILE = ROOT / "prometheus" / "rules.yaml"
 ASKED = set(re.findall(r"\bcvmfs_\w+", FILE.read_text()))
@@ -131,7 +141,7 @@ def test_each_rule_of_grafana_is_one_of_prometheus_with_the_same_time_labels_and
 def test_what_a_rule_asks_for_is_what_the_exporter_tells() -> None:
     asked = {name for rule in rules.rules() for name in re.findall(r"cvmfs_\w+", generated.expression(rule))}
     assert asked <= {family.name for family in prometheus.families(runs.example())}
-    assert len(asked) == 8
+    assert len(asked) == 9
 
 
 # --- what fires -------------------------------------------------------------------------------------
@@ -154,7 +164,7 @@ def of_its_fault(uid: str, folder: Path) -> Object:
 
 @pytest.mark.slow
 def test_each_rule_fires_for_its_fault_alone_and_not_before_its_time(promtool: Path, tmp_path: Path) -> None:
-    uids = [uid for uid in PROVISIONED if uid not in (SILENT, CUT_SHORT)]
+    uids = [uid for uid in PROVISIONED if uid not in (SILENT, *CUTS)]
     groups = []
     for uid in uids:
         (folder := tmp_path / uid).mkdir()
@@ -202,18 +212,29 @@ def test_silence_is_told_of_the_fleet_that_is_silent_and_of_any_where_there_is_n
     labels = PROVISIONED[SILENT]["labels"]
     of_the_fleet = frozenset({**labels, "fleet": "cvmfs"}.items())
     title = TITLES[SILENT]
-    cut = scraped([runs.run(started=START, deadline_hit=True)], START, 31)
+    late, ended = (
+        scraped([runs.run(started=START, deadline_hit=by == "", interrupted=by)], START, 31) for by in ("", "SIGTERM")
+    )
     passes(
         promtool,
         tmp_path,
         group("hung", hung, firing(title, 60, ()), firing(title, 100, ()), firing(title, 101, [of_the_fleet])),
         group("gone", [*hung[:61], *[NOTHING] * 90], firing(title, 100, ()), firing(title, 101, [of_the_fleet])),
         group("never", [NOTHING] * 12, firing(title, 9, ()), firing(title, 10, [frozenset(labels.items())])),
-        group("deadline", cut, firing(TITLES[CUT_SHORT], 29, ()), firing(TITLES[CUT_SHORT], 30, [CUT])),
+        *(
+            group(
+                uid,
+                cut,
+                firing(TITLES[uid], 29, ()),
+                firing(TITLES[uid], 30, [frozenset({**PROVISIONED[uid]["labels"], "fleet": "cvmfs"}.items())]),
+                *(firing(TITLES[other], 30, ()) for other in CUTS if other != uid),
+            )
+            for uid, cut in zip(CUTS, (late, ended), strict=True)
+        ),
     )
 
 
-CUT = frozenset({**PROVISIONED[CUT_SHORT]["labels"], "fleet": "cvmfs"}.items())
+CUTS = CUT_SHORT, INTERRUPTED
 
 
 # --- what is no fault -------------------------------------------------------------------------------

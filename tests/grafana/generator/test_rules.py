@@ -29,7 +29,7 @@ PATH = Path("provisioning/alerting/rules.yaml")
 TEXT = (GRAFANA / PATH).read_text()
 DOCUMENT: Object = yaml.safe_load(TEXT)
 RULES: dict[str, Object] = {rule["uid"]: rule for group in DOCUMENT["groups"] for rule in group["rules"]}
-OF_THE_SCRAPER = ("scraper_silent", "deadline_hit")
+OF_THE_SCRAPER = ("scraper_silent", "deadline_hit", "interrupted")
 SILENT = "cvmfs-scraper-silent"
 each_rule = pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule["uid"])
 
