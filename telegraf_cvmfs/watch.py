@@ -9,7 +9,7 @@ from functools import partial
 from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.emit.line_protocol import render
 from telegraf_cvmfs.memory.value import NOTHING, Memory
-from telegraf_cvmfs.model import Fleet, Run, Scrape, Stratum
+from telegraf_cvmfs.model import Fleet, Run, Scrape, Signature, Stratum
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.network import Network
@@ -47,25 +47,30 @@ def watch(  # noqa: PLR0913  # a run has that many sides; four may be left out
         ConfigError: a key file of the fleet cannot be read.
     """
     began = time.monotonic()
-    judge = Judge(keyring or Keyring(fleet, log), memory.verified)
+    keyring = keyring or Keyring(fleet, log)
+    judge = Judge(keyring, memory.verified)
     inconsistent = partial(judge.inconsistent, now=started)
     network = _network(fleet, deadline, names)
 
     def concluded(seen: Scrape) -> Run:
         return assess(seen, timedelta(seconds=time.monotonic() - began), memory, judge.judge)
 
-    return concluded(
-        visits.scrape(
-            fleet,
-            started,
-            network,
-            log,
-            moved=moved,
-            memory=memory,
-            inconsistent=inconsistent,
-            conclude=lambda seen: render(concluded(seen)),
-        )
+    seen = visits.scrape(
+        fleet,
+        started,
+        network,
+        log,
+        moved=moved,
+        memory=memory,
+        inconsistent=inconsistent,
+        conclude=lambda seen: render(concluded(seen)),
     )
+    run = concluded(seen)
+    judged = [one for one in run.replicas if one.trust]
+    without = {one.replica.repo for one in judged if one.trust and one.trust.signature is Signature.NO_KEY}
+    if problem := keyring.lacks(without, among=len({one.replica.repo for one in judged})):
+        log(f"W! {problem}")
+    return run
 
 
 def scrape(fleet: Fleet, started: datetime, deadline: Deadline, log: Log, *, names: Names | None = None) -> Scrape:

@@ -10,6 +10,7 @@ from telegraf_cvmfs.command.chosen import memory_path, one_fleet
 from telegraf_cvmfs.command.terminal import logger, now, show
 from telegraf_cvmfs.doctor.servers import check, is_wrong
 from telegraf_cvmfs.doctor.telegraf.configuration import settings_lines
+from telegraf_cvmfs.doctor.trust import trust_lines, trust_problems
 from telegraf_cvmfs.memory.file import problem
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.trust.judge import Judge
@@ -22,14 +23,16 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
     with one_fleet(options) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())
         started, log = now(), logger(options)
-        judge = partial(Judge(Keyring(fleet, log)).judge, now=started)
+        keyring = Keyring(fleet, lambda _line: None)  # its problems are printed
+        judge = partial(Judge(keyring).judge, now=started)
         strata = probe(fleet, started, deadline, log)
         path = memory_path(fleet, options)
         no_memory = None if path is None else problem(path)
         memory = "memory: none" if path is None else f"memory: {no_memory or f'ok, {path}'}"
-        lines = [*check(fleet, strata, judge), memory]
+        lines = [*check(fleet, strata, judge), *trust_lines(fleet, keyring, strata), memory]
         lines += settings_lines(os.environ, fleet.deadline)
     if deadline.interrupted:
         log(f"W! {deadline.interrupted} ended this check before all servers were tried")
     show(f"{line}\n" for line in lines)
-    return int(no_memory is not None or any(is_wrong(stratum, judge) for stratum in strata))
+    wrong = no_memory is not None or trust_problems(fleet, keyring, strata)
+    return int(bool(wrong) or any(is_wrong(stratum, judge) for stratum in strata))

@@ -78,6 +78,7 @@ def _steps(
     servers = f"{len(fleet.servers)} server{'s' * (len(fleet.servers) != 1)}"
     where = f"the fleet file {plugin.file}" if plugin.file else "the fleet"
     yield Step(_LINK, Verdict.OK, f"user {myself().name} reads {where}: fleet {fleet.name}, {servers}")
+    yield from (Step(_LINK, Verdict.UNSURE, what, "telegraf-cvmfs --check says more") for what in keyring.problems)
     path = plugin.memory(fleet)
     yield _run(fleet, keyring, path, Share(deadline, min(RUN, fleet.deadline.total_seconds())), clock)
     if path is not None:

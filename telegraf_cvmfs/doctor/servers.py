@@ -132,8 +132,8 @@ def _keys(stratum: Stratum, trust_of: Callable[[Replica], Trust | None]) -> Iter
             continue
         if trust.signature is Signature.NO_KEY:
             yield (
-                f"no master key is given for {replica.repo}, so its signatures are not all verified: "
-                'keys = ["the.key.pub"] in the fleet file, or --key'
+                f"no master key is given for {replica.repo}, or none that fits, so its signatures are not all verified:"
+                ' keys = ["the.key.pub"] or key_dirs = ["/etc/cvmfs/keys"] in the fleet file, or --key'
             )
         elif trust.signature is Signature.OK and trust.key is not None:
             yield f"ok: the signatures of {replica.repo} are good, with the key {trust.key.name}"

@@ -6,6 +6,7 @@ where it can, the key, and what would be right.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -160,7 +161,7 @@ def _fleet(file: TomlFile) -> Fleet:
         min_replicas_ok=moved.get("min_replicas_ok", Fleet.min_replicas_ok),
         geoapi=GeoAPI(**file.section("geoapi", SECTIONS["geoapi"])),
         keys=_key_files(file, "fleet", None, fleet.pop("keys", ())),
-        key_dirs=tuple(file.path.parent / name for name in fleet.pop("key_dirs", ())),
+        key_dirs=_key_dirs(file, fleet.pop("key_dirs", ())),
         blacklists=tuple(file.path.parent / name for name in fleet.pop("blacklists", ())),
         state_dir=_state_dir(file, state.get("dir", "")),
         history=_history(file),
@@ -228,12 +229,24 @@ def _key_files(file: TomlFile, section: str, number: int | None, names: Iterable
     return paths
 
 
+def _key_dirs(file: TomlFile, names: Iterable[str]) -> tuple[Path, ...]:
+    """Folders of master keys: relative to the fleet file. One that is not there, now, is no reason to watch nothing."""
+    paths = tuple(file.path.parent / name for name in names)
+    for path in paths:
+        with contextlib.suppress(OSError):
+            if path.exists() and not path.is_dir():
+                raise file.error("fleet", None, "key_dirs", f"{path} is no folder; files of keys are named in keys")
+    return paths
+
+
 def key_problem(path: Path) -> str | None:
     """Why this is no master public key, in a sentence; None if it looks like one."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             if "-----BEGIN PUBLIC KEY-----" not in file.read(LONGEST_KEY):
                 return f"{path} is not a public key in PEM form"
+    except IsADirectoryError:
+        return f"{path} is a folder; folders of keys are named in [fleet] key_dirs"
     except OSError as error:
         return f"{path}: {error.strerror or error}"
     except UnicodeDecodeError:

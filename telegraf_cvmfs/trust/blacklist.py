@@ -42,6 +42,13 @@ class Blacklist:
         return max((revision for name, revision in self.revisions if name == repo), default=0)
 
 
+def unknown_lines(text: str) -> list[int]:
+    """The numbers of the lines that are no comment, and that nothing is understood of."""
+    lines = enumerate(text.split("\n"), start=1)
+    said = ((number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return [number for number, line in said if Blacklist.parse(line) == Blacklist()]
+
+
 def _revisions(lines: Iterable[str]) -> Iterable[tuple[str, int]]:
     for line in lines:
         match = _REVISION.fullmatch(line)

@@ -27,19 +27,24 @@ _SUFFIX = ".pub"
 class KeysDirs:
     """The `*.pub` below some folders, by where they lie; nothing of them is read.
 
-    Links are followed, but no folder is gone through twice; what begins with a dot is left out. `top` are the files in
-    the folders themselves. `problems` are clauses that say what could not be looked at, `whole` whether each tree was
-    gone through to its end.
+    Links are followed, but no folder is gone through twice; what begins with a dot is left out. `all` are the files of
+    each folder's tree, `top` those in the folders themselves. `problems` are clauses that say what could not be looked
+    at, `whole` whether each tree was gone through to its end.
     """
 
     def __init__(self, dirs: Iterable[Path]) -> None:
+        self.all: dict[Path, list[Path]] = {}
         self.top: list[Path] = []
         self.problems: list[str] = []
         self.whole = True
         self._named: dict[str, list[Path]] = defaultdict(list)
         self._folders: dict[str, list[Path]] = defaultdict(list)
         for directory in dict.fromkeys(dirs):
+            before = len(self.problems)
+            self.all[directory] = []
             self._go_through(directory)
+            if not self.all[directory] and len(self.problems) == before:
+                self.problems.append(f"{directory} has no {_SUFFIX} file, nor has a folder below it")
 
     def own(self, repo: str) -> tuple[Path, ...]:
         """The files that are surely a repository's, its own first, then those of its domain.
@@ -63,7 +68,7 @@ class KeysDirs:
                 why = f"more than {MOST_ENTRIES} files" if left < 0 else f"folders more than {DEEPEST} deep"
                 self.problems.append(f"{top} has {why}: the rest is left out")
                 return
-            below = self._sorted(folder, entries, at_top=folder is top)
+            below = self._sorted(folder, entries, top)
             if self._is_new(folder, seen):
                 waiting += [(inner, depth + 1) for inner in below]
 
@@ -76,7 +81,7 @@ class KeysDirs:
             self.problems.append(f"{folder}: {error.strerror or error}")
             return []
 
-    def _sorted(self, folder: Path, entries: Iterable[os.DirEntry[str]], *, at_top: bool) -> list[Path]:
+    def _sorted(self, folder: Path, entries: Iterable[os.DirEntry[str]], top: Path) -> list[Path]:
         """Put the keys where they belong, and return the folders."""
         below = []
         for entry in entries:
@@ -92,7 +97,8 @@ class KeysDirs:
             elif entry.name.endswith(_SUFFIX):
                 self._named[entry.name.removesuffix(_SUFFIX)].append(path)
                 self._folders[folder.absolute().name].append(path)
-                if at_top:
+                self.all[top].append(path)
+                if folder is top:
                     self.top.append(path)
         return below
 

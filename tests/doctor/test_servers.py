@@ -273,6 +273,21 @@ os._exit(code)
 """
 
 
+def as_nobody(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as another user, after all imports: that user may have no way to this Python."""
+    script = "import telegraf_cvmfs.command.cli, telegraf_cvmfs.command.check, telegraf_cvmfs.fleet.file\n"
+    script += "import telegraf_cvmfs.net.fetch, telegraf_cvmfs.net.curl.transport, telegraf_cvmfs.scraping.visits\n"
+    script += "import telegraf_cvmfs.fleet.watched, telegraf_cvmfs.trust.chain, encodings.utf_8_sig\n"
+    return subprocess.run(
+        [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), *options],
+        env=environment(HOME="/nonexistent"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 @pytest.mark.parametrize("hidden", ["fleet.toml", "keys/demo.pub"])
 def test_a_file_that_this_user_may_not_read_is_named(hidden: str) -> None:
@@ -282,17 +297,7 @@ def test_a_file_that_this_user_may_not_read_is_named(hidden: str) -> None:
         (path.parent / hidden).chmod(0o600)
         for folder in (path.parent, path.parent / "keys"):
             folder.chmod(0o755)
-        # everything is imported before the change of user, who may have no way to this Python
-        script = "import telegraf_cvmfs.command.cli, telegraf_cvmfs.fleet.file, telegraf_cvmfs.doctor.servers, telegraf_cvmfs.net.fetch, telegraf_cvmfs.net.curl.transport\n"
-        script += "import telegraf_cvmfs.scraping.visits, telegraf_cvmfs.fleet.watched, telegraf_cvmfs.memory.file\n"
-        done = subprocess.run(
-            [sys.executable, "-c", script + AS_NOBODY.format(nobody=NOBODY), "--config", str(path), "--check"],
-            env=environment(HOME="/nonexistent"),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = as_nobody("--config", str(path), "--check")
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith("E! ")
@@ -300,6 +305,105 @@ def test_a_file_that_this_user_may_not_read_is_named(hidden: str) -> None:
 
 
 # --- keys -------------------------------------------------------------------------------------------
+
+WITHOUT_KEY = "no master key for {} of 6 repositories, so forged ones are not known: conditions.demo.example, "
+
+
+def fleet_with(folder: Path, demo: DemoFleet, line: str, tail: str = "") -> Path:
+    """The fleet file of the servers that are up, with another line in place of its keys."""
+    text = demo.write(folder).read_text().partition('[[server]]\nurl = "' + demo.urls["stratum1-down"])[0]
+    assert 'keys = ["keys/demo.pub"]' in text
+    path = folder / "of-keys.toml"
+    path.write_text(text.replace('keys = ["keys/demo.pub"]', line) + tail)
+    return path
+
+
+def trusted(fleet: Path) -> tuple[int, list[str], list[str]]:
+    """The exit code of --check and what it says of keys and blacklists; then what a run says."""
+    checked = run("--config", fleet, "--check", "--state-dir", "none")
+    assert checked.stderr == ""
+    said = [line for line in checked.stdout.splitlines() if line.startswith(("keys", "trust", "blacklist"))]
+    return checked.returncode, said, run("--config", fleet, "--state-dir", "none").stderr.splitlines()
+
+
+def test_check_says_where_it_looked_for_keys_and_ends_with_1_where_that_is_in_vain(tmp_path: Path) -> None:
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        right = fleet_with(tmp_path, demo, 'key_dirs = ["keys"]')
+        place = f"keys: 1 below {tmp_path}/keys, 1 of them at its top; looked for as <repository>.pub anywhere, "
+        code, said, log = trusted(right)
+        assert (code, log) == (0, [])
+        assert [line.startswith(start) for line, start in zip(said, (place, "keys: a run tries"), strict=True)] == [
+            True
+        ] * 2
+        (tmp_path / "odd/deep").mkdir(parents=True)
+        (tmp_path / "keys/demo.pub").rename(tmp_path / "odd/deep/x.pub")
+        code, said, log = trusted(fleet_with(tmp_path, demo, 'key_dirs = ["odd"]'))
+        assert code == 1
+        assert said[-1].startswith("trust: wrong: " + WITHOUT_KEY.format(6))
+        assert log == [said[-1].replace("trust: wrong: ", "W! ")]
+        (tmp_path / "odd/deep/x.pub").rename(tmp_path / "odd/deep/data.demo.example.pub")
+        code, said, log = trusted(tmp_path / "of-keys.toml")
+        assert code == 0
+        assert log == [said[-1].replace("keys: ", "W! ")]
+        assert log[0].startswith("W! " + WITHOUT_KEY.format(5))
+
+
+def test_a_folder_without_keys_a_private_key_and_a_blacklist_that_is_none_are_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "private/demo.example").mkdir(parents=True)
+    (tmp_path / "private/demo.example/x.pub").write_bytes(b"-----BEGIN RSA PRIVATE KEY-----\n")
+    (tmp_path / "blacklist").write_text("<html>")
+    lines = 'key_dirs = ["kyes", "empty", "private", "keys"]\nblacklists = ["blacklist", "balcklist"]'
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        code, said, log = trusted(fleet_with(tmp_path, demo, lines))
+    wrong = [line.removeprefix("trust: wrong: ") for line in said if line.startswith("trust: wrong: ")]
+    assert code == 1
+    assert wrong.pop(0) == f"key_dirs: {tmp_path}/kyes: No such file or directory"
+    assert log.pop(0) == f"W! key_dirs: {tmp_path}/kyes: No such file or directory"
+    assert [line.startswith(f"W! {part.removesuffix('...')}") for line, part in zip(log, wrong, strict=True)] == [
+        True
+    ] * 5
+    parts = ("empty has no .pub file", "x.pub: holds a private key", "blacklist: line 1 is neither", "does not exist")
+    assert [part in line for part, line in zip((*parts, WITHOUT_KEY.format(6)), wrong, strict=True)] == [True] * 5
+    assert "blacklist: 0 certificates and 0 revisions are refused, by " in "\n".join(said)
+
+
+def test_a_rule_with_keys_for_no_repository_is_told(tmp_path: Path) -> None:
+    tail = '\n[[repository]]\nname = "*.{}.example"\nkeys = ["keys/demo.pub"]\n'
+    with DemoFleet(now=datetime.now(UTC)) as demo:
+        code, said, _ = trusted(fleet_with(tmp_path, demo, "", tail.format("demo")))
+        assert (code, said) == (0, [f"keys: ok: {tmp_path}/keys/demo.pub, for *.demo.example"])
+        code, said, _ = trusted(fleet_with(tmp_path, demo, "", tail.format("dmeo")))
+    assert code == 1
+    assert said[-1].startswith("trust: wrong: [[repository]] *.dmeo.example has keys, and no repository")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("hidden", "code", "said"),
+    [
+        ("keys", 1, "trust: wrong: key_dirs: {}: Permission denied"),
+        ("keys/demo.example", 1, "trust: wrong: key_dirs: {}: Permission denied"),
+        ("keys/demo.pub", 1, "trust: wrong: key_dirs: {}: cannot be read: Permission denied"),
+        ("blacklists", 2, "blacklist {}/blacklist cannot be read: Permission denied"),
+    ],
+)
+def test_keys_that_this_user_may_not_read_are_named(hidden: str, code: int, said: str) -> None:
+    with tempfile.TemporaryDirectory() as name, DemoFleet(now=datetime.now(UTC)) as demo:
+        path = fleet_with(Path(name), demo, 'key_dirs = ["keys"]\nblacklists = ["blacklists/blacklist"]')
+        for folder in (path.parent / "keys/demo.example", path.parent / "blacklists"):
+            folder.mkdir()
+        for folder in (
+            path.parent,
+            path.parent / "keys",
+            path.parent / "keys/demo.example",
+            path.parent / "blacklists",
+        ):
+            folder.chmod(0o755)
+        (path.parent / hidden).chmod(0o600)
+        done = as_nobody("--config", str(path), "--check", "--state-dir", "none")
+        assert done.returncode == code
+        assert said.format(path.parent / hidden) in done.stdout + done.stderr
 
 
 def test_keys_that_fit_that_do_not_and_that_are_not_given_are_told_apart(tmp_path: Path) -> None:

@@ -301,6 +301,11 @@ def test_the_name_of_a_server_is_its_host_and_port() -> None:
         ("[[repository]]\nname = 'a'\nsnapshot_factor = 0", "expected a number greater than 0"),
         ("[fleet]\nkeys = ['keys/none.pub']", "keys/none.pub: No such file or directory"),
         ("[fleet]\nkeys = ['fleet.toml']", "is not a public key in PEM form"),
+        ("[fleet]\nkeys = ['keys']", "keys is a folder; folders of keys are named in [fleet] key_dirs"),
+        ("[fleet]\n\nkey_dirs = ['keys', 'keys/eessi.io.pub']", "line 3: [fleet] key_dirs: "),
+        ("[fleet]\nkey_dirs = ['keys/eessi.io.pub']", "eessi.io.pub is no folder; files of keys are named in keys"),
+        ("[fleet]\nkey_dirs = ['/dev/null']", "/dev/null is no folder; files of keys are named in keys"),
+        ("[fleet]\nkey_dirs = 'keys'", "expected a list of texts"),
         ("[fleet\n", "not TOML: Expected ']' at the end of a table declaration (at line 1, column 7)"),
     ],
 )

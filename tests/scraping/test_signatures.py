@@ -18,7 +18,9 @@ from telegraf_cvmfs.demo.server import DemoServer
 from telegraf_cvmfs.demo.signing import demo_keys
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import Fleet, Role, Server
+from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.trust.masterkey import MasterKey
+from telegraf_cvmfs.watch import watch
 from telegraf_cvmfs.wire.letter import object_path
 from telegraf_cvmfs.wire.manifest import parse_manifest
 from tests.builders import signed
@@ -208,11 +210,11 @@ def test_any_one_of_several_keys_suffices_and_is_named(fleet: Watched, tmp_path:
 
 
 def of_file(fleet: Watched, folder: Path, head: str, tail: str = "") -> dict[Place, Object]:
-    """A run of the same servers by a fleet file that begins and ends with these lines."""
+    """A run of the same servers by a fleet file that begins and ends with these lines; it may miss keys."""
     servers = fleet.demo.fleet_toml().partition("\n\n")[2]
     path = folder / "of-file.toml"
     path.write_text(f'[fleet]\nname = "demo"\n{head}\n[geoapi]\nenabled = false\n\n{servers}\n{tail}')
-    return seen_in(run_once(fleet_file.load(path), NOW))
+    return seen_in(watch(fleet_file.load(path), NOW, Deadline(20), lambda _line: None))
 
 
 def test_a_clients_directory_of_keys_is_followed(fleet: Watched, tmp_path: Path) -> None:

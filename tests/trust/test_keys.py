@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tests.builders.signed as td
-from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.model import ConfigError, Fleet
 from telegraf_cvmfs.trust.blacklist import Blacklist
-from telegraf_cvmfs.trust.keys import LONGEST_KEY_FILE, read_blacklists, read_keys
+from telegraf_cvmfs.trust.keys import LONGEST_KEY_FILE, Keyring, read_blacklists, read_keys
 from telegraf_cvmfs.trust.masterkey import MasterKey
 from tests.builders.documents import damaged
 
@@ -100,7 +100,7 @@ def test_what_is_no_key_is_refused_by_the_name_of_its_file(tmp_path: Path, conte
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"key file .*none\.pub: No such file"):
+    with pytest.raises(ConfigError, match=r"key file .*none\.pub cannot be read: No such file"):
         read_keys([tmp_path / "none.pub"])
     with pytest.raises(ConfigError, match="Is a directory"):
         read_keys([tmp_path])
@@ -193,8 +193,42 @@ def test_several_blacklists_are_taken_together_and_a_missing_one_is_empty(tmp_pa
 
 
 def test_a_blacklist_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"blacklist {tmp_path}: Is a directory"):
+    with pytest.raises(ConfigError, match=f"blacklist {tmp_path} cannot be read: Is a directory"):
         read_blacklists([tmp_path])
+
+
+def problems(*paths: Path) -> list[str]:
+    lines: list[str] = []
+    Keyring(Fleet((), blacklists=paths), lines.append)
+    return [line.removeprefix("W! blacklist ") for line in lines]
+
+
+def test_a_blacklist_need_be_nowhere_but_where_no_client_looks(tmp_path: Path) -> None:
+    assert problems(tmp_path / "blacklist") == []
+    for path in (tmp_path / "balcklist", tmp_path / "nowhere/blacklist"):
+        assert problems(path) == [f"{path} does not exist: nothing is refused by it"]
+    (tmp_path / "file").touch()
+    assert problems(tmp_path / "file/blacklist") == [
+        f"{tmp_path / 'file/blacklist'} does not exist: nothing is refused by it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", ""),
+        (f"# ours\n\n  # and theirs\n{PAIRS} # stolen\n<a.b 3\n", ""),
+        (f"{PAIRS}\r\n<a.b 3\r\n", "2 lines, first line 1, are"),
+        (f"{PAIRS}\n<a.b 3 # bad\n", "line 2 is"),
+        ("<html>\nnot found\n</html>\n", "3 lines, first line 1, are"),
+        ("a.b 3", "line 1 is"),
+    ],
+)
+def test_lines_of_a_blacklist_that_clients_skip_are_told(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "blacklist"
+    path.write_bytes(text.encode())
+    ending = "neither a fingerprint nor <repository revision: clients skip that"
+    assert problems(path) == ([f"{path}: {problem} {ending}"] if problem else [])
 
 
 @settings(max_examples=200)

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 import tests.builders.signed as td
-from telegraf_cvmfs.model import Fleet
+from telegraf_cvmfs.model import Fleet, RepositoryRule
 from telegraf_cvmfs.trust import keys as trust_keys
 from telegraf_cvmfs.trust import keysdir
 from telegraf_cvmfs.trust.keys import Keyring
@@ -149,7 +150,7 @@ def test_where_one_of_its_own_keys_cannot_be_read_nothing_is_sure_and_that_is_sa
     keyring, lines = told(keys)
     assert names(keyring, "atlas.cern.ch") == names(keyring, "cms.cern.ch") == ["one.pub", "three.pub"]
     assert not keyring.of("atlas.cern.ch").sure
-    assert [line.partition(" is not")[0] for line in lines] == [f"W! key file {keys / 'cern.ch/two.pub'}"]
+    assert [line.partition(" is not")[0] for line in lines] == [f"W! key_dirs: {keys / 'cern.ch/two.pub'}:"]
 
 
 def test_of_more_keys_than_are_tried_none_is_surely_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +202,8 @@ def test_what_is_called_as_a_key_and_is_no_file_is_told(tmp_path: Path) -> None:
 def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
     keys = tree(tmp_path, ".old/a.example.org.pub", "example.org/.a.pub", ".git/objects/b.pub")
     found = KeysDirs([keys])
-    assert (found.own("a.example.org"), found.top, found.problems) == ((), [], [])
+    assert (found.own("a.example.org"), found.top) == ((), [])
+    assert found.problems == [f"{keys} has no .pub file, nor has a folder below it"]
 
 
 @pytest.mark.parametrize("name", ["none", "file"])
@@ -229,3 +231,47 @@ def test_a_tree_that_never_ends_is_cut_off(tmp_path: Path) -> None:
     found = KeysDirs([keys])
     assert found.problems == [f"{keys} has folders more than {keysdir.DEEPEST} deep: the rest is left out"]
     assert (found.whole, len(found.own("b.example.org"))) == (False, 1)
+
+
+def test_a_folder_without_keys_is_told(tmp_path: Path) -> None:
+    for name in ("empty", "full/cern.ch", "wrong/cern.ch"):
+        (tmp_path / name).mkdir(parents=True)
+    tree(tmp_path / "full", "cern.ch/one.pub")
+    (tmp_path / "wrong/cern.ch/cern.ch.pem").write_bytes(PEM)
+    _, lines = told(*(tmp_path / name for name in ("empty", "full", "wrong")))
+    ending = "has no .pub file, nor has a folder below it"
+    assert lines == [f"W! key_dirs: {tmp_path / 'empty'} {ending}", f"W! key_dirs: {tmp_path / 'wrong'} {ending}"]
+
+
+def test_files_that_are_no_keys_are_told_once_for_each_reason(tmp_path: Path) -> None:
+    keys = tree(tmp_path, "cern.ch/right.pub")
+    private = td.ours().master.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for number in range(40):
+        (keys / f"{number:02}.pub").write_bytes(td.ours().certificate_pem)
+        (keys / f"cern.ch/{number:02}.pub").write_bytes(private)
+    keyring, lines = told(keys, keys / "cern.ch")
+    certificates = ", ".join(str(keys / f"{number:02}.pub") for number in range(4))
+    privates = ", ".join(str(keys / f"cern.ch/{number:02}.pub") for number in range(4))
+    assert [line.rpartition(", ")[0] for line in lines] == [
+        f"W! key_dirs: {certificates} and 36 more: is not a public key in PEM form",
+        f"W! key_dirs: {privates} and 36 more: holds a private key: keep that away from here",
+    ]
+    assert names(keyring, "atlas.cern.ch") == ["right.pub"]
+
+
+def test_repositories_without_a_key_are_named_together_where_keys_are_asked_for(tmp_path: Path) -> None:
+    keys = tree(tmp_path / "keys", "cern.ch/one.pub")
+    lacking = told(keys)[0].lacks([f"{letter}.egi.eu" for letter in "fedcba"], 20)
+    assert lacking == (
+        "no master key for 6 of 20 repositories, so forged ones are not known: a.egi.eu, b.egi.eu, c.egi.eu, d.egi.eu and "
+        f"2 more (looked for as <repository>.pub anywhere, <domain>/*.pub, and *.pub at the top of {keys})"
+    )
+    rule = RepositoryRule("*.cern.ch", keys=(keys / "cern.ch/one.pub",))
+    by_rule = Keyring(Fleet((), rules=(rule,)), print).lacks(["a.egi.eu"], 2)
+    assert by_rule == (
+        "no master key for 1 of 2 repositories, so forged ones are not known: a.egi.eu (keys are named for others)"
+    )
+    assert told(keys)[0].lacks([], 20) is None
+    assert Keyring(Fleet((), rules=(RepositoryRule("*"),)), print).lacks(["a.egi.eu"], 2) is None
+    (tmp_path / "empty").mkdir()
+    assert told(tmp_path / "empty")[0].lacks(["a.egi.eu"], 2) is None  # that it is empty was said
