@@ -13,7 +13,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.watch import watch
-from telegraf_cvmfs.words.log import Log
+from telegraf_cvmfs.words.log import Log, SaidOnce
 from telegraf_cvmfs.words.progress import Moved, unmoved
 
 
@@ -34,9 +34,9 @@ class Rounds:
         self.fleet = watched.fleet()
         self._watched = watched
         self._memory_path = memory_path
-        self._log = log
-        self._keyring = Keyring(self.fleet, log)
-        self._state = State(memory_path(self.fleet), log)
+        self._log = SaidOnce(log)
+        self._keyring = Keyring(self.fleet, self._log)
+        self._state = State(memory_path(self.fleet), self._log)
         self._names = Names()
         self._wrong = ""
 
@@ -50,6 +50,7 @@ class Rounds:
 
         While new keys cannot be read, those of before stay in use; that is logged once.
         """
+        self._log.forget()
         self.fleet = self._watched.fleet()
         self._read_keys()
         self._names.forget()

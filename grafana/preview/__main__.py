@@ -16,11 +16,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from grafana.arguments import Parser
 from grafana.preview.browser import PictureError, picture
 from grafana.preview.page import WIDTH, page
 from grafana.queries.dashboard import FOLDER, answers_of
 from grafana.queries.interpolation import QueryError
 from telegraf_cvmfs.net.influxdb import Database
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 ABOUT_ONE = ("cvmfs-server", "cvmfs-repository")
 
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         database = Database(options.url, options.database, *login)
         previews(database, Path(chromium), options.to, server=options.server, repo=options.repo)
     except (QueryError, PictureError, OSError) as why:
-        sys.stderr.write(f"{why}\n")
+        sys.stderr.write(f"{without_secrets(str(why))}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
@@ -66,7 +68,7 @@ def previews(database: Database, chromium: Path, folder: Path, *, server: str = 
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m grafana.preview",
         description="Draw the dashboards as an InfluxDB would fill them now: previews, not Grafana's own pictures.",
         epilog="The login is INFLUXDB_USERNAME and INFLUXDB_PASSWORD from the environment, never an option.",

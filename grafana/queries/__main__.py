@@ -17,9 +17,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from grafana.arguments import Parser
 from grafana.queries.dashboard import FOLDER, Answer, answers
 from grafana.queries.interpolation import QueryError
 from telegraf_cvmfs.net.influxdb import Database
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         found = answers(Database(options.url, options.database, *login), options.folder)
     except QueryError as why:
-        sys.stderr.write(f"{why}\n")
+        sys.stderr.write(f"{without_secrets(str(why))}\n")
         return 2
     for line in report(found):
         sys.stdout.write(f"{line}\n")
@@ -48,7 +50,7 @@ def report(found: Sequence[Answer]) -> Iterator[str]:
 
 
 def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m grafana.queries",
         description="Ask an InfluxDB everything that the dashboards ask, and say which panels stay empty.",
         epilog="The login is INFLUXDB_TOKEN, or INFLUXDB_USERNAME and INFLUXDB_PASSWORD, from the environment, never an"

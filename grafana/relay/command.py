@@ -6,7 +6,6 @@ address or the state file cannot be used; 2 a wrong option or file.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import threading
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from grafana.arguments import Parser
 from grafana.relay.config import Config, ConfigError, load
 from grafana.relay.log import Log, parts_of_secrets
 from grafana.relay.message import test_message
@@ -35,7 +35,7 @@ LONGEST_GOODBYE = 6.0
 
 def main(arguments: Sequence[str]) -> int:
     """Run the relay, or with `--check` send a test message to each receiver; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m grafana.tools relay",
         description="Hand Grafana's alerts on to Slack, Mattermost, Matrix and e-mail, damped.",
     )

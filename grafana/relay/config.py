@@ -14,9 +14,11 @@ from typing import Any
 
 from grafana.relay import settings
 from grafana.relay.damping import Damping
+from telegraf_cvmfs.whole_file import read_file, within
+from telegraf_cvmfs.words.secrecy import masked, without_secrets
 
 LARGEST = 1 << 18
-SHORTEST_SECRET = 16
+SHORTEST_SECRET, LONGEST_SECRET = 16, 4096
 MOST_RECEIVERS = 20
 
 Convert = Callable[[Any], Any]
@@ -89,15 +91,14 @@ def load(path: Path, environment: Mapping[str, str]) -> Config:
         ConfigError: the file cannot be read, is not understood, or names a secret that is not there.
     """
     try:
-        with path.open("rb") as file:
-            body = file.read(LARGEST + 1)
+        body = read_file(path, LARGEST, within())
         if len(body) > LARGEST:
             raise ConfigError(f"{path}: larger than {LARGEST} bytes")
         document = tomllib.loads(body.decode())
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:  # of TOML, UTF-8, int() and tomllib's depth
-        raise ConfigError(f"{path}: not TOML: {' '.join(str(error).split())[:200]}") from error
+        raise ConfigError(f"{path}: not TOML: {without_secrets(' '.join(str(error).split()))[:200]}") from error
     return _config(_Reader(path, environment), document)
 
 
@@ -118,7 +119,7 @@ def _config(reader: _Reader, document: dict[str, Any]) -> Config:
     receivers = tuple(_receiver(reader, row, f"receiver {number}") for number, row in enumerate(rows, 1))
     names = [receiver.name for receiver in receivers]
     if double := next((name for name in names if names.count(name) > 1), None):
-        raise reader.error("receiver", f'a name of its own for each; two are {double!r}: add name = "…"')
+        raise reader.error("receiver", f'a name of its own for each; two are {masked(double)!r}: add name = "…"')
     state = top.get("state") or settings.default_state(reader.environment)
     if state is None:
         raise reader.error("state", "a file for it, because neither STATE_DIRECTORY nor HOME says where")
@@ -182,7 +183,7 @@ class _Reader:
         values = {}
         for key, value in table.items():
             if key not in converters:
-                raise self.error(f"{prefix}{key[:60]!r} is not known", f"one of {', '.join(converters)}")
+                raise self.error(f"{prefix}{masked(key)[:60]!r} is not known", f"one of {', '.join(converters)}")
             try:
                 values[key] = converters[key](value)
             except ValueError as expected:
@@ -221,8 +222,7 @@ class _Reader:
     def _file(self, name: str, where: str) -> str:
         path = self.path.parent / name
         try:
-            with path.open(encoding="utf-8") as file:
-                value = file.read(4096).strip()
+            value = read_file(path, LONGEST_SECRET, within()).decode().strip()
             if path.stat().st_mode & 0o077:
                 self.warnings.append(f"{path} holds a secret and others may read it: chmod 600 {path}")
         except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from grafana.relay.alert import clean
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 LONGEST_LINE = 600
 SELDOM = 60.0
@@ -59,5 +60,5 @@ class Log:
             text = text.replace(secret, "***")
         with self._lock, contextlib.suppress(OSError, ValueError):  # nobody reads us: no reason to stop handing on
             if sys.stderr is not None:
-                sys.stderr.write(f"{level} {clean(text, LONGEST_LINE)}\n")
+                sys.stderr.write(f"{level} {clean(without_secrets(text), LONGEST_LINE)}\n")
                 sys.stderr.flush()

@@ -16,7 +16,7 @@ from grafana.relay.alert import Alert, clean, web_address
 from grafana.relay.damping import MOST_ALERTS, Standing, State
 from grafana.relay.message import Kind, Message, News
 from grafana.relay.outbox import MOST_MESSAGES, Outbox, Parcel
-from telegraf_cvmfs.whole_file import write_whole
+from telegraf_cvmfs.whole_file import read_file, write_whole
 
 VERSION = 1
 LARGEST = 32 * 1024 * 1024
@@ -43,12 +43,11 @@ def read(path: Path) -> Kept:
         ValueError: it was not written by this program, or by another version of it.
     """
     try:
-        with path.open("rb") as file:
-            body = file.read(LARGEST + 1)
+        body = read_file(path, LARGEST)
     except FileNotFoundError:
         return Kept()
     except OSError as error:
-        raise StoreError(f"state file {path}: cannot be read ({error.strerror})") from error
+        raise StoreError(f"state file {path}: cannot be read ({error.strerror or error})") from error
     try:
         if len(body) > LARGEST:
             raise ValueError("too large")

@@ -18,6 +18,7 @@ from grafana.tools.options import parse
 from grafana.tools.server import Credentials, GrafanaError, Server, UsageError, address, plain
 from grafana.tools.upload import Wish, upload
 from telegraf_cvmfs.words.fault import place
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 OK, FAILED, WRONG_USE = 0, 1, 2
 
@@ -168,4 +169,4 @@ def _say(text: str) -> None:
 
 def _tell(line: str) -> None:
     if sys.stderr is not None:
-        sys.stderr.write(tame(line, 1000) + "\n")
+        sys.stderr.write(tame(without_secrets(line), 1000) + "\n")

@@ -10,8 +10,8 @@ from typing import Any
 from grafana.tools import folder as folders
 from grafana.tools.dashboard import DashboardError, checked, file_name, is_uid, read, text
 from grafana.tools.line import Operator, tame
-from grafana.tools.server import GrafanaError, Need, RefusedError, Server, UsageError
-from telegraf_cvmfs.whole_file import PUBLIC, write_whole
+from grafana.tools.server import LARGEST, GrafanaError, Need, RefusedError, Server, UsageError
+from telegraf_cvmfs.whole_file import PUBLIC, read_file, write_whole
 
 _READ = Need("read this dashboard", "Viewer")
 _NOT_CLASSIC = 406
@@ -94,6 +94,6 @@ def _files(target: Path) -> dict[str, tuple[Path, str]]:
     files = {}
     for path in sorted(target.glob("*.json")):
         with suppress(DashboardError, OSError):
-            dashboard = read(path.read_bytes())
+            dashboard = read(read_file(path, LARGEST))
             files[dashboard["uid"]] = (path, text(dashboard))
     return files

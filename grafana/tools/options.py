@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from grafana.arguments import Parser
 from grafana.tools.line import tame
 from telegraf_cvmfs.words.duration import duration
 
@@ -18,7 +19,7 @@ _EPILOG = "Exit codes: 0 well; 1 something failed; 2 wrong use. See docs/grafana
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of a command; `SystemExit` after --help and for what is wrong, which is on stderr then."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m grafana.tools",
         description="Tools that talk to a running Grafana.",
         epilog=_EPILOG,
@@ -36,9 +37,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 _Commands = argparse._SubParsersAction  # argparse gives it no public name
 
 
-def _command(
-    commands: _Commands[argparse.ArgumentParser], name: str, what: str, *, token: bool = True
-) -> argparse.ArgumentParser:
+def _command(commands: _Commands[Parser], name: str, what: str, *, token: bool = True) -> Parser:
     parser = commands.add_parser(name, help=what, description=what[0].upper() + what[1:] + ".", allow_abbrev=False)
     parser.add_argument("--url", metavar="URL", help="Grafana; else $GRAFANA_URL, else http://127.0.0.1:3000")
     parser.add_argument("--ca", metavar="FILE", type=Path, help="certificate authorities (PEM), for https")
@@ -48,7 +47,7 @@ def _command(
     return parser
 
 
-def _add_create_token(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_create_token(commands: _Commands[Parser]) -> None:
     parser = _command(commands, "create-token", "make a service account and a token for it", token=False)
     parser.add_argument("--name", required=True, metavar="NAME", type=_name, help="of the service account")
     parser.add_argument("--role", choices=("Viewer", "Editor", "Admin"), default="Viewer", help="(default: Viewer)")
@@ -58,7 +57,7 @@ def _add_create_token(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--output", required=True, metavar="FILE", type=Path, help=what)
 
 
-def _add_export(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_export(commands: _Commands[Parser]) -> None:
     parser = _command(commands, "export", "write dashboards of Grafana into files")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--folder", default=FOLDER, metavar="NAME", help="title or uid of a folder (default: CVMFS)")
@@ -66,7 +65,7 @@ def _add_export(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--to", type=Path, default=DASHBOARDS, metavar="DIR", help="(default: grafana/dashboards)")
 
 
-def _add_import(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_import(commands: _Commands[Parser]) -> None:
     parser = _command(commands, "import", "bring dashboards of files into Grafana")
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="or a folder: its *.json")
     parser.add_argument("--folder", default=FOLDER, metavar="NAME", help="made if missing (default: CVMFS)")
@@ -74,7 +73,7 @@ def _add_import(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--datasource", default="", metavar="UID", help="the InfluxDB data source that they use")
 
 
-def _add_alerts(commands: _Commands[argparse.ArgumentParser]) -> None:
+def _add_alerts(commands: _Commands[Parser]) -> None:
     parser = _command(commands, "alerts", "say what fires, worst first")
     what = "only alerts with this label; repeatable, all must fit"
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE", type=_label, help=what)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from grafana.tools.server import Credentials, UsageError
-from telegraf_cvmfs.whole_file import whole_file
+from telegraf_cvmfs.whole_file import read_file, whole_file, within
 
 _LONGEST = 4096
 
@@ -55,12 +55,11 @@ def login(environment: Mapping[str, str], ask: Ask | None) -> Credentials:
 
 def _read(path: Path, warn: Callable[[str], None]) -> str:
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(_LONGEST)
+        mode = path.stat().st_mode
+        text = read_file(path, _LONGEST, within())
     except OSError as error:
-        raise UsageError(f"--token-file {path}: {error.strerror}") from error
-    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise UsageError(f"--token-file {path}: {error.strerror or error}") from error
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
         warn(f"--token-file {path}: others than its owner can read it; `chmod 600 {path}`")
     return text.decode(errors="replace")
 

@@ -12,6 +12,7 @@ from grafana.tools.dashboard import DashboardError, normalised, read, text, with
 from grafana.tools.export import fetched
 from grafana.tools.line import Operator, tame
 from grafana.tools.server import GrafanaError, Need, RefusedError, Server, UsageError
+from telegraf_cvmfs.whole_file import read_file, within
 
 _SAVE = Need("save this dashboard", "Editor")
 _DATASOURCE = Need("read this data source", "Viewer")
@@ -64,14 +65,13 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 def _dashboard(path: Path, wish: Wish) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
+        content = read_file(path, _LARGEST, within())
         if len(content) > _LARGEST:
             raise DashboardError(f"it is larger than {_LARGEST >> 20} MiB")
         dashboard = normalised(read(content))
         return with_datasource(dashboard, wish.datasource) if wish.datasource else dashboard
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise UsageError(f"{path}: {error.strerror or error}") from error
     except DashboardError as error:
         raise UsageError(f"{path}: {error}") from error
     except RecursionError as error:

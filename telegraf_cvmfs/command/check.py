@@ -16,13 +16,14 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.trust.judge import Judge
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.watch import probe
+from telegraf_cvmfs.words.log import SaidOnce
 
 
 def run(options: argparse.Namespace, deadline: Deadline) -> int:
     """Try each server once, and print what was found; 1 if anything is wrong, else 0."""
-    with one_fleet(options) as fleet:
+    with one_fleet(options, deadline) as fleet:
         deadline.shorten(fleet.deadline.total_seconds())
-        started, log = now(), logger(options)
+        started, log = now(), SaidOnce(logger(options))
         keyring = Keyring(fleet, lambda _line: None)  # its problems are printed
         judge = partial(Judge(keyring).judge, now=started)
         strata = probe(fleet, started, deadline, log)

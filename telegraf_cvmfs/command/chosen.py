@@ -15,14 +15,17 @@ from telegraf_cvmfs.command.terminal import logger, now
 from telegraf_cvmfs.emit import FOR_A_PERSON
 from telegraf_cvmfs.fleet.watched import FixedFleet, FleetFile, Watched
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
+from telegraf_cvmfs.net.deadline import Deadline
 
 if TYPE_CHECKING:
     from telegraf_cvmfs.history.spool import Spool
 
 
 @contextlib.contextmanager
-def fleets(options: argparse.Namespace) -> Iterator[Watched]:
+def fleets(options: argparse.Namespace, deadline: Deadline | None = None) -> Iterator[Watched]:
     """What tells the fleet that the options ask for; the demo fleet serves as long as the context lasts.
+
+    A fleet file that is a pipe is waited for until this deadline at the latest.
 
     Raises:
         ConfigError: the options do not fit together, or the fleet file is wrong; also later, when it is asked for.
@@ -38,13 +41,13 @@ def fleets(options: argparse.Namespace) -> Iterator[Watched]:
             fleet = _with_options(demo.fleet(keys=(key,)), options)
             yield FixedFleet(fleet)
     else:
-        yield _fleet_of_file(options)
+        yield _fleet_of_file(options, deadline or Deadline(float("inf")))
 
 
 @contextlib.contextmanager
-def one_fleet(options: argparse.Namespace) -> Iterator[Fleet]:
+def one_fleet(options: argparse.Namespace, deadline: Deadline | None = None) -> Iterator[Fleet]:
     """The fleet that the options ask for, once; as `fleets`."""
-    with fleets(options) as watched:
+    with fleets(options, deadline) as watched:
         yield watched.fleet()
 
 
@@ -76,7 +79,7 @@ def keeper(options: argparse.Namespace) -> Callable[[Fleet, Run], None]:
     return keep
 
 
-def _fleet_of_file(options: argparse.Namespace) -> Watched:
+def _fleet_of_file(options: argparse.Namespace, deadline: Deadline) -> Watched:
     """The fleet of the fleet file and the options, read again whenever the file has changed."""
     from telegraf_cvmfs.fleet import file as fleet_file
 
@@ -84,7 +87,12 @@ def _fleet_of_file(options: argparse.Namespace) -> Watched:
     if path is None:
         fleet = _complete(Fleet(servers=()), options, None)
         return FixedFleet(fleet)
-    return FleetFile(path, lambda file: _complete(fleet_file.load(file), options, file), logger(options))
+    patience = (options.deadline or Fleet(servers=()).deadline).total_seconds()
+
+    def over() -> bool:
+        return deadline.passed or deadline.spent > patience
+
+    return FleetFile(path, lambda file: _complete(fleet_file.load(file, over), options, file), logger(options))
 
 
 def _only(options: argparse.Namespace) -> Sequence[str]:

@@ -29,11 +29,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape and print for each newline on stdin, until it ends; always 0."""
     newlines = Newlines(descriptor=0)
+    newlines.begin(deadline)  # until there are rounds: a fleet file may be waited for
     for number in ending_signals():
         signal.signal(number, lambda number, _: newlines.stop(signal.Signals(number).name))
     if deadline.passed:  # the signal came while this was imported
         return 0
-    with fleets(options) as watched:
+    with fleets(options, deadline) as watched:
         rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
         keep = keeper(options)
         for _ in newlines:

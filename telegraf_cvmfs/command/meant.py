@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
 from telegraf_cvmfs.emit import FORMATS
 from telegraf_cvmfs.fleet import public
+from telegraf_cvmfs.words.secrecy import masked
 from telegraf_cvmfs.words.text import shown
 
 _OPTIONS = {
@@ -21,14 +21,14 @@ _OPTIONS = {
     "all": "--all",
 }
 _ADDRESS = ("://", ".", ":")
-_LOGIN = re.compile(r"^(\w+://)?[^/]*@")
 
 
 def command_meant(word: str, commands: Iterable[str]) -> str:
     """An error for a word that stands where a sub-command may: a server, a file, a fleet, an option, or misspelt."""
-    word = _LOGIN.sub(r"\1***@", word)
+    is_file = Path(word).is_file()
+    word = masked(word)
     said = shown(word)
-    if word.endswith(".toml") or word.startswith(("/", "./", "../", "~")) or Path(word).is_file():
+    if word.endswith(".toml") or word.startswith(("/", "./", "../", "~")) or is_file:
         return f"{said} is no sub-command: expected --config {word}"
     if word in public.names():
         return f"{said} is no sub-command: expected --fleet {word}"
@@ -48,4 +48,4 @@ def option_meant(option: str, command: str, options: Iterable[str]) -> str:
     if name == "--check":
         return f"--check and {command}: expected one of them, telegraf-cvmfs --check or telegraf-cvmfs {command}"
     near = get_close_matches(name, options, 1)
-    return f"there is no option {shown(name)}" + (f": expected {near[0]}" if near else "")
+    return f"there is no option {shown(masked(name))}" + (f": expected {near[0]}" if near else "")

@@ -17,7 +17,7 @@ from telegraf_cvmfs.rounds import Rounds
 
 def run(options: argparse.Namespace, deadline: Deadline) -> int:
     """Scrape once and print; always 0, for whatever the servers do is in what is printed."""
-    with fleets(options) as watched:
+    with fleets(options, deadline) as watched:
         rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
         one_round(rounds, deadline, options, keeper(options))
     return 0

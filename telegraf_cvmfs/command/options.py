@@ -16,6 +16,7 @@ from telegraf_cvmfs.emit import FORMATS
 from telegraf_cvmfs.fleet.values import positive_duration
 from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.words.secrecy import masked
 
 ENVIRONMENT = "TELEGRAF_CVMFS_CONFIG"
 """The variable that names the fleet file where `--config` does not."""
@@ -76,7 +77,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         ConfigError: there is no such option, or not with such a value.
         SystemExit: after --help and --version, which print what they are asked for.
     """
-    parser = _parser(arguments)
+    try:
+        return _parsed(_parser(arguments), arguments)
+    except ConfigError as error:  # argparse quotes what it does not understand
+        raise ConfigError(_masked(str(error), arguments)) from None
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     options = argparse.Namespace(command="once", check=False)
     try:
         options, strange = parser.parse_known_args(arguments)
@@ -106,6 +113,14 @@ def _names_of_options(parser: argparse.ArgumentParser, command: str) -> list[str
         parser = _Parser(add_help=False)
         _module(command).add_options(parser)
     return re.findall(r"(?<![\w-])--[\w-]+", parser.format_help())
+
+
+def _masked(message: str, arguments: Sequence[str]) -> str:
+    for argument in arguments:
+        for part in (argument, argument.partition("=")[2]):
+            if masked(part) != part:
+                message = message.replace(part, masked(part)).replace(repr(part)[1:-1], masked(part))
+    return message
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

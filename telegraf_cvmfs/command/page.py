@@ -8,6 +8,7 @@ from telegraf_cvmfs.command.terminal import colours, width
 from telegraf_cvmfs.emit import FOR_A_PERSON
 from telegraf_cvmfs.emit.view import View
 from telegraf_cvmfs.model import ConfigError, Fleet
+from telegraf_cvmfs.words.secrecy import masked
 from telegraf_cvmfs.words.text import listed, shown
 
 
@@ -23,7 +24,7 @@ def view(options: argparse.Namespace, fleet: Fleet) -> View:
     names = [server.name for server in fleet.servers]
     for name in options.server:
         if name.partition(" (")[0] not in names:  # machines behind one name are shown with their address
-            raise ConfigError(f"--server: no server is called {shown(name)}: expected one of {listed(names)}")
+            raise ConfigError(f"--server: no server is called {shown(masked(name))}: expected one of {listed(names)}")
     in_colours, columns = (
         (colours(options.color), width()) if options.output is None else (options.color == "always", None)
     )

@@ -7,6 +7,7 @@ import contextlib
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.whole_file import PUBLIC, whole_file
 from telegraf_cvmfs.words.log import Log
 from telegraf_cvmfs.words.progress import Moved, unmoved
+from telegraf_cvmfs.words.secrecy import without_secrets
+from telegraf_cvmfs.words.text import one_line
 
 
 def now() -> datetime:
@@ -34,10 +37,20 @@ def logger(options: argparse.Namespace) -> Log:
 
 
 def tell(line: str) -> None:
-    """One line to stderr; an operator who closed it does not want to hear of it."""
-    with contextlib.suppress(OSError, ValueError):
-        print(line.replace("\n", " "), file=sys.stderr, flush=True)
+    """One line to stderr, in one write that no other thread's comes between; nothing secret of a URL is in it.
 
+    An operator who closed it does not want to hear of it.
+    """
+    whole = one_line(without_secrets(line)).encode(errors="backslashreplace")
+    text = whole if len(whole) < _WHOLE else whole[: _WHOLE - 4] + b"..."
+    with contextlib.suppress(OSError, ValueError), _TELLING:
+        sys.stderr.write(text.decode(errors="ignore") + "\n")
+        sys.stderr.flush()
+
+
+_TELLING = threading.Lock()
+_WHOLE = 4096
+"""Bytes that a pipe takes at once, so that no other process's come between (PIPE_BUF)."""
 
 _AT_ONCE = 1 << 17  # characters
 

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
     file = options.config or os.environ.get(run_options.ENVIRONMENT) or DEFAULT_PATH
     without = options.fleet or options.stratum0 or options.stratum1 or options.demo or options.demo_faults
     ours = doctor.Plugin(
-        partial(one_fleet, options), partial(memory_path, options=options), "" if without else str(file)
+        partial(one_fleet, options, deadline), partial(memory_path, options=options), "" if without else str(file)
     )
     text, code = doctor.examine(options, ours, deadline, now, os.environ)
     show([text])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from telegraf_cvmfs.doctor.chain import Link, Step, Verdict
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.question import LONGEST_QUOTE, Reply
+from telegraf_cvmfs.words.secrecy import masked
 
 TIME_IS_UP = "the doctor's time was up (--deadline)"
 
 
 def no_web_address(link: Link, url: str, variable: str) -> Step:
     """The step about an address that is none."""
-    shown = url.rpartition("@")[2]  # before it may be a password that made it none
-    what = f"{variable} is not the address of a server: {shown[:LONGEST_QUOTE]!r}"
+    what = f"{variable} is not the address of a server: {masked(url)[:LONGEST_QUOTE]!r}"
     return Step(link, Verdict.WRONG, what, f"write http://host:port or https://host:port into {variable}")
 
 

@@ -27,6 +27,7 @@ from telegraf_cvmfs.command.waiting import taken
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.rounds import Rounds
+from telegraf_cvmfs.words.secrecy import masked
 
 if TYPE_CHECKING:
     from telegraf_cvmfs.exporter.metrics import Metrics
@@ -60,10 +61,10 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
     server, metrics = _listening(options)
     ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.put(None))
+        signal.signal(number, lambda *_: _end(ended, deadline))
     if deadline.passed:  # the signal came while this was imported
         return 0
-    with fleets(options) as watched:
+    with fleets(options, deadline) as watched:
         rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
         schedule = Schedule(options, rounds, metrics, keeper(options))
         signal.signal(signal.SIGHUP, lambda *_: schedule.hurry())
@@ -74,6 +75,12 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
             raise error
         schedule.finish_keeping()
     return 0
+
+
+def _end(ended: queue.SimpleQueue[BaseException | None], deadline: Deadline) -> None:
+    """What a signal does, also while a fleet file is waited for."""
+    ended.put(None)
+    deadline.cut()
 
 
 def serve(server: Server, ended: queue.SimpleQueue[BaseException | None]) -> None:
@@ -154,7 +161,7 @@ def _listening(options: argparse.Namespace) -> tuple[Server, Metrics]:
         found = socket.getaddrinfo(host or None, port, family, socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return Server(found[0][0], found[0][4], metrics), metrics
     except OSError as error:
-        raise ConfigError(f"exporter: --listen {options.listen}: {error.strerror or error}") from error
+        raise ConfigError(f"exporter: --listen {masked(options.listen)}: {error.strerror or error}") from error
 
 
 def host_and_port(text: str) -> tuple[str, int]:
@@ -166,9 +173,9 @@ def host_and_port(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or (":" in host and not bracketed) or not (port.isascii() and port.isdigit()):
-        raise ConfigError(f"exporter: --listen: {text!r} is not HOST:PORT, such as {LISTEN} or [::1]:9877")
+        raise ConfigError(f"exporter: --listen: {masked(text)!r} is not HOST:PORT, such as {LISTEN} or [::1]:9877")
     if len(port) > len(str(_HIGHEST_PORT)) or int(port) > _HIGHEST_PORT:
-        raise ConfigError(f"exporter: --listen: port {port} in {text!r} is more than {_HIGHEST_PORT}")
+        raise ConfigError(f"exporter: --listen: port {port} in {masked(text)!r} is more than {_HIGHEST_PORT}")
     return host.strip("[]") if bracketed else host, int(port)
 
 

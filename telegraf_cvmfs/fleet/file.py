@@ -7,7 +7,7 @@ where it can, the key, and what would be right.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,21 +28,23 @@ from telegraf_cvmfs.model import (
     Role,
     Server,
 )
+from telegraf_cvmfs.whole_file import read_file
 from telegraf_cvmfs.words.duration import duration
+from telegraf_cvmfs.words.secrecy import masked
 
 DEFAULT_PATH = Path("/etc/telegraf-cvmfs/fleet.toml")
-LONGEST_KEY = 1 << 16  # characters
+LONGEST_KEY = 1 << 16  # bytes
 
 _WHAT = "fleet file"
 
 
-def load(path: Path) -> Fleet:
-    """Read a fleet file.
+def load(path: Path, over: Callable[[], bool] = lambda: False) -> Fleet:
+    """Read a fleet file, or what comes through a pipe until it is over.
 
     Raises:
         ConfigError: it cannot be read, is not TOML, or says something that is not understood.
     """
-    return _fleet(TomlFile.load(path, _WHAT))
+    return _fleet(TomlFile.load(path, _WHAT, over))
 
 
 def parse(text: str, path: Path) -> Fleet:
@@ -60,12 +62,12 @@ def with_servers(fleet: Fleet, stratum0: Iterable[str], stratum1: Iterable[str])
     Raises:
         ConfigError: a URL is not one, or two servers would have the same name.
     """
-    added = [_server_named(text, Role.STRATUM0, "--stratum0") for text in _each(stratum0)]
-    added += [_server_named(text, Role.STRATUM1, "--stratum1") for text in _each(stratum1)]
+    added = [*_servers_named(stratum0, Role.STRATUM0, "--stratum0")]
+    added += _servers_named(stratum1, Role.STRATUM1, "--stratum1")
     follow = fleet.follow_redirects
     servers = (*fleet.servers, *(replace(one, limits=LIMITS, follow_redirects=follow) for one in added))
     if double := _first_double(server.name for server in servers):
-        raise ConfigError(f"two servers are named {double!r}: each needs a name of its own")
+        raise ConfigError(f"two servers are named {masked(double)!r}: each needs a name of its own")
     return replace(fleet, servers=servers)
 
 
@@ -193,7 +195,7 @@ def _servers(file: TomlFile, limits: Mapping[str, Limit], common: Mapping[str, A
         every = table.pop("addresses", False)
         server = Server(**vars(address), **{**common, **table}, limits=_limits(own, limits), all_addresses=every)
         if server.name in servers:
-            what = f"another server is named {server.name!r} already; give each a name of its own"
+            what = f"another server is named {masked(server.name)!r} already; give each a name of its own"
             raise file.error("server", number, "name" if "name" in file.data["server"][number] else "url", what)
         servers[server.name] = server
     return tuple(servers.values())
@@ -242,29 +244,24 @@ def _key_dirs(file: TomlFile, names: Iterable[str]) -> tuple[Path, ...]:
 def key_problem(path: Path) -> str | None:
     """Why this is no master public key, in a sentence; None if it looks like one."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            if "-----BEGIN PUBLIC KEY-----" not in file.read(LONGEST_KEY):
-                return f"{path} is not a public key in PEM form"
+        if b"-----BEGIN PUBLIC KEY-----" not in read_file(path, LONGEST_KEY):
+            return f"{path} is not a public key in PEM form"
     except IsADirectoryError:
         return f"{path} is a folder; folders of keys are named in [fleet] key_dirs"
     except OSError as error:
         return f"{path}: {error.strerror or error}"
-    except UnicodeDecodeError:
-        return f"{path} is not a public key in PEM form"
     return None
 
 
-def _each(texts: Iterable[str]) -> list[str]:
+def _servers_named(texts: Iterable[str], role: Role, option: str) -> Iterator[Server]:
     """Each server by itself: one option may have several, as CVMFS_SERVER_URL has them."""
-    return [url for text in texts for url in several(text)]
-
-
-def _server_named(text: str, role: Role, option: str) -> Server:
-    try:
-        address = server_address(text)
-    except ValueError as error:
-        raise ConfigError(f"{option} {text!r}: expected {error}") from error
-    return Server(address.url, server_name(address.url), role, places=address.places)
+    for text in texts:
+        try:
+            addresses = [server_address(url) for url in several(text)]
+        except ValueError as error:
+            raise ConfigError(f"{option} {masked(text)!r}: expected {error}") from error
+        for address in addresses:
+            yield Server(address.url, server_name(address.url), role, places=address.places)
 
 
 def _first_double(names: Iterable[str]) -> str | None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.whole_file import read_file
+from telegraf_cvmfs.words.secrecy import HIDDEN, is_secret, masked, without_secrets
 
 LONGEST_FILE = 1 << 20  # characters; a fleet file of a thousand servers has a tenth of it
 
@@ -38,15 +40,14 @@ class TomlFile:
     what: str
 
     @classmethod
-    def load(cls, path: Path, what: str) -> TomlFile:
-        """Read a file.
+    def load(cls, path: Path, what: str, over: Callable[[], bool] | None = None) -> TomlFile:
+        """Read a file; with `over` also a pipe that is open already, until it is over.
 
         Raises:
             ConfigError: it cannot be read, is too long, or is not TOML.
         """
         try:
-            with path.open(encoding="utf-8") as file:
-                text = file.read(LONGEST_FILE + 1)
+            text = read_file(path, 4 * LONGEST_FILE, over).decode()
         except OSError as error:
             raise ConfigError(f"{what} {path}: {error.strerror or error}") from error
         except UnicodeDecodeError as error:
@@ -153,7 +154,19 @@ def _at(line: int | None) -> str:
 # --- what an error shows of the file ----------------------------------------------------------------
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
-_SHORT = reprlib.Repr()
+
+
+class _Short(reprlib.Repr):
+    """The beginning and the end of a value, and of every text in it nothing that is secret in a URL."""
+
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(masked(x), level)
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        return super().repr_dict({key: HIDDEN if is_secret(str(key)) else x[key] for key in x}, level)
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = 60
 
 
@@ -171,4 +184,5 @@ def _shown(value: object) -> str:
 
 def _brief(sentence: str) -> str:
     """The sentence without its middle if it is long; tomllib's ends with the place."""
+    sentence = without_secrets(sentence)
     return sentence if len(sentence) <= 200 else f"{sentence[:100]}...{sentence[-60:]}"  # noqa: PLR2004

@@ -14,6 +14,7 @@ from telegraf_cvmfs.fleet.address import LONGEST_TEXT, is_host, proxy_address
 from telegraf_cvmfs.model import Backend, Keep, Role, TransportName
 from telegraf_cvmfs.wire.repositories import is_repository_name
 from telegraf_cvmfs.words.duration import duration
+from telegraf_cvmfs.words.secrecy import masked
 from telegraf_cvmfs.words.text import LONGEST_SHOWN, listed, shown, tame
 
 MAX_CONNECTIONS = 64
@@ -103,8 +104,8 @@ def _refuse_joined(text: str, by: str, what: str) -> None:
     """ValueError for several in one, as CVMFS_REPOSITORIES and CVMFS_PUBLIC_KEY have them."""
     parts = [part.strip() for part in text.split(by) if part.strip()]
     if by in text:
-        each = listed([f'"{tame(part, LONGEST_SHOWN)}"' for part in parts])
-        raise ValueError(f"{what}, each by itself: [{each}]")
+        each = "" if masked(text) != text else listed([f'"{tame(part, LONGEST_SHOWN)}"' for part in parts])
+        raise ValueError(f"{what}, each by itself{each and f': [{each}]'}")
 
 
 def repository_names(value: object) -> tuple[str, ...]:
@@ -113,7 +114,7 @@ def repository_names(value: object) -> tuple[str, ...]:
     for name in names:
         _refuse_joined(name, ",", "names of repositories")
         if not is_repository_name(name):
-            raise ValueError(f"names of repositories; {shown(name)} is none")
+            raise ValueError(f"names of repositories; {shown(masked(name))} is none")
     return names
 
 
@@ -122,7 +123,7 @@ def hosts(value: object) -> tuple[str, ...]:
     hosts = texts(value)
     for host in hosts:
         if not is_host(host):
-            raise ValueError(f"host names without scheme and port; {shown(host)} is none")
+            raise ValueError(f"host names without scheme and port; {shown(masked(host))} is none")
     return hosts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,8 @@ class FleetFile:
             found = self.path.stat()
         except OSError:
             return ()
+        if not stat.S_ISREG(found.st_mode):
+            return ()  # a pipe is read once
         return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
     def _reload(self, before: Fleet) -> Fleet:

@@ -24,7 +24,7 @@ from telegraf_cvmfs.emit.line_protocol import nanoseconds, writable
 from telegraf_cvmfs.model import Run
 from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import SCRAPE
-from telegraf_cvmfs.whole_file import write_whole
+from telegraf_cvmfs.whole_file import open_file, write_whole
 from telegraf_cvmfs.words.log import Log
 from telegraf_cvmfs.words.text import one_line
 
@@ -149,7 +149,7 @@ def read(path: Path) -> list[Row]:
         OSError: it cannot be read.
     """
     try:
-        with gzip.open(path) as file:
+        with open_file(path) as whole, gzip.open(whole) as file:
             body = file.read(LARGEST + 1)
         if len(body) > LARGEST:
             raise ValueError("it is too large")

@@ -31,7 +31,7 @@ from urllib.parse import quote
 
 from telegraf_cvmfs.memory.value import Memory, Publication, Remembered
 from telegraf_cvmfs.model import Entry, Key, Signature, Trust
-from telegraf_cvmfs.whole_file import whole_file
+from telegraf_cvmfs.whole_file import read_file, whole_file
 from telegraf_cvmfs.wire.repositories import is_repository_name, is_served_path
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ def read(path: Path) -> Memory:
     """
     try:
         _refuse_strangers(path.parent)
-        body = _regular_file(path)
+        body = read_file(path, LARGEST)
     except FileNotFoundError:
         return Memory()
     except OSError as error:
@@ -174,15 +174,6 @@ def _is_ours(folder: Path) -> bool:
 
 
 # --- the file ---------------------------------------------------------------------------------------
-
-
-def _regular_file(path: Path) -> bytes:
-    """Its bytes, one more than the most that is taken; OSError also for what is no file, a pipe for instance."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(22, "it is no regular file")
-        return file.read(LARGEST + 1)
 
 
 def _aside(path: Path) -> Path:

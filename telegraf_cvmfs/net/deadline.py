@@ -31,6 +31,11 @@ class Deadline:
         return min(self._end, self._cut) - time.monotonic()
 
     @property
+    def spent(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started
+
+    @property
     def passed(self) -> bool:
         """Is the time up?"""
         return self.remaining <= 0

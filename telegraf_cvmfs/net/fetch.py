@@ -38,6 +38,7 @@ from telegraf_cvmfs.net.connection import Connector, Session, secure_context
 from telegraf_cvmfs.net.question import REDIRECTS, Status
 from telegraf_cvmfs.net.tls import cause_of_refusal
 from telegraf_cvmfs.net.transport import Request, Sink, Threads, Transport
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 _PIECE = 1 << 16  # bytes
 
@@ -226,7 +227,7 @@ def _reason(root: BaseException) -> str:
         return "cut short"
     if isinstance(root, HTTPException):
         return str(not_http(str(root)))
-    return getattr(root, "strerror", None) or str(root) or type(root).__name__
+    return getattr(root, "strerror", None) or without_secrets(str(root)) or type(root).__name__
 
 
 def _tls_reason(error: ssl.SSLError) -> str:

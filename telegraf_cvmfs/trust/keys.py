@@ -12,6 +12,7 @@ from telegraf_cvmfs.model import ConfigError, Fleet
 from telegraf_cvmfs.trust.blacklist import Blacklist, unknown_lines
 from telegraf_cvmfs.trust.keysdir import KeysDirs
 from telegraf_cvmfs.trust.masterkey import MasterKey
+from telegraf_cvmfs.whole_file import read_file
 from telegraf_cvmfs.words.log import Log
 from telegraf_cvmfs.words.text import listed
 
@@ -154,8 +155,7 @@ def _read_key(path: Path) -> MasterKey:
 def _content(path: Path, longest: int) -> bytes:
     """ValueError with why it cannot be read."""
     try:
-        with path.open("rb") as file:
-            content = file.read(longest + 1)
+        content = read_file(path, longest)
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror or error}") from error
     if len(content) > longest:

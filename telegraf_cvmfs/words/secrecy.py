@@ -1,4 +1,4 @@
-"""Hides secrets in what is printed, whoever says it: servers repeat what they were told. Pure."""
+"""Hides secrets in what is printed: servers repeat what they were told, and errors what they refuse. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ HIDDEN = "***"
 _LONG = 8  # characters of a secret that is no word
 
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|CREDENTIAL|PRIVATE|API_?KEY", re.IGNORECASE)
-_IN_URL = re.compile(r"(\w+://)[^\s/@\"']+@")
+_LOGIN = re.compile(r"""(:/{1,2})(?:[^\s/'"]{1,999}:[^\s'"]{0,999}|[^\s/'"]{1,999})@(?=[\w\[])(?![a-z_]+@)""")
+_BARE_LOGIN = re.compile(r"""(?<![\w./:@*+-])[\w.+-]{1,999}:[^\s/'"@]{1,999}@(?=[\w\[])""")
+_QUERY = re.compile(r"""(://[^\s'"?#]{1,999}[?#])[^\s'",;)]+""")
+_PARAMETER = re.compile(r"([?#&;][\w.-]{1,99}=)[^&#;\s]+")
+_FQRN_AT_END = re.compile(r"(/@[a-z_]+@)?/*$")
+"""What an "@" at the end of an address may be, and no login."""
 
 
 class Secrecy:
@@ -29,7 +34,32 @@ class Secrecy:
         """The text without any of the secrets, and without logins in URLs."""
         for form in self._forms:
             said = form.sub(HIDDEN, said)
-        return _IN_URL.sub(rf"\1{HIDDEN}@", said)
+        return _LOGIN.sub(rf"\1{HIDDEN}@", said)
+
+
+def masked(value: str) -> str:
+    """A value that was refused, and may be a URL: without what is secret in one, its user with the password, its query.
+
+    Whatever stands before the last "@" may be a password; a path without a colon is none.
+    """
+    start = _FQRN_AT_END.search(value)
+    address, end = (value[: start.start()], start[0]) if start else (value, "")
+    scheme, mark, rest = address.partition("://")
+    if not mark:
+        scheme, rest = "", address
+    login, at, place = rest.rpartition("@")
+    if at and not mark and "/" in login and ":" not in login:
+        return value
+    if not mark and not at:
+        return _PARAMETER.sub(rf"\1{HIDDEN}", value)
+    place = re.sub(r"(?s)([?#]).+", rf"\1{HIDDEN}", place + end)
+    return f"{HIDDEN if '@' in scheme else scheme}{mark}{at and HIDDEN}{at}{place}"
+
+
+def without_secrets(sentence: str) -> str:
+    """A sentence without the logins and the queries of the URLs in it, should one have got there."""
+    sentence = _BARE_LOGIN.sub(f"{HIDDEN}@", _LOGIN.sub(rf"\1{HIDDEN}@", sentence))
+    return _QUERY.sub(rf"\1{HIDDEN}", sentence)
 
 
 def credentials(authorization: str) -> set[str]:

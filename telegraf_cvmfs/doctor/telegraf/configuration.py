@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, telegraf_settings
+from telegraf_cvmfs.whole_file import read_file
 
 MAIN = Path("/etc/telegraf/telegraf.conf")
 LARGEST_FILE = 4 << 20
@@ -39,8 +40,7 @@ def is_folder(path: Path) -> bool:
 def read(path: Path) -> ConfigFile:
     """A file as it is written, its variables not filled in, or what keeps it from being read."""
     try:
-        with path.open("rb") as file:
-            return ConfigFile(str(path), file.read(LARGEST_FILE).decode())
+        return ConfigFile(str(path), read_file(path, LARGEST_FILE - 1).decode())
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         return ConfigFile(str(path), problem=error.strerror or str(error), missing=missing)

@@ -15,6 +15,7 @@ from telegraf_cvmfs.doctor.telegraf import Installation, Trial
 from telegraf_cvmfs.doctor.telegraf.configuration import default_places, files_in, is_folder, read
 from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, Input, expanded, inputs, names_this_program
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.whole_file import read_file
 from telegraf_cvmfs.words.secrecy import is_secret
 
 DEFAULTS = Path("/etc/default/telegraf")
@@ -170,8 +171,8 @@ def _obstacles(ours: Sequence[Input], found: Machine) -> Iterator[str]:
 
 def _interpreter(program: Path, user: User) -> str | None:
     """What keeps a user from what a script's first line names: the Python of a virtual environment, for instance."""
-    with contextlib.suppress(OSError), program.open("rb") as file:
-        first = file.readline(4096).decode(errors="replace")
+    with contextlib.suppress(OSError):
+        first = read_file(program, 4096).partition(b"\n")[0].decode(errors="replace")
         if first.startswith("#!") and (words := first[2:].split()):
             return obstacle(Path(words[0]), user, run=True)
     return None

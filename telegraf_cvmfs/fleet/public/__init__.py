@@ -9,6 +9,7 @@ from pathlib import Path
 
 from telegraf_cvmfs.fleet import file as fleet_file
 from telegraf_cvmfs.model import ConfigError, Fleet, Role
+from telegraf_cvmfs.words.secrecy import masked
 
 FOLDER = Path(__file__).parent
 """Where the fleet files lie, and their keys in `keys/`."""
@@ -28,7 +29,7 @@ def path(name: str) -> Path:
         ConfigError: there is none of that name; it lists those that there are.
     """
     if name not in names():
-        raise ConfigError(f"no public fleet is named {name!r}; known are {', '.join(names())}")
+        raise ConfigError(f"no public fleet is named {masked(name)!r}; known are {', '.join(names())}")
     return FOLDER / f"{name}.toml"
 
 

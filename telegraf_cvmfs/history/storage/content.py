@@ -12,7 +12,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from telegraf_cvmfs.whole_file import open_file, read_file
+
 T = TypeVar("T")
+
+_LONGEST_SECRET = 4096  # bytes
 
 WAITS = (0.2, 0.8, 2.0)
 """Seconds between one attempt and the next."""
@@ -36,7 +40,7 @@ def opened(
         text = json.dumps(document, ensure_ascii=True, allow_nan=False, sort_keys=True, indent=2)
         yield BytesIO(text.encode() + b"\n")
     elif filename is not None:
-        with Path(filename).open("rb") as file:
+        with open_file(Path(filename)) as file:
             yield file
     elif fileobj is not None:
         with tempfile.TemporaryFile() as copy:  # an open file may be a pipe
@@ -53,6 +57,11 @@ def copied(pieces: Callable[[IO[bytes]], object], name: str) -> Iterator[Path]:
         with path.open("wb") as file:
             pieces(file)
         yield path
+
+
+def secret_in(path: Path) -> str:
+    """The secret that a file holds; OSError if it cannot be read, or is no file."""
+    return read_file(path, _LONGEST_SECRET).decode(errors="replace").strip()
 
 
 def attempts(work: Callable[[], T], sleep: Callable[[float], None] = time.sleep) -> T:

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from telegraf_cvmfs.history.storage.content import copied, opened
 from telegraf_cvmfs.history.storage.name import StorageError, beginning, checked, selected
-from telegraf_cvmfs.whole_file import whole_file
+from telegraf_cvmfs.whole_file import open_file, whole_file
 
 _READABLE = 0o640
 
@@ -48,7 +48,7 @@ class StorageDirectory:
         place = self._place(name)
 
         def read(copy: IO[bytes]) -> None:
-            with _told("read", place), place.open("rb") as file:
+            with _told("read", place), open_file(place) as file:
                 shutil.copyfileobj(file, copy)
 
         with copied(read, name) as path:

@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 import requests
 
-from telegraf_cvmfs.history.storage.content import Transient, attempts, opened
+from telegraf_cvmfs.history.storage.content import Transient, attempts, opened, secret_in
 from telegraf_cvmfs.history.storage.name import StorageError, checked
 from telegraf_cvmfs.net.answer import HEADERS
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 PATIENCE = (10, 60)
 """Seconds for a connection, and for silence on it."""
@@ -74,7 +75,7 @@ class StorageHTTP:
             try:
                 attempts(lambda: self._put(url, content))
             except (Transient, requests.RequestException, OSError) as error:
-                raise StorageError(f"cannot store {url}: {error}") from error
+                raise StorageError(without_secrets(f"cannot store {url}: {error}")) from error
 
     def _put(self, url: str, content: IO[bytes]) -> None:
         content.seek(0)
@@ -83,11 +84,11 @@ class StorageHTTP:
             self._token = None
             raise Transient(f"HTTP status {answer.status_code}")
         if not answer.ok or answer.is_redirect:
-            raise StorageError(f"cannot store {url}: HTTP status {answer.status_code}")
+            raise StorageError(f"cannot store {without_secrets(url)}: HTTP status {answer.status_code}")
 
     def _authorization(self) -> dict[str, str]:
         if self._token_file is not None:
-            return {"Authorization": f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"}
+            return {"Authorization": f"Bearer {secret_in(self._token_file)}"}
         if self._token_url is None:
             return {}
         self._token = self._token or self._fetched_token(self._token_url)
@@ -95,7 +96,7 @@ class StorageHTTP:
 
     def _fetched_token(self, url: str) -> str:
         secret = self._client_secret
-        secret = secret.read_text(encoding="utf-8").strip() if isinstance(secret, Path) else secret
+        secret = secret_in(secret) if isinstance(secret, Path) else secret
         who = {"grant_type": "client_credentials", "client_id": self._client_id, "client_secret": secret}
         answer = self._ask("POST", url, data=who)
         try:
@@ -103,7 +104,7 @@ class StorageHTTP:
         except (ValueError, KeyError, TypeError):
             token = None
         if not answer.ok or not isinstance(token, str):
-            raise StorageError(f"no token from {url}: HTTP status {answer.status_code}")
+            raise StorageError(f"no token from {without_secrets(url)}: HTTP status {answer.status_code}")
         return token
 
     def _ask(self, method: str, url: str, **more: Any) -> requests.Response:  # noqa: ANN401

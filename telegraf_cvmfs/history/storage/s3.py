@@ -12,8 +12,9 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from telegraf_cvmfs.history.storage.content import copied, opened
+from telegraf_cvmfs.history.storage.content import copied, opened, secret_in
 from telegraf_cvmfs.history.storage.name import StorageError, beginning, checked, selected
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 _RETRIES = {
     "max_retries": 3,
@@ -46,7 +47,7 @@ class StorageS3:
         if access_key is not None and secret_key is not None:
             options |= {"access_key_id": _secret(access_key), "secret_access_key": _secret(secret_key)}
         client = {"allow_http": (endpoint or "").startswith("http://"), "timeout": timedelta(seconds=60)}
-        self._where = f"{endpoint or 's3:/'}/{bucket}"
+        self._where = without_secrets(f"{endpoint or 's3:/'}/{bucket}")
         self._store = S3Store(bucket, client_options=client, retry_config=_RETRIES, **options)  # type: ignore[arg-type]
 
     def put(
@@ -105,8 +106,8 @@ class StorageS3:
             yield
         except (BaseError, OSError) as error:
             why = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-            raise StorageError(f"cannot {what} {self._where}/{name}: {why}") from error
+            raise StorageError(f"cannot {what} {self._where}/{name}: {without_secrets(why)}") from error
 
 
 def _secret(key: str | Path) -> str:
-    return key.read_text(encoding="utf-8").strip() if isinstance(key, Path) else key
+    return secret_in(key) if isinstance(key, Path) else key

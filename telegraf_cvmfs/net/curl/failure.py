@@ -15,6 +15,7 @@ from telegraf_cvmfs.net.answer import MAX_HEAD, not_http, of_proxy
 from telegraf_cvmfs.net.curl.exchange import Exchange
 from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.net.tls import cause_of_refusal
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 OF_HTTP = (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY, pycurl.E_HTTP2, pycurl.E_URL_MALFORMAT)
 OF_TLS = (
@@ -49,7 +50,7 @@ _WORDS: Mapping[str, Cause] = {
 
 def failure(exchange: Exchange, code: int, words: str, end: str, *, by_proxy: bool) -> FetchError:
     """A transfer that libcurl ended with this code and these words, on its way to `end` (host:port)."""
-    handle = exchange.handle
+    handle, words = exchange.handle, without_secrets(words)  # libcurl quotes a proxy that it does not understand
     refused = int(handle.getinfo(pycurl.HTTP_CONNECTCODE))
     if by_proxy and not exchange.status and refused not in (0, Status.OK):
         return of_proxy(FetchError(Result.CONNECTION_FAILED, f"it answered CONNECT with HTTP status {refused}"))
