@@ -31,18 +31,21 @@ def repository_verdicts(fleet: Fleet, servers: Iterable[ServerVerdict]) -> tuple
 
 def _verdict(fleet: Fleet, repo: str, everywhere: Sequence[ReplicaVerdict]) -> RepositoryVerdict:
     judged = [one for one in everywhere if one.health is not None]
+    counted = [one for one in judged if not one.maintenance]
+    at_work = [one.maintenance for one in judged if one.maintenance]
     counting = _counting(judged)
-    findings = tuple(_redundancy(fleet, counting) if counting else _nowhere(fleet, judged))
+    findings = tuple(_redundancy(fleet, counting) if counting else _nowhere(fleet, counted) if counted else ())
     # A forged manifest, which was compared with nothing, and a lone claim are neither the newest nor the oldest.
     credible = (one.replica for one in judged if one.reference is not None and not one.alone_against)
     revisions = {manifest_of(replica).revision: replica for replica in credible}
     return RepositoryVerdict(
         repo,
-        worst(finding.health for finding in findings) if judged else None,
+        worst(finding.health for finding in findings) if counting or (counted and not at_work) else None,
         findings,
         counting,
         newest=revisions[max(revisions)] if revisions else None,
         revisions_spread=max(revisions) - min(revisions) if revisions else None,
+        maintenance=max(at_work, key=lambda one: one.until) if at_work and not counting else None,
     )
 
 
@@ -54,7 +57,7 @@ def _counting(judged: Iterable[ReplicaVerdict]) -> tuple[ReplicaVerdict, ...]:
     there = [one for one in judged if one.replica.manifest.result is not Result.UNLISTED]
     stratum1s = [one for one in there if one.replica.server.role is Role.STRATUM1]
     machines: dict[str, ReplicaVerdict] = {}
-    for one in stratum1s or there:
+    for one in (one for one in stratum1s or there if not one.maintenance):
         before = machines.setdefault(one.replica.server.label, one)
         if one.available and not before.available:
             machines[one.replica.server.label] = one

@@ -23,6 +23,7 @@ from telegraf_cvmfs.model import (
     SEVERITY,
     Finding,
     Fleet,
+    Maintenance,
     Replica,
     ReplicaVerdict,
     Run,
@@ -89,7 +90,14 @@ def _server_verdict(background: _Background, stratum: Stratum) -> ServerVerdict:
     findings = _worst_first(found)
     down = not stratum.up and gave_no_answer(stratum) and not (followed and stratum.redirects)
     replicas = tuple(_replica_verdict(background, stratum, replica, server_down=down) for replica in stratum.replicas)
-    return ServerVerdict(stratum, worst(finding.health for finding in findings), findings, replicas)
+    maintenance = _maintenance(background, stratum.server.name, None)
+    return ServerVerdict(stratum, worst(finding.health for finding in findings), findings, replicas, maintenance)
+
+
+def _maintenance(background: _Background, server: str, repo: str | None) -> Maintenance | None:
+    """The window that a server or a replica is in; of several that which ends last."""
+    windows = [one for one in background.fleet.maintenance if one.covers(server, repo, background.now)]
+    return max(windows, key=lambda one: one.until, default=None)
 
 
 def _differs(background: _Background, stratum: Stratum) -> Iterator[Finding]:
@@ -105,8 +113,9 @@ def _differs(background: _Background, stratum: Stratum) -> Iterator[Finding]:
 def _replica_verdict(
     background: _Background, stratum: Stratum, replica: Replica, *, server_down: bool
 ) -> ReplicaVerdict:
+    maintenance = _maintenance(background, stratum.server.name, replica.repo)
     if replica.pass_through:
-        return ReplicaVerdict(replica, health=None)
+        return ReplicaVerdict(replica, health=None, maintenance=maintenance)
     comparison = background.comparisons.get(id(replica), Comparison())
     case = Case(
         replica=replica,
@@ -128,6 +137,7 @@ def _replica_verdict(
         findings=findings,
         trust=case.trust,
         server_down=server_down,
+        maintenance=maintenance,
         **vars(comparison),
     )
 

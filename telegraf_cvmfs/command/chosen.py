@@ -82,17 +82,48 @@ def keeper(options: argparse.Namespace) -> Callable[[Fleet, Run], None]:
 def _fleet_of_file(options: argparse.Namespace, deadline: Deadline) -> Watched:
     """The fleet of the fleet file and the options, read again whenever the file has changed."""
     from telegraf_cvmfs.fleet import file as fleet_file
+    from telegraf_cvmfs.fleet import maintenance
 
     path = _path(options)
-    if path is None:
-        fleet = _complete(Fleet(servers=()), options, None)
+    if path is not None and not options.fleet:
+        patience = (options.deadline or Fleet(servers=()).deadline).total_seconds()
+
+        def over() -> bool:
+            return deadline.passed or deadline.spent > patience
+
+        return FleetFile(path, lambda file: _complete(fleet_file.load(file, over), options, file), logger(options))
+    fleet = _complete(_with_name(options), options, path)
+    if memory_path(fleet, options) is None:
         return FixedFleet(fleet)
-    patience = (options.deadline or Fleet(servers=()).deadline).total_seconds()
+    # What may change is only what is under maintenance.
+    own = _maintenance_in_state(fleet, options)
+    return FleetFile(own, lambda file: replace(fleet, maintenance=maintenance.load(file)), logger(options))
 
-    def over() -> bool:
-        return deadline.passed or deadline.spent > patience
 
-    return FleetFile(path, lambda file: _complete(fleet_file.load(file, over), options, file), logger(options))
+def maintenance_file(options: argparse.Namespace) -> Path:
+    """Where windows of maintenance are added: beside the fleet file, or where the memory lies if there is none of ours.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    from telegraf_cvmfs.fleet import maintenance
+
+    path = None if options.fleet else _path(options)
+    return _maintenance_in_state(_with_name(options), options) if path is None else maintenance.beside(path)
+
+
+def _maintenance_in_state(fleet: Fleet, options: argparse.Namespace) -> Path:
+    memory = memory_path(fleet, options)
+    if memory is None:
+        raise ConfigError("maintenance: without a fleet file it is kept in --state-dir, and there is none")
+    return memory.with_suffix(".maintenance.toml")
+
+
+def _with_name(options: argparse.Namespace) -> Fleet:
+    from telegraf_cvmfs.fleet import file as fleet_file
+
+    path = _named_fleet(options)
+    return Fleet(servers=()) if path is None else fleet_file.load(path)
 
 
 def _only(options: argparse.Namespace) -> Sequence[str]:

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, Command] = {
     "execd": Command("command.execd", "scrape for each newline on stdin, for inputs.execd"),
     "exporter": Command("exporter.command", "scrape on a schedule, and answer Prometheus from the last finished run"),
     "fleets": Command("command.fleets", "list the public fleets that come with the program"),
+    "maintenance": Command("command.maintenance", "add, list and end windows of maintenance"),
     "doctor": Command("doctor.command", "say where the chain to Grafana breaks, and what to do"),
     "demo": Command("demo.command", "serve the demo fleet on loopback until interrupted"),
 }

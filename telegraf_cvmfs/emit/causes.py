@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from telegraf_cvmfs.emit.phrases import ended, rank
-from telegraf_cvmfs.model import FINDINGS, Health, ReplicaVerdict, Result, Run, ServerVerdict
+from telegraf_cvmfs.model import FINDINGS, Health, Maintenance, ReplicaVerdict, Result, Run, ServerVerdict
 from telegraf_cvmfs.words.text import listed
 
 UNREAD = "not read"
@@ -60,6 +60,19 @@ def causes(run: Run) -> list[Cause]:
     return sorted((*of_repositories, *map(_merged, together.values())), key=_weight)
 
 
+def windows(run: Run) -> dict[Maintenance, tuple[list[str], list[str]]]:
+    """What is under maintenance: for each window the servers, and the repositories if it is not whole servers."""
+    found: dict[Maintenance, tuple[list[str], list[str]]] = {}
+    for server in run.servers:
+        mine = (server.maintenance, *(one.maintenance for one in server.replicas))
+        for window in dict.fromkeys(window for window in mine if window is not None):
+            servers, repos = found.setdefault(window, ([], []))
+            servers.append(server.stratum.server.label)
+            of_it = (one.replica.repo for one in server.replicas if one.maintenance == window)
+            repos += [] if server.maintenance == window else [repo for repo in of_it if repo not in repos]
+    return found
+
+
 def _merged(alike: list[Cause]) -> Cause:
     first = alike[0]
     servers = tuple(name for cause in alike for name in cause.servers)
@@ -77,6 +90,8 @@ def _weight(cause: Cause) -> tuple[int, bool, bool, int, int]:
 
 def _own(server: ServerVerdict) -> Iterator[Cause]:
     names = (server.stratum.server.label,)
+    if server.maintenance:
+        return
     for finding in server.findings:
         yield Cause(finding.slug, finding.health, names, (), finding.problem)
     if not server.findings and server.health is not Health.OK:
@@ -84,7 +99,8 @@ def _own(server: ServerVerdict) -> Iterator[Cause]:
 
 
 def _of_replicas(server: ServerVerdict) -> Iterator[Cause]:
-    found = ((key, one.replica.repo, said) for one in server.replicas for key, said in _findings(server, one))
+    counted = (one for one in server.replicas if not one.maintenance)
+    found = ((key, one.replica.repo, said) for one in counted for key, said in _findings(server, one))
     return _grouped(found, (server.stratum.server.label,))
 
 

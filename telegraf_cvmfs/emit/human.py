@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from telegraf_cvmfs.emit.causes import causes
+from telegraf_cvmfs.emit.causes import causes, windows
 from telegraf_cvmfs.emit.phrases import WORDS, counts, facts, hosts, newest, rank, together
 from telegraf_cvmfs.emit.table import Row, lines
 from telegraf_cvmfs.emit.view import EVERYTHING, View
 from telegraf_cvmfs.model import Health, ReplicaVerdict, RepositoryVerdict, Run, ServerVerdict, worst
+from telegraf_cvmfs.words.maintenance import window_in_words
 from telegraf_cvmfs.words.served import by_repository, by_whom, in_one_phrase
 from telegraf_cvmfs.words.text import listed
+
+MAINTENANCE = "maintenance"
+"""Stands where a health would, of what is under maintenance."""
 
 _MOST_ROWS = 20
 """So many servers, and so many repositories, have a line each; of more, those that are alike share one."""
@@ -38,7 +42,7 @@ def _summary(run: Run, shown: Run, view: View) -> Iterator[Row]:
     yield Row(_overall(run), ("fleet",), in_one_phrase(run.repositories))
     yield Row("", ("run",), f"{run.fleet.name}, {when}, took {run.duration.total_seconds():.1f}s")
     yield Row("", ("servers",), f"{up} of {len(run.servers)} up" if run.servers else "none to ask")
-    yield Row("", ("replicas",), _tally([verdict.health for verdict in run.replicas]))
+    yield Row("", ("replicas",), _tally(run.replicas))
     if view.narrow:
         repos = f"{len(by_repository(shown))} of {len(by_repository(run))} repositories"
         yield Row("", ("shown",), f"{len(shown.servers)} of {len(run.servers)} servers, {repos}")
@@ -56,19 +60,23 @@ def _servers(run: Run) -> Iterator[Row]:
         if server not in well:
             yield _server(server)
     if well:
-        replicas = _tally([one.health for server in well for one in server.replicas])
+        replicas = _tally([one for server in well for one in server.replicas])
         yield Row(WORDS[Health.OK], (f"{len(well)} servers", ""), f"replicas: {replicas}")
 
 
 def _server(verdict: ServerVerdict) -> Row:
     server = verdict.stratum.server
     up = "" if verdict.stratum.up else "not up; " if verdict.health is Health.CRITICAL else "not read; "
-    replicas = [one.health for one in verdict.replicas]
-    return Row(WORDS[verdict.status], (server.label, server.role.value), f"{up}replicas: {_tally(replicas)}")
+    word = MAINTENANCE if verdict.maintenance else WORDS[verdict.status]
+    return Row(word, (server.label, server.role.value), f"{up}replicas: {_tally(verdict.replicas)}")
 
 
 def _causes(run: Run, view: View) -> Iterator[Row]:
     """What is wrong, each cause once. Where each replica has lines of its own, they tell what is wrong with it."""
+    for window, (servers, repos) in windows(run).items():
+        names = (servers[0] if len(servers) == 1 else f"{len(servers)} servers",)
+        of_what = f" (only {listed(repos)})" if repos else ""
+        yield Row(MAINTENANCE, names, window_in_words(window) + of_what)
     for cause in causes(run):
         if view.each and cause.repos and cause.servers:
             continue
@@ -90,7 +98,11 @@ def _repositories(run: Run) -> Iterator[Row]:
         return
     replicas = by_repository(run)
     for one in repos:
-        yield Row(WORDS[one.health], (one.repo, by_whom(one)), _in_one_line(replicas[one.repo], run.started))
+        yield Row(_word(one), (one.repo, by_whom(one)), _in_one_line(replicas[one.repo], run.started))
+
+
+def _word(verdict: ReplicaVerdict | RepositoryVerdict) -> str:
+    return MAINTENANCE if verdict.maintenance else WORDS[verdict.health]
 
 
 def _worst_first(repositories: Iterable[RepositoryVerdict]) -> list[RepositoryVerdict]:
@@ -109,11 +121,13 @@ def _alike(repos: Sequence[RepositoryVerdict]) -> Iterator[Row]:
 def _in_one_line(verdicts: Sequence[ReplicaVerdict], now: datetime) -> str:
     """What those have that are well, and where it is not well."""
     well = [verdict for verdict in verdicts if verdict.health is Health.OK]
-    others = [verdict.health for verdict in verdicts if verdict.health is not Health.OK]
+    others = [verdict for verdict in verdicts if verdict.health is not Health.OK and not verdict.maintenance]
     told = [
-        f"{WORDS[health]} on {listed(hosts(one for one in verdicts if one.health is health))}"
-        for health in sorted(set(others), key=rank, reverse=True)
+        f"{WORDS[health]} on {listed(hosts(one for one in others if one.health is health))}"
+        for health in sorted({one.health for one in others}, key=rank, reverse=True)
     ]
+    if at_work := [verdict for verdict in verdicts if verdict.maintenance and verdict.health is not Health.OK]:
+        told.append(f"{MAINTENANCE} on {listed(hosts(at_work))}")
     return "; ".join((together(well, now) if well else newest(verdicts, now), *told))
 
 
@@ -122,14 +136,14 @@ def _replicas(run: Run) -> Iterator[Row]:
     replicas = by_repository(run)
     for one in _worst_first(run.repositories):
         verdicts = replicas[one.repo]
-        yield Row(WORDS[one.health], (one.repo, by_whom(one)), newest(verdicts, run.started, named=True))
+        yield Row(_word(one), (one.repo, by_whom(one)), newest(verdicts, run.started, named=True))
         for verdict in sorted(verdicts, key=lambda verdict: -rank(verdict.health)):
             yield from _replica(verdict, run.started)
 
 
 def _replica(verdict: ReplicaVerdict, now: datetime) -> Iterator[Row]:
     names = (verdict.replica.repo, verdict.replica.server.label)
-    yield Row(WORDS[verdict.health], names, facts(verdict, now), 1)
+    yield Row(_word(verdict), names, facts(verdict, now), 1)
     for finding in verdict.findings:
         yield Row(WORDS[finding.health], names, f"{finding.slug}: {finding.problem}", 2)
 
@@ -137,8 +151,10 @@ def _replica(verdict: ReplicaVerdict, now: datetime) -> Iterator[Row]:
 # --- verdicts of the whole ----------------------------------------------------------------------------
 
 
-def _tally(healths: Sequence[Health | None]) -> str:
-    return counts(healths) if healths else "none known"
+def _tally(verdicts: Sequence[ReplicaVerdict]) -> str:
+    at_work = sum(one.maintenance is not None for one in verdicts)
+    told = [counts(one.health for one in verdicts if not one.maintenance)] if at_work < len(verdicts) else []
+    return ", ".join([*told, *([f"{at_work} under {MAINTENANCE}"] if at_work else [])]) or "none known"
 
 
 def _overall(run: Run) -> str:

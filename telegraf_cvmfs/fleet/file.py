@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from telegraf_cvmfs.fleet import values
+from telegraf_cvmfs.fleet import maintenance, values
 from telegraf_cvmfs.fleet.address import Address, server_address, server_name, several
 from telegraf_cvmfs.fleet.table import Convert, TomlFile
 from telegraf_cvmfs.model import (
@@ -44,7 +44,8 @@ def load(path: Path, over: Callable[[], bool] = lambda: False) -> Fleet:
     Raises:
         ConfigError: it cannot be read, is not TOML, or says something that is not understood.
     """
-    return _fleet(TomlFile.load(path, _WHAT, over))
+    fleet = _fleet(TomlFile.load(path, _WHAT, over))
+    return replace(fleet, maintenance=(*fleet.maintenance, *maintenance.load(maintenance.beside(path))))
 
 
 def parse(text: str, path: Path) -> Fleet:
@@ -141,10 +142,11 @@ SECTIONS: Mapping[str, Mapping[str, Convert]] = {
     "history": _HISTORY,
     "server": _SERVER,
     "repository": _REPOSITORY,
+    "maintenance": maintenance.KEYS,
 }
-"""Every section of the file with its keys; `server` and `repository` may stand many times."""
+"""Every section of the file with its keys; `server`, `repository` and `maintenance` may stand many times."""
 
-_REPEATED = ("server", "repository")
+_REPEATED = ("server", "repository", "maintenance")
 
 
 def _fleet(file: TomlFile) -> Fleet:
@@ -160,6 +162,7 @@ def _fleet(file: TomlFile) -> Fleet:
         servers=_servers(file, limits, common),
         rules=_rules(file),
         limits=limits,
+        maintenance=maintenance.windows(file),
         min_replicas_ok=moved.get("min_replicas_ok", Fleet.min_replicas_ok),
         geoapi=GeoAPI(**file.section("geoapi", SECTIONS["geoapi"])),
         keys=_key_files(file, "fleet", None, fleet.pop("keys", ())),

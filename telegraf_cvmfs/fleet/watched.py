@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from telegraf_cvmfs.fleet.maintenance import beside
 from telegraf_cvmfs.model import ConfigError, Fleet
 from telegraf_cvmfs.words.log import Log
 
@@ -64,13 +65,7 @@ class FleetFile:
         return self._fleet
 
     def _look(self) -> tuple[int, ...]:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return ()
-        if not stat.S_ISREG(found.st_mode):
-            return ()  # a pipe is read once
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+        return *_stamp(self.path), -1, *_stamp(beside(self.path))
 
     def _reload(self, before: Fleet) -> Fleet:
         try:
@@ -83,3 +78,14 @@ class FleetFile:
         self.wrong = ""
         self.log(f"I! fleet file {self.path} has changed and was read again")
         return fleet
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What tells one content of a file from another."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    if not stat.S_ISREG(found.st_mode):
+        return ()  # a pipe is read once
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from telegraf_cvmfs.model.finding import LIMITS, Limit
+from telegraf_cvmfs.model.maintenance import Maintenance
 
 
 class Role(enum.StrEnum):
@@ -125,6 +126,7 @@ class Fleet:
     rules: tuple[RepositoryRule, ...] = ()
     limits: Mapping[str, Limit] = field(default_factory=lambda: LIMITS)  # a server's own may differ
     min_replicas_ok: int = 2
+    maintenance: tuple[Maintenance, ...] = ()
     geoapi: GeoAPI = GeoAPI()
     deadline: timedelta = timedelta(seconds=45)
     connections_per_server: int = 8

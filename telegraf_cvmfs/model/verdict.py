@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from telegraf_cvmfs.model.finding import Finding, Health, worst
 from telegraf_cvmfs.model.fleet import Fleet
+from telegraf_cvmfs.model.maintenance import Maintenance
 from telegraf_cvmfs.model.reading import Replica, Stratum, Traffic
 from telegraf_cvmfs.model.signature import Trust
 
@@ -34,10 +35,18 @@ class ReplicaVerdict:
     believed: bool = True
     alone_against: int = 0
     server_down: bool = False  # nothing at all can be read from its server
+    maintenance: Maintenance | None = None
+
+    @property
+    def counted(self) -> Health | None:
+        """The health as counts and verdicts of more than this replica have it: None under maintenance too."""
+        return None if self.maintenance else self.health
 
     @property
     def available(self) -> bool | None:
-        """Is it served as it should be, whatever may be wrong soon? None where that is not known."""
+        """Is it served as it should be, whatever may be wrong soon? None where that is not known or does not count."""
+        if self.maintenance:
+            return None
         if self.health is Health.UNKNOWN or self.health is None:
             return False if self.server_down else None
         return self.replica.up and self.health is not Health.CRITICAL
@@ -51,16 +60,27 @@ class ServerVerdict:
     health: Health
     findings: tuple[Finding, ...]
     replicas: tuple[ReplicaVerdict, ...]
+    maintenance: Maintenance | None = None
+
+    @property
+    def counted(self) -> Health | None:
+        """The health as the fleet's verdict has it: None under maintenance."""
+        return None if self.maintenance else self.health
+
+    @property
+    def available(self) -> bool | None:
+        """Can clients use it? None where that is not known or does not count."""
+        return None if self.counted in (None, Health.UNKNOWN) else self.counted is not Health.CRITICAL
 
     @property
     def replica_healths(self) -> tuple[Health, ...]:
-        """The healths of those of its replicas that are judged."""
-        return tuple(one.health for one in self.replicas if one.health is not None)
+        """The healths of those of its replicas that are judged and not under maintenance."""
+        return tuple(one.counted for one in self.replicas if one.counted is not None)
 
     @property
     def status(self) -> Health:
-        """The verdict of the whole: the worst of the server itself and of its replicas."""
-        return worst((self.health, *self.replica_healths))
+        """The verdict of the whole: the worst of the server itself and of its replicas, maintenance left out."""
+        return worst((self.counted or Health.OK, *self.replica_healths))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +98,12 @@ class RepositoryVerdict:
     replicas: tuple[ReplicaVerdict, ...]
     newest: Replica | None = None
     revisions_spread: int | None = None
+    maintenance: Maintenance | None = None  # of all its replicas
+
+    @property
+    def available(self) -> bool | None:
+        """Can users have it? None where that is not known or does not count."""
+        return None if self.health in (None, Health.UNKNOWN) else self.health is not Health.CRITICAL
 
     @property
     def replicas_ok(self) -> int:

@@ -26,6 +26,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, Value
+from telegraf_cvmfs.words.maintenance import window_in_words
 from telegraf_cvmfs.words.served import in_one_phrase
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -82,12 +83,15 @@ def _server_points(run: Run, verdict: ServerVerdict) -> Iterator[Point]:
     tags: dict[str, str | None] = {"fleet": run.fleet.name, "role": server.role.value}
     tags |= {"server": server.name, "address": server.address}
     yield _point(SERVER, tags, _server_fields(verdict, run.started), run.started)
-    yield _point(FINDING, tags, _finding_fields(verdict.findings, SERVER_FINDINGS), run.started)
+    yield _point(
+        FINDING, tags, _finding_fields(() if verdict.maintenance else verdict.findings, SERVER_FINDINGS), run.started
+    )
     for one in verdict.replicas:
         labels = tags | {"repo": one.replica.repo, "alias": one.replica.alias}
         yield _point(REPO, labels, _replica_fields(one, verdict.stratum, run.started), run.started)
         if one.health is not None:
-            yield _point(FINDING, labels, _finding_fields(one.findings, REPLICA_FINDINGS), run.started)
+            findings = () if one.maintenance else one.findings  # so that no alert fires
+            yield _point(FINDING, labels, _finding_fields(findings, REPLICA_FINDINGS), run.started)
 
 
 def _repository_points(run: Run, verdict: RepositoryVerdict) -> Iterator[Point]:
@@ -156,9 +160,23 @@ def _verdict_fields(verdict: ReplicaVerdict | ServerVerdict | RepositoryVerdict)
     return {
         "health": None if verdict.health is None else int(verdict.health),
         "severity": None if verdict.health is None else SEVERITY.index(verdict.health),
+        "maintenance": int(verdict.maintenance is not None),
+        "available": _available(verdict),
         "finding": None if first is None else first.slug,
-        "problem": None if first is None else first.problem,
+        "problem": _problem(verdict, first),
     }
+
+
+def _available(verdict: ReplicaVerdict | ServerVerdict | RepositoryVerdict) -> int | None:
+    if verdict.maintenance or verdict.health in (None, Health.UNKNOWN):
+        return None
+    return int(verdict.health is not Health.CRITICAL)
+
+
+def _problem(verdict: ReplicaVerdict | ServerVerdict | RepositoryVerdict, first: Finding | None) -> str | None:
+    """The most serious finding; under maintenance first why it is quiet about it."""
+    said = [] if verdict.maintenance is None else [window_in_words(verdict.maintenance)]
+    return "; ".join([*said, *([] if first is None else [first.problem])]) or None
 
 
 def _replica_fields(verdict: ReplicaVerdict, stratum: Stratum, now: datetime) -> _Fields:
@@ -273,7 +291,7 @@ def _publications(run: Run) -> Iterator[Point]:
 
 
 def _scrape_fields(run: Run) -> _Fields:
-    healths = [verdict.health for verdict in run.replicas]
+    healths = [verdict.counted for verdict in run.replicas]
     return {
         "duration": run.duration.total_seconds(),
         "served": in_one_phrase(run.repositories),

@@ -60,6 +60,10 @@ MEANING_OF_TAGS: Mapping[str, str] = {
 }
 
 _HEALTHS = tuple((health.value, health.name.lower()) for health in Health)
+_MAINTENANCE = (
+    Field("maintenance", int, "", "1 under maintenance, of which no alert is fired and nothing is counted, else 0"),
+    Field("available", int, "", "1 with health 0 or 1, else 0; absent if unknown or under maintenance: for a mean"),
+)
 _GEOAPI = ", ".join(f"{status.value} {status.words}" for status in GeoAPIStatus)
 
 FIELDS: Mapping[str, tuple[Field, ...]] = {
@@ -71,6 +75,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("url", str, "", "URL of the manifest"),
         Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown"),
         Field("severity", int, "", "the health in the order of seriousness: 0 ok, 1 unknown, 2 warning, 3 critical"),
+        *_MAINTENANCE,
         Field("finding", str, "", "slug of the most serious finding"),
         Field("problem", str, "", "the most serious finding in a sentence"),
         Field("revision", int, "", "revision of the repository, S"),
@@ -120,6 +125,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("http_status", int, "", "HTTP status of that document, where an answer came"),
         Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown"),
         Field("severity", int, "", "the health in the order of seriousness: 0 ok, 1 unknown, 2 warning, 3 critical"),
+        *_MAINTENANCE,
         Field("finding", str, "", "slug of the most serious finding"),
         Field("problem", str, "", "the most serious finding in a sentence"),
         Field("geoapi_status", int, "", _GEOAPI),
@@ -139,6 +145,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     REPOSITORY: (
         Field("health", int, "", "0 ok, 1 warning, 2 critical, 3 unknown; absent where no replica is judged"),
         Field("severity", int, "", "the health in the order of seriousness: 0 ok, 1 unknown, 2 warning, 3 critical"),
+        *_MAINTENANCE,
         Field("finding", str, "", "slug of the most serious finding"),
         Field("problem", str, "", "the most serious finding in a sentence"),
         Field("replicas", int, "", "machines that should serve it: stratum 1s, and only where there is none others"),

@@ -358,4 +358,14 @@ def test_a_key_may_be_quoted_and_a_table_may_have_spaces(folder: Path) -> None:
 
 
 def test_every_section_of_the_contract_is_known() -> None:
-    assert set(SECTIONS) == {"fleet", "scrape", "limits", "geoapi", "state", "history", "server", "repository"}
+    assert set(SECTIONS) == {
+        "fleet",
+        "scrape",
+        "limits",
+        "geoapi",
+        "state",
+        "history",
+        "server",
+        "repository",
+        "maintenance",
+    }

@@ -1,0 +1,177 @@
+"""Maintenance: measured as ever, and not judged aloud, from the fleet file and from the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telegraf_cvmfs.fleet.maintenance import beside, load, text
+from telegraf_cvmfs.model import Maintenance
+from tests.programs.command import run
+
+HOUR = timedelta(hours=1)
+
+
+def document(*arguments: str | Path) -> dict[str, Any]:
+    done = run(*arguments, "--format", "json", "--state-dir", "none")
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def said(*arguments: str | Path) -> list[str]:
+    done = run("maintenance", *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def servers(seen: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["server"]: one for one in seen["servers"]}
+
+
+def test_what_is_under_maintenance_is_measured_and_not_counted(fleet_file: Path) -> None:
+    before = document("--config", fleet_file)
+    (line,) = said("add", "--config", fleet_file, "--server", "stratum1-l*", "--for", "4h", "--why", "new disks")
+    assert re.fullmatch(r" 1  now      \d{4}-\d\d-\d\d \d\d:\d\d to .* UTC  stratum1-l\*: new disks", line)
+    after = document("--config", fleet_file)
+    lagging, was = servers(after)["stratum1-lagging"], servers(before)["stratum1-lagging"]
+    assert (was["status"], was["maintenance"], was["available"]) == (2, 0, 1)
+    assert (lagging["status"], lagging["maintenance"]) == (0, 1)
+    assert "available" not in lagging
+    for one, earlier in zip(lagging["replicas"], was["replicas"], strict=True):
+        assert (one["maintenance"], one["health"], one["revision"]) == (1, earlier["health"], earlier["revision"])
+        assert one["problem"].startswith("maintenance until ")
+        assert "new disks" in one["problem"]
+    assert after["scrape"]["repos_critical"] == before["scrape"]["repos_critical"] - was["replicas_critical"]
+    assert servers(after)["stratum1-down"]["health"] == 2
+
+
+def test_no_finding_is_left_for_an_alert(fleet_file: Path) -> None:
+    said("add", "--config", fleet_file, "--server", "stratum1-lagging", "--for", "4h")
+    lines = run("--config", fleet_file, "--state-dir", "none").stdout.splitlines()
+    quiet = [line for line in lines if line.startswith("cvmfs_finding,") and "server=stratum1-lagging" in line]
+    assert quiet
+    assert all(set(re.findall(r"=(\d)i", line)) == {"0"} for line in quiet)
+    others = [line for line in lines if line.startswith("cvmfs_finding,") and "server=stratum1-down" in line]
+    assert any("=2i" in line for line in others)
+
+
+def test_only_the_replicas_of_some_repositories_may_be_meant(fleet_file: Path) -> None:
+    said("add", "--config", fleet_file, "--server", "stratum1-down", "--repository", "software.*", "--for", "1h")
+    down = servers(document("--config", fleet_file))["stratum1-down"]
+    assert (down["maintenance"], down["health"]) == (0, 2)
+    assert {one["repo"]: one["maintenance"] for one in down["replicas"]} == {
+        "software.demo.example": 1,
+        "data.demo.example": 0,
+    }
+
+
+def test_the_page_says_until_when_and_why(fleet_file: Path) -> None:
+    said("add", "--config", fleet_file, "--server", "stratum1-down", "--for", "4h", "--why", "new disks")
+    page = run("--config", fleet_file, "--state-dir", "none", "--print-for-human").stdout
+    assert re.search(r"^maintenance +stratum1-down +maintenance until .* UTC: new disks$", page, re.MULTILINE)
+    assert not re.search(r"^critical +stratum1-down", page, re.MULTILINE)
+    assert "server_down" not in page
+    assert "2 under maintenance" in page
+
+
+def test_windows_are_listed_and_ended_and_those_that_are_over_go(fleet_file: Path) -> None:
+    assert said("list", "--config", fleet_file) == ["no maintenance, now or planned"]
+    begins = datetime.now(UTC) + 24 * HOUR
+    said("add", "--config", fleet_file, "--from", begins.isoformat(), "--for", "1h", "--why", "later")
+    lines = said("add", "--config", fleet_file, "--server", "a", "--server", "b", "--for", "2h")
+    assert [line[:11].split() for line in lines] == [["1", "planned"], ["2", "now"]]
+    assert "a, b" in lines[1]
+    over = Maintenance(begins - 72 * HOUR, begins - 48 * HOUR, ("c",))
+    path = beside(fleet_file)
+    path.write_text(text([over, *load(path)]))
+    assert said("list", "--config", fleet_file) == lines
+    assert "later" in said("end", "2", "--config", fleet_file)[0]
+    assert said("end", "--config", fleet_file) == ["no maintenance, now or planned"]
+    assert load(path) == ()
+
+
+def test_those_of_the_fleet_file_are_listed_and_cannot_be_ended_here(fleet_file: Path) -> None:
+    until = (datetime.now(UTC) + HOUR).replace(microsecond=0)
+    window = (
+        f"[[maintenance]]\nserver = 'stratum1-down'\nfrom = 2026-01-01T00:00:00+01:00\nuntil = {until.isoformat()}\n"
+    )
+    fleet_file.write_text(fleet_file.read_text() + window)
+    (line,) = said("list", "--config", fleet_file)
+    assert line.endswith("stratum1-down (in the fleet file)")
+    done = run("maintenance", "end", "1", "--config", fleet_file)
+    assert done.returncode == 2
+    assert "there are: none" in done.stderr
+    assert servers(document("--config", fleet_file))["stratum1-down"]["maintenance"] == 1
+
+
+WRONG = {
+    "from = 2026-12-01T08:00:00\nuntil = 2026-12-01T09:00:00Z\nserver = 'a'": "with its offset",
+    "from = '2026-12-01T08:00:00Z'\nuntil = 2026-12-01T09:00:00Z\nserver = 'a'": "without quotes",
+    "from = 2026-12-01T08:00:00Z\nserver = 'a'": "until is missing",
+    "from = 2026-12-01T08:00:00Z\nuntil = 2026-12-01T07:00:00Z\nserver = 'a'": "is not after from",
+    "from = 2026-12-01T08:00:00Z\nuntil = 2026-12-01T09:00:00Z": "server or repository is missing",
+    "from = 2026-12-01T08:00:00Z\nuntil = 2026-12-01T09:00:00Z\nservers = 'a'": "unknown key",
+    "from = 2026-12-01T08:00:00Z\nuntil = 2026-12-01T09:00:00Z\nserver = 3": "server",
+}
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_window_that_cannot_be_read_is_an_error_with_its_line(fleet_file: Path, wrong: str, own: bool) -> None:
+    path = beside(fleet_file) if own else fleet_file
+    before = "" if own else fleet_file.read_text()
+    path.write_text(f"{before}[[maintenance]]\n{wrong}\n")
+    done = run("--config", fleet_file)
+    assert done.returncode == 2
+    first = done.stderr.splitlines()[0]
+    assert re.search(rf"{re.escape(str(path))}, line \d+: \[\[maintenance\]\] number 1", first)
+    assert WRONG[wrong] in first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("add",), "say when it ends"),
+        (("add", "--for", "1h", "--until", "2030-01-01T00:00:00Z"), "say when it ends"),
+        (("add", "--until", "2020-01-01T00:00:00Z"), "is not after --from"),
+        (("add", "--until", "2030-01-01T00:00:00"), "no time with its offset"),
+        (("add", "--for", "soon"), "expected a duration"),
+        (("add", "--for", "1h", "--from", "2020-01-01T00:00:00Z"), "is over"),
+        (("list", "3"), "takes no number"),
+        (("end",), "say which"),
+        (("end", "7"), "say which"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(fleet_file: Path, arguments: tuple[str, ...], why: str) -> None:
+    done = run("maintenance", *arguments, "--config", fleet_file)
+    assert done.returncode == 2
+    assert why in done.stderr.splitlines()[0]
+    assert not beside(fleet_file).exists()
+
+
+def test_without_a_fleet_file_it_is_kept_where_the_memory_is(fleet_file: Path, tmp_path: Path) -> None:
+    url = re.findall(r'url = "(.*)"', fleet_file.read_text())[1]
+    options = ("--stratum1", url, "--state-dir", tmp_path / "state")
+    said("add", *options, "--for", "1h")
+    done = run(*options, "--format", "json")
+    assert {one["maintenance"] for one in json.loads(done.stdout)["servers"]} == {1}
+    assert [path.name for path in (tmp_path / "state").glob("*.toml")] == ["telegraf-cvmfs-cvmfs.maintenance.toml"]
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    windows = (
+        Maintenance(
+            datetime(2026, 12, 1, 8, tzinfo=UTC), datetime(2026, 12, 1, 12, tzinfo=UTC), ('a"b', "ö*"), (), 'x\\"'
+        ),
+        Maintenance(datetime(2026, 12, 1, 8, 0, 0, 5, UTC), datetime(2026, 12, 2, tzinfo=UTC), ("*",), ("c.*",)),
+    )
+    path = tmp_path / "windows.toml"
+    path.write_text(text(windows))
+    assert [one.servers for one in load(path)] == [one.servers for one in windows]
+    assert [(one.since, one.until) for one in load(path)] == [(one.since, one.until) for one in windows]
