@@ -25,9 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """What to do, and for `add` what is worked on, for how long, and why; `--server` is a glob here."""
     run_options.add_options(parser)
     parser.add_argument("action", choices=("add", "list", "end"), help="add a window, list them, end some now")
-    parser.add_argument(
-        "number", nargs="*", type=int, default=[], help="end: those of these numbers, as `list` tells them"
-    )
+    parser.add_argument("number", nargs="*", type=int, default=[], help="end: those of these numbers in `list`")
     window = parser.add_argument_group("add", "--server GLOB too; without it all servers are meant")
     of = "only these replicas, not the servers themselves; repeatable"
     window.add_argument("--repository", metavar="GLOB", action="append", default=[], help=of)

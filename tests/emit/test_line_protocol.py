@@ -83,7 +83,7 @@ def test_a_replica_is_written_with_sorted_tags_typed_fields_and_the_start_of_the
     row = next(row for row in render(runs.run(late)).splitlines() if row.startswith("cvmfs_repo,"))
     assert row.startswith("cvmfs_repo,fleet=cvmfs,repo=repo.tld,role=stratum1,server=stratum1.tld up=1i,")
     assert (
-        ',health=1i,severity=2i,finding="lagging",problem="behind \\"stratum0.tld\\"",revision=6i,revisions_behind=-1i,'
+        ',health=1i,severity=2i,maintenance=0i,available=1i,finding="lagging",problem="behind \\"stratum0.tld\\"",revision=6i,revisions_behind=-1i,'
         in row
     )
     assert row.endswith(f" {NANOSECONDS}")

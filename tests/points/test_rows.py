@@ -19,6 +19,7 @@ from telegraf_cvmfs.model import (
     GeoAPIStatus,
     Health,
     Listing,
+    Maintenance,
     Manifest,
     Reading,
     ReplicaVerdict,
@@ -287,6 +288,8 @@ def test_a_repository_has_a_point_with_its_newest_revision_and_how_many_serve_it
     assert row.fields == {
         "health": 0,
         "severity": 0,
+        "maintenance": 0,
+        "available": 1,
         "replicas": 2,
         "replicas_ok": 2,
         "revision": 6,
@@ -299,7 +302,7 @@ def test_a_repository_has_a_point_with_its_newest_revision_and_how_many_serve_it
 def test_a_repository_that_nobody_judges_has_no_health_and_no_alert() -> None:
     rows = points(run(replica(pass_through=True)))
     (row,) = of(REPOSITORY, rows)
-    assert row.fields == {"replicas": 0, "replicas_ok": 0}
+    assert row.fields == {"maintenance": 0, "replicas": 0, "replicas_ok": 0}
     (found,) = [one for one in of(FINDING, rows) if "server" not in one.tags]
     assert found.fields == {"redundancy": 0}
 
@@ -641,3 +644,21 @@ def test_a_reference_that_is_served_twice_publishes_once() -> None:
     rows = points(run_of(Fleet((S0, S1)), served, moment + HOUR))
     assert len(of(REPO, rows)) == 4
     assert [row.time for row in of(PUBLISH, rows)] == [moment]
+
+
+# --- maintenance ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("health", "available"),
+    [(Health.OK, 1), (Health.WARNING, 1), (Health.CRITICAL, 0), (Health.UNKNOWN, None)],
+)
+def test_what_is_known_and_not_under_maintenance_is_available_or_not(health: Health, available: int | None) -> None:
+    window = Maintenance(NOW - HOUR, NOW + HOUR, why="new disks")
+    one = replica(health=health, findings=[] if health is Health.OK else [finding("lagging", health)])
+    assert repo_fields(one).get("available") == available
+    assert repo_fields(one)["maintenance"] == 0
+    quiet = repo_fields(replace(one, maintenance=window))
+    assert "available" not in quiet
+    assert (quiet["maintenance"], quiet["health"]) == (1, int(health))
+    assert str(quiet["problem"]).startswith("maintenance until 2026-11-22 13:00 UTC: new disks")
