@@ -31,16 +31,16 @@ def repository_verdicts(fleet: Fleet, servers: Iterable[ServerVerdict]) -> tuple
 
 def _verdict(fleet: Fleet, repo: str, everywhere: Sequence[ReplicaVerdict]) -> RepositoryVerdict:
     judged = [one for one in everywhere if one.health is not None]
-    counted = [one for one in judged if not one.maintenance]
     at_work = [one.maintenance for one in judged if one.maintenance]
     counting = _counting(judged)
-    findings = tuple(_redundancy(fleet, counting) if counting else _nowhere(fleet, counted) if counted else ())
+    nowhere = bool(judged) and not counting and not at_work
+    findings = tuple(_nowhere(fleet) if nowhere else _redundancy(fleet, counting) if counting else ())
     # A forged manifest, which was compared with nothing, and a lone claim are neither the newest nor the oldest.
     credible = (one.replica for one in judged if one.reference is not None and not one.alone_against)
     revisions = {manifest_of(replica).revision: replica for replica in credible}
     return RepositoryVerdict(
         repo,
-        worst(finding.health for finding in findings) if counting or (counted and not at_work) else None,
+        worst(finding.health for finding in findings) if counting or nowhere else None,
         findings,
         counting,
         newest=revisions[max(revisions)] if revisions else None,
@@ -86,7 +86,7 @@ def _redundancy(fleet: Fleet, replicas: Sequence[ReplicaVerdict]) -> Iterator[Fi
         yield Finding("redundancy", Health.WARNING, f"served as it should be by only {ok} of {many}: not by {names}")
 
 
-def _nowhere(fleet: Fleet, judged: Sequence[ReplicaVerdict]) -> Iterator[Finding]:
-    """As serious as it is for each of them: it is being moved or removed, or its name is misspelt."""
-    if judged and fleet.limits["redundancy"].warning:
+def _nowhere(fleet: Fleet) -> Iterator[Finding]:
+    """As serious as it is for each of its replicas: it is being moved or removed, or its name is misspelt."""
+    if fleet.limits["redundancy"].warning:
         yield Finding("redundancy", Health.WARNING, "no server lists or serves it")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from telegraf_cvmfs.command import options as run_options
 from telegraf_cvmfs.command.chosen import maintenance_file, one_fleet
-from telegraf_cvmfs.command.terminal import now, show, write
+from telegraf_cvmfs.command.terminal import OutputError, now, show, write
 from telegraf_cvmfs.fleet import maintenance
 from telegraf_cvmfs.fleet.values import positive_duration
 from telegraf_cvmfs.model import ConfigError, Maintenance
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.words.text import LONGEST_SHOWN, tame
+from telegraf_cvmfs.words.text import LONGEST_SHOWN, listed, shown, tame
 
 _WHAT = "maintenance"
 _LONGEST_WHY = 200  # characters
@@ -48,7 +49,9 @@ def run(options: argparse.Namespace, _deadline: Deadline) -> int:
         raise ConfigError(f"{_WHAT} {options.action}: takes no number")
     own = [one for one in maintenance.load(path) if one.until > moment]
     if options.action == "add":
-        _write(path, [*own, _window(options, moment)])
+        window = _window(options, moment)
+        _refuse_strangers(options)
+        _write(path, [*own, window])
     elif options.action == "end":
         ended = _numbers(options.number, own)
         _write(path, [one for number, one in enumerate(own, 1) if number not in ended])
@@ -72,6 +75,15 @@ def _window(options: argparse.Namespace, moment: datetime) -> Maintenance:
     return Maintenance(since, until, tuple(options.server) or ("*",), tuple(options.repository), why)
 
 
+def _refuse_strangers(options: argparse.Namespace) -> None:
+    """A misspelt server would go on alerting."""
+    with one_fleet(options) as fleet:
+        names = [server.name for server in fleet.servers]
+    for glob in options.server:
+        if not fnmatch.filter(names, glob):
+            raise ConfigError(f"{_WHAT} add: no server is called {shown(glob)}: expected one of {listed(names)}")
+
+
 def _numbers(given: Sequence[int], own: Sequence[Maintenance]) -> set[int]:
     if not given and len(own) == 1:
         return {1}
@@ -82,8 +94,13 @@ def _numbers(given: Sequence[int], own: Sequence[Maintenance]) -> set[int]:
 
 
 def _write(path: Path, kept: Sequence[Maintenance]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, [maintenance.text(kept)])
+    """Whoever may read the fleet file may read this; where there is none, it is whose the folder is."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        before = next(one for one in (path, maintenance.fleet_file_of(path), path.parent) if one.exists()).stat()
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror or error}") from error
+    write(path, [maintenance.text(kept)], before)
 
 
 def _listed(options: argparse.Namespace, path: Path, moment: datetime) -> list[str]:

@@ -91,14 +91,14 @@ def show(pieces: Iterable[str]) -> None:
         raise OutputError(f"stdout: {error.strerror or error}") from error
 
 
-def write(path: Path, pieces: Iterable[str]) -> None:
-    """The same into a file, which takes the place of another of that name whole or not at all.
+def write(path: Path, pieces: Iterable[str], like: os.stat_result | None = None) -> None:
+    """The same into a file, which takes the place of another of that name whole or not at all; `like` as `whole_file`.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        with whole_file(path, PUBLIC) as file:
+        with whole_file(path, PUBLIC, like) as file:
             file.writelines(piece.encode(errors="replace") for piece in pieces)
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror or error}") from error

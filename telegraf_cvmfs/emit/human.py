@@ -55,7 +55,8 @@ def _summary(run: Run, shown: Run, view: View) -> Iterator[Row]:
 def _servers(run: Run) -> Iterator[Row]:
     """Each server with the verdict of the whole, worst first; of many those that are well share a line."""
     servers = sorted(run.servers, key=lambda server: -rank(server.status))
-    well = [server for server in servers if server.status is Health.OK] if len(servers) > _MOST_ROWS else []
+    well = [one for one in servers if one.status is Health.OK and not one.maintenance]
+    well = well if len(servers) > _MOST_ROWS else []
     for server in servers:
         if server not in well:
             yield _server(server)
@@ -67,8 +68,9 @@ def _servers(run: Run) -> Iterator[Row]:
 def _server(verdict: ServerVerdict) -> Row:
     server = verdict.stratum.server
     up = "" if verdict.stratum.up else "not up; " if verdict.health is Health.CRITICAL else "not read; "
-    word = MAINTENANCE if verdict.maintenance else WORDS[verdict.status]
-    return Row(word, (server.label, server.role.value), f"{up}replicas: {_tally(verdict.replicas)}")
+    return Row(
+        _word(verdict, verdict.status), (server.label, server.role.value), f"{up}replicas: {_tally(verdict.replicas)}"
+    )
 
 
 def _causes(run: Run, view: View) -> Iterator[Row]:
@@ -98,11 +100,11 @@ def _repositories(run: Run) -> Iterator[Row]:
         return
     replicas = by_repository(run)
     for one in repos:
-        yield Row(_word(one), (one.repo, by_whom(one)), _in_one_line(replicas[one.repo], run.started))
+        yield Row(_word(one, one.health), (one.repo, by_whom(one)), _in_one_line(replicas[one.repo], run.started))
 
 
-def _word(verdict: ReplicaVerdict | RepositoryVerdict) -> str:
-    return MAINTENANCE if verdict.maintenance else WORDS[verdict.health]
+def _word(verdict: ServerVerdict | ReplicaVerdict | RepositoryVerdict, health: Health | None) -> str:
+    return MAINTENANCE if verdict.maintenance else WORDS[health]
 
 
 def _worst_first(repositories: Iterable[RepositoryVerdict]) -> list[RepositoryVerdict]:
@@ -111,11 +113,11 @@ def _worst_first(repositories: Iterable[RepositoryVerdict]) -> list[RepositoryVe
 
 
 def _alike(repos: Sequence[RepositoryVerdict]) -> Iterator[Row]:
-    groups: dict[tuple[Health | None, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for one in repos:
-        groups.setdefault((one.health, by_whom(one)), []).append(one.repo)
-    for (health, phrase), names in groups.items():
-        yield Row(WORDS[health], (f"{len(names)} repositories", phrase), listed(names))
+        groups.setdefault((_word(one, one.health), by_whom(one)), []).append(one.repo)
+    for (word, phrase), names in groups.items():
+        yield Row(word, (f"{len(names)} repositories", phrase), listed(names))
 
 
 def _in_one_line(verdicts: Sequence[ReplicaVerdict], now: datetime) -> str:
@@ -136,16 +138,16 @@ def _replicas(run: Run) -> Iterator[Row]:
     replicas = by_repository(run)
     for one in _worst_first(run.repositories):
         verdicts = replicas[one.repo]
-        yield Row(_word(one), (one.repo, by_whom(one)), newest(verdicts, run.started, named=True))
+        yield Row(_word(one, one.health), (one.repo, by_whom(one)), newest(verdicts, run.started, named=True))
         for verdict in sorted(verdicts, key=lambda verdict: -rank(verdict.health)):
             yield from _replica(verdict, run.started)
 
 
 def _replica(verdict: ReplicaVerdict, now: datetime) -> Iterator[Row]:
     names = (verdict.replica.repo, verdict.replica.server.label)
-    yield Row(_word(verdict), names, facts(verdict, now), 1)
+    yield Row(_word(verdict, verdict.health), names, facts(verdict, now), 1)
     for finding in verdict.findings:
-        yield Row(WORDS[finding.health], names, f"{finding.slug}: {finding.problem}", 2)
+        yield Row(_word(verdict, finding.health), names, f"{finding.slug}: {finding.problem}", 2)
 
 
 # --- verdicts of the whole ----------------------------------------------------------------------------
@@ -159,5 +161,7 @@ def _tally(verdicts: Sequence[ReplicaVerdict]) -> str:
 
 def _overall(run: Run) -> str:
     """The fleet in one word; of a fleet without servers nothing is known."""
+    if run.servers and all(server.maintenance for server in run.servers):
+        return MAINTENANCE
     repositories = (one.health for one in run.repositories if one.health is not None)
     return WORDS[worst((*(server.status for server in run.servers), *repositories)) if run.servers else Health.UNKNOWN]

@@ -36,18 +36,28 @@ KEYS: Mapping[str, Convert] = {
 }
 
 
+_SUFFIX = ".maintenance.toml"
+
+
 def beside(fleet_file: Path) -> Path:
     """The file with the windows that were added by command to those of a fleet file."""
-    return fleet_file.with_name(f"{fleet_file.name}.maintenance.toml")
+    return fleet_file.with_name(f"{fleet_file.name}{_SUFFIX}")
+
+
+def fleet_file_of(path: Path) -> Path:
+    """The fleet file beside which such a file lies, if there is one."""
+    return path.with_name(path.name.removesuffix(_SUFFIX))
 
 
 def load(path: Path) -> tuple[Maintenance, ...]:
-    """The windows of such a file; none if there is no file.
+    """The windows of such a file; none if there is no file, or where nobody of this user's rights may look for one.
 
     Raises:
         ConfigError: it cannot be read, is not TOML, or says something that is not understood.
     """
-    if not path.exists():
+    try:
+        path.lstat()
+    except OSError:
         return ()
     file = TomlFile.load(path, _WHAT)
     file.refuse_others({"maintenance": True})

@@ -68,11 +68,6 @@ class ServerVerdict:
         return None if self.maintenance else self.health
 
     @property
-    def available(self) -> bool | None:
-        """Can clients use it? None where that is not known or does not count."""
-        return None if self.counted in (None, Health.UNKNOWN) else self.counted is not Health.CRITICAL
-
-    @property
     def replica_healths(self) -> tuple[Health, ...]:
         """The healths of those of its replicas that are judged and not under maintenance."""
         return tuple(one.counted for one in self.replicas if one.counted is not None)
@@ -88,8 +83,8 @@ class RepositoryVerdict:
     """What was made of one repository, wherever it is served: clients fail over from one stratum 1 to the next.
 
     `replicas` are those that count for its redundancy, one for each machine: on stratum 1s, or where there is none
-    on any server. `health` is None where none is judged. `newest` is the replica with its newest revision,
-    `revisions_spread` how far the oldest one that is served is behind that.
+    on any server. `health` is None where none is judged, or all are under maintenance. `newest` is the replica with its
+    newest revision, `revisions_spread` how far the oldest one that is served is behind that.
     """
 
     repo: str
@@ -99,11 +94,6 @@ class RepositoryVerdict:
     newest: Replica | None = None
     revisions_spread: int | None = None
     maintenance: Maintenance | None = None  # of all its replicas
-
-    @property
-    def available(self) -> bool | None:
-        """Can users have it? None where that is not known or does not count."""
-        return None if self.health in (None, Health.UNKNOWN) else self.health is not Health.CRITICAL
 
     @property
     def replicas_ok(self) -> int:

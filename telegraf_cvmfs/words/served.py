@@ -23,15 +23,19 @@ def by_whom(verdict: RepositoryVerdict) -> str:
     """How many serve it, of those that should: "by all 3", "by 2 of 3"."""
     well, of = verdict.replicas_ok, len(verdict.replicas)
     if not of:
+        if verdict.maintenance:
+            return "maintenance"
         return "not judged" if verdict.health is None else "by nobody"
     return f"by all {of}" if well == of > 1 else f"by {well} of {of}"
 
 
 def in_one_phrase(repositories: Iterable[RepositoryVerdict]) -> str:
     """How all of them are served: "11 of 12 repositories served by all, 1 by 2 of 3", the worst last."""
-    judged = [one for one in repositories if one.replicas]
+    every = tuple(repositories)
+    judged = [one for one in every if one.replicas]
+    at_work = sum(one.maintenance is not None for one in every)
     if not judged:
-        return "no repository known"
+        return f"{at_work} under maintenance" if at_work else "no repository known"
     fewer = Counter((one.replicas_ok, len(one.replicas)) for one in judged if one.replicas_ok < len(one.replicas))
     kinds = sorted(fewer.items(), reverse=True)
     told = [f"{count} by {well} of {of}" for (well, of), count in kinds]
@@ -39,4 +43,5 @@ def in_one_phrase(repositories: Iterable[RepositoryVerdict]) -> str:
         rest = sum(count for _, count in kinds[_MOST_TOLD - 1 :])
         told = [*told[: _MOST_TOLD - 1], f"{rest} by fewer"]
     noun = "repository" if len(judged) == 1 else "repositories"
+    told += [f"{at_work} under maintenance"] if at_work else []
     return ", ".join((f"{len(judged) - sum(fewer.values())} of {len(judged)} {noun} served by all", *told))

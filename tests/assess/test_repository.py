@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,7 @@ from telegraf_cvmfs.model import (
     Fleet,
     Health,
     Limit,
+    Maintenance,
     ReplicaVerdict,
     RepositoryVerdict,
     Result,
@@ -20,7 +22,8 @@ from telegraf_cvmfs.model import (
     Server,
     ServerVerdict,
 )
-from tests.builders.runs import S0, down, finding, missed, replica, server
+from telegraf_cvmfs.words.served import in_one_phrase
+from tests.builders.runs import NOW, S0, down, finding, missed, replica, server
 
 OK, WARNING, CRITICAL, UNKNOWN = Health
 BAD = [finding("lagging", CRITICAL)]
@@ -172,3 +175,30 @@ def test_a_late_replica_is_told_in_the_spread_of_revisions() -> None:
         replace(one, reference=new.replica) for one in (new, replica(on=stratum1(2), revision=4, findings=LATE))
     )
     assert verdict(new, late).revisions_spread == 2
+
+
+# --- maintenance ------------------------------------------------------------------------------------
+
+WINDOW = Maintenance(NOW, NOW + timedelta(hours=1), why="new disks")
+
+
+def at_work(one: ReplicaVerdict) -> ReplicaVerdict:
+    return replace(one, maintenance=WINDOW)
+
+
+def test_what_is_under_maintenance_is_no_replica_that_is_needed_or_missed() -> None:
+    first, second, third = of_healths(OK, CRITICAL, OK)
+    found = verdict(first, at_work(second), third)
+    assert (found.health, found.replicas_ok, len(found.replicas), found.maintenance) == (OK, 2, 2, None)
+    found = verdict(at_work(first), second)
+    assert (found.health, len(found.replicas)) == (CRITICAL, 1)
+
+
+def test_a_repository_of_which_all_stratum1s_are_under_maintenance_is_not_judged() -> None:
+    everywhere = [replica(on=S0), *map(at_work, of_healths(OK, CRITICAL))]
+    found = verdict(*everywhere)
+    assert (found.health, found.findings, found.replicas, found.maintenance) == (None, (), (), WINDOW)
+    assert in_one_phrase([found]) == "1 under maintenance"
+    assert (
+        in_one_phrase([found, verdict(*of_healths(OK, OK))]) == "1 of 1 repository served by all, 1 under maintenance"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -85,9 +86,10 @@ def test_windows_are_listed_and_ended_and_those_that_are_over_go(fleet_file: Pat
     assert said("list", "--config", fleet_file) == ["no maintenance, now or planned"]
     begins = datetime.now(UTC) + 24 * HOUR
     said("add", "--config", fleet_file, "--from", begins.isoformat(), "--for", "1h", "--why", "later")
-    lines = said("add", "--config", fleet_file, "--server", "a", "--server", "b", "--for", "2h")
+    two = ("--server", "stratum0", "--server", "*-down")
+    lines = said("add", "--config", fleet_file, *two, "--for", "2h")
     assert [line[:11].split() for line in lines] == [["1", "planned"], ["2", "now"]]
-    assert "a, b" in lines[1]
+    assert "stratum0, *-down" in lines[1]
     over = Maintenance(begins - 72 * HOUR, begins - 48 * HOUR, ("c",))
     path = beside(fleet_file)
     path.write_text(text([over, *load(path)]))
@@ -144,6 +146,7 @@ def test_a_window_that_cannot_be_read_is_an_error_with_its_line(fleet_file: Path
         (("add", "--until", "2030-01-01T00:00:00"), "no time with its offset"),
         (("add", "--for", "soon"), "expected a duration"),
         (("add", "--for", "1h", "--from", "2020-01-01T00:00:00Z"), "is over"),
+        (("add", "--for", "1h", "--server", "ral"), "no server is called 'ral': expected one of stratum0, "),
         (("list", "3"), "takes no number"),
         (("end",), "say which"),
         (("end", "7"), "say which"),
@@ -163,6 +166,27 @@ def test_without_a_fleet_file_it_is_kept_where_the_memory_is(fleet_file: Path, t
     done = run(*options, "--format", "json")
     assert {one["maintenance"] for one in json.loads(done.stdout)["servers"]} == {1}
     assert [path.name for path in (tmp_path / "state").glob("*.toml")] == ["telegraf-cvmfs-cvmfs.maintenance.toml"]
+
+
+def test_whoever_may_read_the_fleet_file_may_read_what_is_added_to_it(fleet_file: Path) -> None:
+    fleet_file.chmod(0o640)
+    said("add", "--config", fleet_file, "--for", "1h")
+    assert stat.S_IMODE(beside(fleet_file).stat().st_mode) == 0o640
+    beside(fleet_file).chmod(0o644)
+    said("end", "--config", fleet_file)
+    assert stat.S_IMODE(beside(fleet_file).stat().st_mode) == 0o644
+
+
+def test_what_cannot_be_written_or_read_is_an_error_and_changes_nothing(fleet_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run("maintenance", "add", "--stratum1", "http://x.tld", "--state-dir", tmp_path / "file", "--for", "1h")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"E! {tmp_path / 'file'}")
+    beside(fleet_file).mkdir()
+    for arguments in ((), ("maintenance", "list"), ("maintenance", "add", "--for", "1h")):
+        done = run(*arguments, "--config", fleet_file)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"maintenance file {beside(fleet_file)}" in done.stderr.splitlines()[0]
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:

@@ -83,13 +83,10 @@ def expression(rule: Rule) -> str:
         return f"max by (fleet) (last_over_time({SCRAPE}_{rule.finding}{window})) == {rule.value}"
     tags = ", ".join(rule.tags)
     metric = finding_metric(rule.tags)
-    health = metric.replace("_finding", "_health")
+    now = " ".join(f"unless on ({tags}) {metric.replace('_finding', name)}" for name in ("_health", "_maintenance"))
     found = f'{metric}{{finding="{rule.finding}"}}'
     return (
-        f"max by ({tags}) (\n"
-        f"  {found} == {rule.value}\n"
-        f"  or (last_over_time({found}{window}) == {rule.value} unless on ({tags}) {health})\n"
-        f")"
+        f"max by ({tags}) (\n  {found} == {rule.value}\n  or (last_over_time({found}{window}) == {rule.value} {now})\n)"
     )
 
 

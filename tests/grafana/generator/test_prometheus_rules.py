@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import yaml
 from grafana.generator import rules
 from grafana.generator.rules import prometheus as generated
 from telegraf_cvmfs.emit import prometheus
-from telegraf_cvmfs.model import Health, Run
+from telegraf_cvmfs.model import Health, Maintenance, Run
 from telegraf_cvmfs.words.duration import duration
 from tests import ROOT
 from tests.builders import runs
@@ -118,6 +119,16 @@ def passes(promtool: Path, folder: Path, *groups: Object, evaluated: str = "1m")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def under_maintenance(run: Run) -> Run:
+    """The same run while all of its fleet is worked on."""
+    window = Maintenance(run.started, run.started + HOUR)
+    quiet = [
+        replace(one, maintenance=window, replicas=tuple(replace(each, maintenance=window) for each in one.replicas))
+        for one in run.servers
+    ]
+    return runs.run(*quiet, started=run.started)
+
+
 # --- complete ---------------------------------------------------------------------------------------
 
 
@@ -140,8 +151,9 @@ def test_each_rule_of_grafana_is_one_of_prometheus_with_the_same_time_labels_and
 
 def test_what_a_rule_asks_for_is_what_the_exporter_tells() -> None:
     asked = {name for rule in rules.rules() for name in re.findall(r"cvmfs_\w+", generated.expression(rule))}
-    assert asked <= {family.name for family in prometheus.families(runs.example())}
-    assert len(asked) == 9
+    told = (*prometheus.families(runs.example()), *prometheus.families(under_maintenance(runs.example())))
+    assert asked <= {family.name for family in told}
+    assert len(asked) == 12
 
 
 # --- what fires -------------------------------------------------------------------------------------
@@ -195,6 +207,28 @@ def test_a_lost_scrape_and_a_restart_are_bridged_and_a_repair_ends_the_alert_at_
         group("repaired", [*[bad] * 20, good, good], firing(LATE, 19, [CRITICAL]), firing(LATE, 20, ())),
         group("withdrawn", withdrawn, firing(LATE, 33, [CRITICAL]), firing(LATE, 36, ())),
         group("flaps", [bad, good] * 20, *(firing(LATE, minute, ()) for minute in (15, 20, 39))),
+    )
+
+
+def test_maintenance_ends_alerts_at_once_and_is_no_lost_availability(promtool: Path, tmp_path: Path) -> None:
+    run = lagging(START, Health.CRITICAL)
+    bad, quiet = told_by(run, START), told_by(under_maintenance(run), START)
+    nobody = TITLES["cvmfs-redundancy-critical"]
+    labels = {"fleet": "cvmfs", "repo": "repo.tld", "severity": "critical", "finding": "redundancy"}
+    of_users = frozenset({**labels, "component": "cvmfs"}.items())
+    level = ("replica", "server", "repository")
+    available = [f"{one}:cvmfs_available:{'avg' if one == 'server' else 'max'}" for one in level]
+    passes(
+        promtool,
+        tmp_path,
+        group(
+            "maintenance",
+            [*[bad] * 20, *[quiet] * 20],
+            firing(LATE, 19, [CRITICAL]),
+            firing(nobody, 19, [of_users]),
+            *(firing(title, minute, ()) for title in (LATE, nobody) for minute in (20, 39)),
+            *({"expr": f"count({one})", "eval_time": "39m", "exp_samples": []} for one in available),
+        ),
     )
 
 
