@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape, Stratum, Trust
+from telegraf_cvmfs.words.duration import MOST_AHEAD
 
 Trusts = Mapping[int, Trust | None]
 """What the signatures of replicas are worth, by the identity of the replica; nothing where nobody judged them."""
@@ -132,7 +133,8 @@ def _itself(reference: Replica, believed: Iterable[Replica], memory: Memory) -> 
 def _behind(replica: Replica, reference: Replica, memory: Memory, now: datetime) -> Comparison:
     """How far one is behind the other: revisions, time of publication, and for how long that has been so.
 
-    Without memory of earlier publications the last is a lower bound: since the newest of them.
+    Without memory of earlier publications the last is a lower bound: since the newest of them. It is not known where
+    that is dated far in the future.
     """
     newest, mine = manifest_of(reference), manifest_of(replica)
     revisions = newest.revision - mine.revision
@@ -140,7 +142,7 @@ def _behind(replica: Replica, reference: Replica, memory: Memory, now: datetime)
     lag: timedelta | None = timedelta(0)
     if revisions > 0:
         since = memory.missing_since(replica.repo, mine.revision, newest)
-        lag = max(timedelta(0), now - since) if since else None
+        lag = max(timedelta(0), now - since) if since and since - now <= MOST_AHEAD else None
     return Comparison(reference, revisions_behind=revisions, published_behind=between, lag=lag)
 
 

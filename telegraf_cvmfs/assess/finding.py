@@ -11,11 +11,16 @@ from telegraf_cvmfs.model import (
     Health,
     Limit,
 )
-from telegraf_cvmfs.words.duration import in_words
+from telegraf_cvmfs.words.duration import MOST_AHEAD, in_words
 
 
 def too_long(limit: Limit, slug: str, age: timedelta, factor: float, text: str) -> Iterator[Finding]:
-    """The finding, if the age has reached a limit; `{}` in the text is where the age goes."""
+    """The finding, if the age has reached a limit; `{}` in the text is where the age goes.
+
+    A moment far in the future is no age: it is not known how long ago it was.
+    """
+    if age < -MOST_AHEAD and limit != Limit():
+        yield not_known(slug, "how long", f"it is dated {in_words(age)} in the future: {text.format('...')}")
     for health, value in ((Health.CRITICAL, limit.critical), (Health.WARNING, limit.warning)):
         if isinstance(value, timedelta) and age >= value * factor:
             yield Finding(slug, health, text.format(in_words(age)))

@@ -76,7 +76,8 @@ def _check_down(case: Case) -> Iterator[Finding]:
 
 def _check_manifest(case: Case) -> Iterator[Finding]:
     manifest = case.replica.manifest
-    if manifest.result is Result.OK:
+    if manifest.value is not None:
+        yield from _check_letters(case, manifest.value)
         return
     health = _manifest_health(case)
     limit = case.limits["manifest"]
@@ -88,6 +89,13 @@ def _check_manifest(case: Case) -> Iterator[Finding]:
         yield Finding("manifest", health, "nothing is served yet: the first snapshot is running")
     else:
         yield Finding("manifest", health, f"manifest not read: {manifest.fault_or_why}")
+
+
+def _check_letters(case: Case, manifest: Manifest) -> Iterator[Finding]:
+    """Clients take what they do not understand for no; what was meant is not known."""
+    if manifest.unreadable and case.limits["manifest"] != Limit():
+        clauses = ", ".join(clause for _, clause in manifest.unreadable)
+        yield Finding("manifest", Health.UNKNOWN, f"its manifest: {clauses}")
 
 
 def _manifest_health(case: Case) -> Health:
@@ -149,7 +157,9 @@ def _check_lag(case: Case) -> Iterator[Finding]:
         return
     name = reference.server.label
     if case.comparison.lag is None:
-        yield not_known("lagging", "for how long it has been behind", f"{name} does not say when it published")
+        undated = manifest_of(reference).published is None
+        why = "does not say when it published" if undated else "dates what it published in the future"
+        yield not_known("lagging", "for how long it has been behind", f"{name} {why}")
         return
     text = f"{behind} revision{'s' if behind > 1 else ''} behind {name}, for {{}}"
     yield from too_long(case.limits["lagging"], "lagging", case.comparison.lag, case.factor, text)
@@ -158,19 +168,25 @@ def _check_lag(case: Case) -> Iterator[Finding]:
 def _check_status(case: Case) -> Iterator[Finding]:
     """Is there anything that the server's status should say, and could not be read?"""
     status = case.replica.status
-    needed = {
-        slug: key
-        for slug, key in _IN_STATUS.items()
+    needed = [
+        (slug, key)
+        for key, slug in _IN_STATUS.items()
         if case.limits[slug] != Limit() and not (case.replica.source and key == "last_snapshot")
-    }
+    ]
     if not status.answered:
-        yield from (not_known(slug, f"what its {key} is", status.why) for slug, key in list(needed.items())[:1])
+        yield from (not_known(slug, f"what its {key} is", status.why) for slug, key in needed[:1])
     elif status.value is not None:
-        unread = [slug for slug, key in needed.items() if key in status.value.unreadable]
-        yield from (not_known(slug, f"what its {needed[slug]} is", "it cannot be read") for slug in unread)
+        unread = [(slug, key) for slug, key in needed if key in status.value.unreadable]
+        yield from (not_known(slug, f"what its {key} is", "it is not understood") for slug, key in unread)
 
 
-_IN_STATUS = {"snapshot_old": "last_snapshot", "gc_old": "last_gc", "check_failed": "check_status"}
+_IN_STATUS = {
+    "last_snapshot": "snapshot_old",
+    "last_gc": "gc_old",
+    "check_status": "check_failed",
+    "last_check": "check_failed",
+}
+"""By which finding it is told that a key of the status is not understood."""
 
 
 def _check_gc(case: Case) -> Iterator[Finding]:

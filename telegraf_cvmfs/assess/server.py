@@ -12,6 +12,8 @@ from telegraf_cvmfs.model import (
     Fleet,
     GeoAPIStatus,
     Health,
+    Limit,
+    Listing,
     Result,
     Role,
     Stratum,
@@ -27,9 +29,19 @@ def server_findings(fleet: Fleet, stratum: Stratum, now: datetime, *, followed: 
         yield Finding("list_unread", Health.UNKNOWN, f"its list of repositories was not read: {stratum.listing.why}")
     elif stratum.listing.result is Result.NOT_FOUND and stratum.backend is not Backend.S3:
         yield Finding("list_unread", Health.UNKNOWN, "it has no list of repositories")
+    elif stratum.listing.value is not None:
+        yield from _list(stratum.listing.value)
     yield from _geodb(stratum, now)
     if fleet.geoapi.enabled:
         yield from _geoapi(stratum, followed=followed)
+
+
+def _list(listing: Listing) -> Iterator[Finding]:
+    """What is in the list and is not understood: repositories may be missing here, or not be what they seem."""
+    clauses = [clause for key, clause in listing.unreadable if key != "last_geodb_update"]
+    if clauses := [*listing.rejected, *clauses]:
+        more = f" (and {len(clauses) - 1} more)" if len(clauses) > 1 else ""
+        yield Finding("list_unread", Health.UNKNOWN, f"its list of repositories: {clauses[0]}{more}")
 
 
 def _down(stratum: Stratum, *, followed: bool) -> Iterator[Finding]:
@@ -50,9 +62,14 @@ def gave_no_answer(stratum: Stratum) -> bool:
 
 def _geodb(stratum: Stratum, now: datetime) -> Iterator[Finding]:
     listing = stratum.listing.value
-    if listing is None or listing.last_geodb_update is None or stratum.server.role is Role.STRATUM0:
+    limit = stratum.server.limits["geodb_old"]
+    if listing is None or stratum.server.role is Role.STRATUM0 or limit == Limit():
         return
-    limit, age = stratum.server.limits["geodb_old"], now - listing.last_geodb_update
+    if clause := dict(listing.unreadable).get("last_geodb_update"):
+        yield not_known("geodb_old", "how old its database of places is", clause)
+    if listing.last_geodb_update is None:
+        return
+    age = now - listing.last_geodb_update
     yield from too_long(limit, "geodb_old", age, 1.0, "its database of places is {} old")
 
 

@@ -44,7 +44,8 @@ def _fields(manifest: Manifest) -> str:
             ("rev", manifest.revision),
         )
     )
-    return f"value=1{size},gc={'t' if manifest.garbage_collectable else 'f'}{ts}{rev}"
+    gc = "" if manifest.garbage_collectable is None else f",gc={'t' if manifest.garbage_collectable else 'f'}"
+    return f"value=1{size}{gc}{ts}{rev}"
 
 
 def _number(name: str, number: int | None) -> str:

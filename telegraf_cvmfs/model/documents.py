@@ -39,9 +39,10 @@ class Manifest:
     metainfo: str | None = None  # M
     reflog_checksum: str | None = None  # Y
     micro_catalog: str | None = None  # L
-    garbage_collectable: bool = False  # G
-    alternative_path: bool = False  # A
+    garbage_collectable: bool | None = False  # G, None if it is not understood
+    alternative_path: bool = False  # A; what is not understood is no, as for clients
     letter: Letter | None = None  # None: served without a signature
+    unreadable: tuple[tuple[str, str], ...] = ()  # letters whose text was not understood, with a clause that says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,8 @@ class Entry:
 class Listing:
     """What a server says it serves: `info/v1/repositories.json`.
 
-    `rejected` are entries that no replica could be made of, each a sentence.
+    `rejected` are entries that no replica could be made of, each a sentence. `unreadable` are pairs of a key that had a
+    value which could not be understood, and a clause that says so.
     """
 
     entries: tuple[Entry, ...]
@@ -137,6 +139,7 @@ class Listing:
     os_pretty_name: str | None = None
     schema: int | None = None
     rejected: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
 
     def renamed(self, entries: Iterable[Entry]) -> frozenset[Entry]:
         """Those of an earlier list in whose place this one has a repository of another name."""
@@ -148,9 +151,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """Who runs a server: `info/v1/meta.json`, written by hand, so any of it may be missing."""
+    """Who runs a server: `info/v1/meta.json`, written by hand, so any of it may be missing.
+
+    `unreadable` is as in a list.
+    """
 
     administrator: str | None = None
     email: str | None = None
     organisation: str | None = None
     custom: Any = None
+    unreadable: tuple[tuple[str, str], ...] = ()

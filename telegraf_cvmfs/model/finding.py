@@ -71,7 +71,7 @@ FINDINGS: Mapping[str, Definition] = {
     ),
     "list_unread": Definition(
         Limit(),
-        "it is up, but its list of repositories cannot be read: unknown",
+        "it is up, but its list of repositories cannot be read, or not all of it: unknown",
         about=Subject.SERVER,
     ),
     "geoapi_wrong": Definition(

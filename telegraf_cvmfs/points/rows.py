@@ -26,6 +26,7 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, Value
+from telegraf_cvmfs.words.duration import MOST_AHEAD
 from telegraf_cvmfs.words.maintenance import window_in_words
 from telegraf_cvmfs.words.served import in_one_phrase
 
@@ -65,8 +66,10 @@ def seconds(span: timedelta | None) -> int | None:
 
 
 def age(moment: datetime | None, now: datetime) -> int | None:
-    """Whole seconds since then, never negative: a server's clock may be ahead of ours."""
-    return None if moment is None else max(0, (now - moment) // timedelta(seconds=1))
+    """Whole seconds since then, never negative: a server's clock may be ahead of ours; None if it is far ahead."""
+    if moment is None or moment - now > MOST_AHEAD:
+        return None
+    return max(0, (now - moment) // timedelta(seconds=1))
 
 
 def _point(measurement: str, tags: Mapping[str, str | None], fields: _Fields, time: datetime) -> Point:
@@ -208,7 +211,7 @@ def _manifest_fields(replica: Replica, now: datetime) -> _Fields:
         "ttl": seconds(manifest.ttl),
         "published": unix(manifest.published),
         "published_age": age(manifest.published, now),
-        "garbage_collectable": int(manifest.garbage_collectable),
+        "garbage_collectable": None if manifest.garbage_collectable is None else int(manifest.garbage_collectable),
     }
 
 

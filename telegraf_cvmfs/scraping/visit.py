@@ -346,6 +346,8 @@ class Visit:
     def _read_meta(self) -> Job[None]:
         if self.server.backend is not Backend.S3:
             self._meta = yield from self._read_document(self.server.url + META.name, META)
+        for _, clause in self._meta.value.unreadable if self._meta.value else ():
+            self._log(f"W! {self.server.label}: meta.json: {clause}")
 
     def _read_document(self, url: str, document: Document) -> Job[Reading[Any]]:
         return self._reader.read(url, document.limit, document.parse)

@@ -17,7 +17,7 @@ _DECIMAL = re.compile(r"[0-9]{1,20}")
 
 
 def parse_manifest(body: bytes) -> Manifest:
-    """Read `.cvmfspublished`; letters that are not known are skipped.
+    """Read `.cvmfspublished`; letters that are not known are skipped, G and A that are no yes or no are `unreadable`.
 
     The order of lines is free and of equal letters the last counts (CernVM-FS, ParseKeyvalMem and
     Manifest::Load). Required are C, R, D and S. CernVM-FS takes a broken number for 0; here it is a
@@ -30,7 +30,12 @@ def parse_manifest(body: bytes) -> Manifest:
     if missing:
         raise ParseError("manifest", f"no {', '.join(missing)} line")
     values = {field: _read(key, written[key]) for key, (field, _) in _FIELDS.items() if key in written}
-    return Manifest(**values, letter=letter)
+    unreadable = tuple(
+        (key, f"{key} is not understood: {shown(written[key])}")
+        for key in _FLAGS
+        if key in written and _yes(written[key]) is None
+    )
+    return Manifest(**values, letter=letter, unreadable=unreadable)
 
 
 def path_of(manifest: Manifest, name: str, suffix: str) -> str:
@@ -87,11 +92,15 @@ def _optional_hash(text: str) -> str | None:
     return content_hash(text) if text else None
 
 
-def _yes(text: str) -> bool:
-    return text == "yes"
+def _yes(text: str) -> bool | None:
+    return _YES.get(text)
+
+
+_YES = {"yes": True, "no": False, "": False}  # clients take all but "yes" for no (CernVM-FS, Manifest::Load)
 
 
 _REQUIRED = "CRDS"
+_FLAGS = "GA"
 
 _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "C": ("root_catalog", content_hash),
@@ -100,7 +109,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "D": ("ttl", _seconds),
     "S": ("revision", _uint64),
     "G": ("garbage_collectable", _yes),
-    "A": ("alternative_path", _yes),
+    "A": ("alternative_path", lambda text: bool(_yes(text))),
     "L": ("micro_catalog", _optional_hash),
     "N": ("repository", repository_name),
     "X": ("certificate", _optional_hash),

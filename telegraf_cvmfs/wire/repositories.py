@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from telegraf_cvmfs.model import Entry, Listing, Meta, ParseError
@@ -21,6 +23,8 @@ _PATH = re.compile(r"(?!.*\.\.)(?:/(?!\.(?:/|\Z))[A-Za-z0-9._~+@-]+)+")
 _LONGEST_PATH = 1024
 _LISTS = {"repositories": False, "replicas": True}
 _DEEPEST = 20
+_NO = (None, False)
+"""Who says anything else of a repository may not hold it at all: then it is not judged."""
 
 
 def is_repository_name(text: str) -> bool:
@@ -38,42 +42,80 @@ def parse_listing(body: bytes) -> Listing:
 
     All but the lists is optional: servers older than 2.10 write no versions, and later ones can be told not
     to. An entry that no repository can be asked for with is `rejected` with a sentence. Of two entries with
-    the same name and alias one stays, the replica. ParseError if there is no list, or more than 2,000
-    entries (CernVM-FS, update_info in cvmfs_server).
+    the same name and alias one stays, the replica. What is there and is not understood is named in `unreadable`;
+    keys that are not known here are skipped. ParseError if there is no list, or more than 2,000 entries
+    (CernVM-FS, update_info in cvmfs_server).
     """
     document = json_object(body, "repositories.json")
-    found = [_entry_or_sentence(*listed) for listed in _listed(document)]
-    schema = document.get("schema")
-    geodb = document.get("last_geodb_update")
+    listed = _listed(document)
+    found = [_entry_or_sentence(*one) for one in listed]
+    kept = (written for (_, written), one in zip(listed, found, strict=True) if isinstance(one, Entry))
+    values = _read(document, _KEYS)
     return Listing(
         entries=_unique(one for one in found if isinstance(one, Entry)),
-        last_geodb_update=parse_date(geodb) if isinstance(geodb, str) else None,
-        cvmfs_version=label(document.get("cvmfs_version")),
-        os_id=label(document.get("os_id")),
-        os_version_id=label(document.get("os_version_id")),
-        os_pretty_name=label(document.get("os_pretty_name")),
-        schema=schema if isinstance(schema, int) and not isinstance(schema, bool) else None,
         rejected=tuple(one for one in found if isinstance(one, str)),
+        unreadable=(*_unread(document, _KEYS), *(clause for entry in kept for clause in _unread_of_entry(entry))),
+        **values,
     )
 
 
+def _date(value: object) -> datetime | None:
+    return parse_date(value) if isinstance(value, str) else None
+
+
+def _whole_number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+_Keys = Mapping[str, Callable[[Any], Any]]
+
+_KEYS: _Keys = {
+    "schema": _whole_number,
+    "last_geodb_update": _date,
+    "cvmfs_version": label,
+    "os_id": label,
+    "os_version_id": label,
+    "os_pretty_name": label,
+}
+"""The keys beside the lists; each reader gives None for what it does not understand."""
+
+_OF_META: _Keys = {"administrator": label, "email": label, "organisation": label}
+
+
+def _read(document: Mapping[str, Any], keys: _Keys) -> dict[str, Any]:
+    """What is there and is understood."""
+    values = {key: read(document[key]) for key, read in keys.items() if key in document}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _unread(document: Mapping[str, Any], keys: _Keys) -> Iterator[tuple[str, str]]:
+    """What is there and is not understood, with a clause that says so; a text that is empty says nothing."""
+    for key, read in keys.items():
+        value = document.get(key)
+        nothing = value is None or (read is label and isinstance(value, str))
+        if not nothing and read(value) is None:
+            yield key, _not_understood(key, value)
+
+
+def _not_understood(key: str, value: object) -> str:
+    if isinstance(value, list | dict):
+        return f"{key} is not understood: {'a list' if isinstance(value, list) else 'an object'}"
+    return f"{key} is not understood: {shown(value if isinstance(value, str) else json.dumps(value))}"
+
+
 def parse_meta(body: bytes) -> Meta:
-    """Read `info/v1/meta.json`; it is written by hand, so whatever is not text counts as missing.
+    """Read `info/v1/meta.json`; it is written by hand, and what is not text is named in `unreadable`.
 
     `custom` is kept as it is, with its texts made printable, unless it is nested deeper than 20 levels.
     ParseError if the document is no JSON object.
     """
     document = json_object(body, "meta.json")
+    unreadable = tuple(_unread(document, _OF_META))
     try:
         custom = _printable(document.get("custom"), _DEEPEST)
-    except ValueError:
-        custom = None
-    return Meta(
-        administrator=label(document.get("administrator")),
-        email=label(document.get("email")),
-        organisation=label(document.get("organisation")),
-        custom=custom,
-    )
+    except ValueError as why:
+        custom, unreadable = None, (*unreadable, ("custom", f"custom is not understood: {why}"))
+    return Meta(**_read(document, _OF_META), custom=custom, unreadable=unreadable)
 
 
 def _listed(document: Mapping[str, Any]) -> list[tuple[str, object]]:
@@ -101,10 +143,25 @@ def _entry(written: object, *, replica: bool) -> Entry:
         raise ValueError("an entry is not an object")
     name = _name(written.get("name"))
     alias = _alias(written.get("alias"), name)
+    if alias is None and written.get("url") is None and not _says_nothing(written.get("alias"), name):
+        raise ValueError(_not_understood("an entry's alias", written["alias"]))
     path = _path(written.get("url"), f"/cvmfs/{alias or name}")
     if alias is None and path != f"/cvmfs/{name}":
         alias = path.rpartition("/")[2]
-    return Entry(name, path, replica, alias, pass_through=written.get("pass-through") is True)
+    return Entry(name, path, replica, alias, pass_through=written.get("pass-through") not in _NO)
+
+
+def _unread_of_entry(written: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
+    """What of an entry is not understood although its repository can be asked for."""
+    name, alias, flag = written["name"], written.get("alias"), written.get("pass-through")
+    if _alias(alias, name) is None and not _says_nothing(alias, name):
+        yield "alias", f"of {name}, {_not_understood('alias', alias)}"
+    if flag is not None and not isinstance(flag, bool):
+        yield "pass-through", f"of {name}, {_not_understood('pass-through', flag)}"
+
+
+def _says_nothing(alias: object, name: str) -> bool:
+    return alias in (None, "", name)
 
 
 def _name(value: object) -> str:

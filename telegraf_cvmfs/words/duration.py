@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+MOST_AHEAD = timedelta(days=1)
+"""How far a server's clock may be ahead of ours, or its zone misread. What is dated later has no age that is known."""
+
 _WRITTEN = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])", re.ASCII)
 _LONGEST = timedelta(days=36_525)

@@ -299,14 +299,32 @@ def test_the_status_is_not_needed_if_no_finding_needs_it() -> None:
     assert verdict_of(replica(on=limited(S1, **off), status=NOT_READ)).health is OK
 
 
-@pytest.mark.parametrize("key", ["last_snapshot", "last_gc", "check_status"])
+@pytest.mark.parametrize("key", ["last_snapshot", "last_gc", "check_status", "last_check"])
 def test_a_value_that_is_there_and_not_understood_is_unknown(key: str) -> None:
     status = replace(STATUS, last_snapshot=None if key == "last_snapshot" else STATUS.last_snapshot, last_gc=None)
-    assert verdict_of(replica(status=ok(replace(status, unreadable=(key,))))).health is UNKNOWN
+    verdict = verdict_of(replica(status=ok(replace(status, unreadable=(key,)))))
+    assert verdict.health is UNKNOWN
+    assert key in verdict.findings[0].problem
 
 
-def test_a_check_date_that_is_not_understood_matters_to_no_finding() -> None:
-    assert verdict_of(replica(status=ok(replace(STATUS, unreadable=("last_check",))))).health is OK
+@pytest.mark.parametrize(("seconds", "known"), [(0, True), (1, False)])
+def test_what_is_dated_far_in_the_future_was_nobody_knows_when(seconds: int, known: bool) -> None:
+    then = NOW + timedelta(days=1, seconds=seconds)
+    for slug, status in {
+        "snapshot_old": replace(STATUS, last_snapshot=then),
+        "gc_old": replace(STATUS, last_gc=then),
+    }.items():
+        assert findings(verdict_of(replica(status=ok(status)))) == ({} if known else {slug: UNKNOWN})
+
+
+@pytest.mark.parametrize("letters", [("G",), ("A",), ("G", "A")])
+def test_a_letter_of_the_manifest_that_is_not_understood_is_unknown_and_named(letters: tuple[str, ...]) -> None:
+    clauses = tuple((letter, f"{letter} is not understood: 'x'") for letter in letters)
+    verdict = verdict_of(replica(manifest=manifest(unreadable=clauses)))
+    assert findings(verdict) == {"manifest": UNKNOWN}
+    assert all(clause in verdict.findings[0].problem for _, clause in clauses)
+    off = limited(S1, manifest=Limit())
+    assert verdict_of(replica(on=off, manifest=manifest(unreadable=clauses))).health is OK
 
 
 def test_a_snapshot_that_runs_since_nobody_knows_when_is_unknown() -> None:

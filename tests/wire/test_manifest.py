@@ -156,10 +156,18 @@ def test_a_root_catalog_of_unknown_size_is_not_an_empty_one() -> None:
     assert parse_manifest(written(B="0")).root_size == 0
 
 
-@pytest.mark.parametrize(("text", "meant"), [("yes", True), ("no", False), ("Yes", False), ("", False), ("1", False)])
+@pytest.mark.parametrize(("text", "meant"), [("yes", True), ("no", False), ("", False)])
 def test_only_yes_is_yes(text: str, meant: bool) -> None:
     manifest = parse_manifest(written(G=text, A=text))
     assert (manifest.garbage_collectable, manifest.alternative_path) == (meant, meant)
+    assert manifest.unreadable == ()
+
+
+@pytest.mark.parametrize("text", ["Yes", "1", "true", "maybe", "yes "])
+def test_what_is_neither_yes_nor_no_is_named_and_not_known_but_clients_take_it_for_no(text: str) -> None:
+    manifest = parse_manifest(written(G=text, A=text))
+    assert (manifest.garbage_collectable, manifest.alternative_path) == (None, False)
+    assert manifest.unreadable == (("G", f"G is not understood: '{text}'"), ("A", f"A is not understood: '{text}'"))
 
 
 @pytest.mark.parametrize("name", ["a b", "caf\xe9", "a\x00b", "a\x1b[31m", "x" * 256])

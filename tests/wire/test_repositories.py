@@ -65,6 +65,7 @@ def test_another_schema_is_tolerated(schema: object) -> None:
     found = listing({"name": "a.example"}, schema=schema)
     assert [entry.name for entry in found.entries] == ["a.example"]
     assert found.schema == (schema if type(schema) is int else None)
+    assert [key for key, _ in found.unreadable] == ([] if schema is None or type(schema) is int else ["schema"])
 
 
 def test_the_path_is_the_url_and_not_made_from_the_name() -> None:
@@ -91,9 +92,56 @@ def test_a_final_slash_of_a_path_does_not_matter() -> None:
     assert only({"name": "a.example", "url": "/cvmfs/a.example/"}) == only({"name": "a.example"})
 
 
-@pytest.mark.parametrize(("value", "meant"), [(True, True), (False, False), (None, False), ("yes", False), (1, False)])
-def test_only_true_is_pass_through(value: object, meant: bool) -> None:
+@pytest.mark.parametrize(("value", "meant"), [(True, True), (False, False), (None, False)])
+def test_pass_through_is_true_or_false(value: object, meant: bool) -> None:
     assert only({"name": "a.example", "pass-through": value}).pass_through is meant
+
+
+@pytest.mark.parametrize(
+    ("value", "named"), [("yes", "'yes'"), (1, "'1'"), (0, "'0'"), ([], "a list"), ({}, "an object")]
+)
+def test_a_pass_through_that_is_not_understood_is_named(value: object, named: str) -> None:
+    found = listing({"name": "a.example", "pass-through": value})
+    assert found.unreadable == (("pass-through", f"of a.example, pass-through is not understood: {named}"),)
+
+
+def test_what_may_not_be_held_at_all_is_not_judged() -> None:
+    assert only({"name": "a.example", "pass-through": "yes"}).pass_through
+
+
+@pytest.mark.parametrize("alias", ["../x", "a b", 5, ["b"], "x" * 300], ids=repr)
+def test_an_alias_that_is_not_understood_is_named_and_without_a_url_nothing_can_be_asked_for(alias: object) -> None:
+    assert [key for key, _ in listing({"name": "a.example", "alias": alias, "url": "/x/b"}).unreadable] == ["alias"]
+    found = listing({"name": "a.example", "alias": alias})
+    assert (found.entries, len(found.rejected), found.unreadable) == ((), 1, ())
+
+
+@pytest.mark.parametrize("alias", ["a.example", "", None])
+def test_an_alias_that_says_nothing_is_understood(alias: object) -> None:
+    assert listing({"name": "a.example", "alias": alias}).unreadable == ()
+
+
+KEYS = ("schema", "last_geodb_update", "cvmfs_version", "os_id", "os_version_id", "os_pretty_name")
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", [1.5, True, ["x"], {}, "[" * 3], ids=repr)
+def test_each_key_that_is_there_and_not_understood_is_named(key: str, value: object) -> None:
+    labels = isinstance(value, str) and key not in ("schema", "last_geodb_update")
+    assert [name for name, _ in listing(**{key: value}).unreadable] == ([] if labels else [key])
+
+
+@pytest.mark.parametrize("key", [*KEYS, "one_that_is_yet_to_come"])
+def test_what_is_not_there_and_keys_that_are_not_known_are_no_fault(key: str) -> None:
+    assert listing(**{key: None}).unreadable == ()
+    assert listing(one_that_is_yet_to_come={"a": [1]}).unreadable == ()
+
+
+def test_what_is_said_of_a_value_is_short_and_on_one_line() -> None:
+    ((_, clause),) = listing(last_geodb_update="\x1b[31m\n\ud800" * 999).unreadable
+    assert len(clause) < 400
+    assert clause.isprintable()
+    assert clause.isascii()
 
 
 def test_of_a_repository_in_both_lists_the_replica_stays() -> None:
@@ -268,7 +316,12 @@ def test_genuine_meta_information_is_read(stratum: str, short: str) -> None:
 
 def test_meta_information_may_be_missing_or_of_other_types() -> None:
     assert parse_meta(b"{}") == Meta()
-    assert parse_meta(as_json({"administrator": ["a"], "email": None, "organisation": 5})) == Meta()
+    assert parse_meta(as_json({"administrator": ["a"], "email": None, "organisation": 5})) == Meta(
+        unreadable=(
+            ("administrator", "administrator is not understood: a list"),
+            ("organisation", "organisation is not understood: '5'"),
+        )
+    )
 
 
 def test_custom_information_can_always_be_written_as_json_and_utf_8() -> None:
@@ -283,7 +336,9 @@ def test_custom_information_that_is_nested_without_end_is_dropped_and_the_rest_k
     nested = "1"
     for _ in range(400):
         nested = one.format(nested)
-    assert parse_meta(f'{{"email": "a@b", "custom": {nested}}}'.encode()) == Meta(email="a@b")
+    assert parse_meta(f'{{"email": "a@b", "custom": {nested}}}'.encode()) == Meta(
+        email="a@b", unreadable=(("custom", "custom is not understood: nested too deeply"),)
+    )
 
 
 ENTRIES = st.lists(
