@@ -30,6 +30,7 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names, Resolve, system_resolve
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 __all__ = ["GeoAPIStatus", "Repository", "Server", "scrape", "scrape_server", "set_log_level"]
 
@@ -260,4 +261,4 @@ def _names(repos: Iterable[str]) -> tuple[str, ...]:
 
 
 def _log_line(line: str) -> None:
-    _log.log(_LEVELS.get(line[:2], logging.INFO), line[3:])
+    _log.log(_LEVELS.get(line[:2], logging.INFO), without_secrets(line[3:]))

@@ -17,6 +17,7 @@ from telegraf_cvmfs.trust.judge import Judge
 from telegraf_cvmfs.trust.keys import Keyring
 from telegraf_cvmfs.watch import probe
 from telegraf_cvmfs.words.log import SaidOnce
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 
 def run(options: argparse.Namespace, deadline: Deadline) -> int:
@@ -34,6 +35,6 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         lines += settings_lines(os.environ, fleet.deadline)
     if deadline.interrupted:
         log(f"W! {deadline.interrupted} ended this check before all servers were tried")
-    show(f"{line}\n" for line in lines)
+    show(f"{without_secrets(line)}\n" for line in lines)
     wrong = no_memory is not None or trust_problems(fleet, keyring, strata)
     return int(bool(wrong) or any(is_wrong(stratum, judge) for stratum in strata))

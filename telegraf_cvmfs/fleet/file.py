@@ -240,7 +240,8 @@ def _key_dirs(file: TomlFile, names: Iterable[str]) -> tuple[Path, ...]:
     for path in paths:
         with contextlib.suppress(OSError):
             if path.exists() and not path.is_dir():
-                raise file.error("fleet", None, "key_dirs", f"{path} is no folder; files of keys are named in keys")
+                what = f"{masked(str(path))} is no folder; files of keys are named in keys"
+                raise file.error("fleet", None, "key_dirs", what)
     return paths
 
 
@@ -248,11 +249,11 @@ def key_problem(path: Path) -> str | None:
     """Why this is no master public key, in a sentence; None if it looks like one."""
     try:
         if b"-----BEGIN PUBLIC KEY-----" not in read_file(path, LONGEST_KEY):
-            return f"{path} is not a public key in PEM form"
+            return f"{masked(str(path))} is not a public key in PEM form"
     except IsADirectoryError:
-        return f"{path} is a folder; folders of keys are named in [fleet] key_dirs"
+        return f"{masked(str(path))} is a folder; folders of keys are named in [fleet] key_dirs"
     except OSError as error:
-        return f"{path}: {error.strerror or error}"
+        return f"{masked(str(path))}: {error.strerror or error}"
     return None
 
 

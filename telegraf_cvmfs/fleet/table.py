@@ -49,10 +49,10 @@ class TomlFile:
         try:
             text = read_file(path, 4 * LONGEST_FILE, over).decode()
         except OSError as error:
-            raise ConfigError(f"{what} {path}: {error.strerror or error}") from error
+            raise ConfigError(f"{_named(what, path)}: {error.strerror or error}") from error
         except UnicodeDecodeError as error:
             raise ConfigError(
-                f"{what} {path}: not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
+                f"{_named(what, path)}: not UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
             ) from error
         return cls.parse(text, path, what)
 
@@ -65,23 +65,27 @@ class TomlFile:
         """
         text = text.removeprefix("\ufeff")  # a byte order mark, as editors on Windows write it
         if len(text) > LONGEST_FILE:
-            raise ConfigError(f"{what} {path}: has more than {LONGEST_FILE} characters")
+            raise ConfigError(f"{_named(what, path)}: has more than {LONGEST_FILE} characters")
         if deep := _DEEP_KEY.search(text):
             line = text.count("\n", 0, deep.start()) + 1
-            raise ConfigError(f"{what} {path}, line {line}: not TOML that can be read: a key of more than 50 parts")
+            raise ConfigError(
+                f"{_named(what, path)}, line {line}: not TOML that can be read: a key of more than 50 parts"
+            )
         try:
             return cls(path, text, tomllib.loads(text), what)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{what} {path}: not TOML: {_brief(str(error))}") from error
+            raise ConfigError(f"{_named(what, path)}: not TOML: {_brief(str(error))}") from error
         except (ValueError, RecursionError):  # tomllib lets those of int() and of its own depth through
-            raise ConfigError(f"{what} {path}: not TOML that can be read: a huge number, or nested deeply") from None
+            raise ConfigError(
+                f"{_named(what, path)}: not TOML that can be read: a huge number, or nested deeply"
+            ) from None
 
     def error(self, section: str, number: int | None, key: str | None, why: str) -> ConfigError:
         """What is wrong, and where in the file; `number` counts the tables of one kind from 0."""
         line = _line_of(self.text, section, number or 0, key)
         place = f"[{section}]" if number is None else f"[[{section}]] number {number + 1}"
         named = "" if key is None else f" {_key(key)}"
-        return ConfigError(f"{self.what} {self.path}{_at(line)}: {place}{named}: {why}")
+        return ConfigError(f"{_named(self.what, self.path)}{_at(line)}: {place}{named}: {why}")
 
     def refuse_others(self, known: Mapping[str, bool]) -> None:
         """ConfigError for a section that is none of these; the value says whether it may stand many times."""
@@ -89,7 +93,7 @@ class TomlFile:
             names = ", ".join(f"[[{name}]]" if repeated else f"[{name}]" for name, repeated in known.items())
             line = _line_of(self.text, unknown[0], 0, None) or _line_of(self.text, "", 0, unknown[0])
             why = f"unknown section or key {_shown(unknown[0])}; known are {names}"
-            raise ConfigError(f"{self.what} {self.path}{_at(line)}: {why}")
+            raise ConfigError(f"{_named(self.what, self.path)}{_at(line)}: {why}")
 
     def section(self, name: str, keys: Keys) -> dict[str, Any]:
         """The values of one table, `[name]`; none if it is not there."""
@@ -120,6 +124,10 @@ class TomlFile:
             except ValueError as error:
                 raise self.error(section, number, key, f"is {_shown(value)}, expected {error}") from error
         return converted
+
+
+def _named(what: str, path: Path) -> str:
+    return f"{what} {masked(str(path))}"
 
 
 # --- where it stands --------------------------------------------------------------------------------

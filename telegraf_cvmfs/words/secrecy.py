@@ -16,10 +16,11 @@ _LONG = 8  # characters of a secret that is no word
 
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|TOKEN|SECRET|CREDENTIAL|PRIVATE|API_?KEY", re.IGNORECASE)
 _LOGIN = re.compile(r"""(:/{1,2})(?:[^\s/'"]{1,999}:[^\s'"]{0,999}|[^\s/'"]{1,999})@(?=[\w\[])(?![a-z_]+@)""")
-_BARE_LOGIN = re.compile(r"""(?<![\w./:@*+-])[\w.+-]{1,999}:[^\s/'"@]{1,999}@(?=[\w\[])""")
-_QUERY = re.compile(r"""(://[^\s'"?#]{1,999}[?#])[^\s'",;)]+""")
+_BARE_LOGIN = re.compile(r"""(?<![\w.:@*+-])[\w.+-]{1,999}:[^\s/'"@]{1,999}@(?=[\w\[])""")
+_QUERY = re.compile(r"""(:/{1,2}[^\s'"?#]{1,999}[?#])[^\s'",;)]+""")
 _PARAMETER = re.compile(r"([?#&;][\w.-]{1,99}=)[^&#;\s]+")
-_FQRN_AT_END = re.compile(r"(/@[a-z_]+@)?/*$")
+_SCHEME = re.compile(r"(.*?)(:/+)(.*)", re.DOTALL)  # as a path a URL has one slash
+_FQRN_AT_END = re.compile(r"/@[a-z_]{1,50}@\Z")
 """What an "@" at the end of an address may be, and no login."""
 
 
@@ -42,11 +43,10 @@ def masked(value: str) -> str:
 
     Whatever stands before the last "@" may be a password; a path without a colon is none.
     """
-    start = _FQRN_AT_END.search(value)
-    address, end = (value[: start.start()], start[0]) if start else (value, "")
-    scheme, mark, rest = address.partition("://")
-    if not mark:
-        scheme, rest = "", address
+    bare = value.rstrip("/")
+    address = _FQRN_AT_END.sub("", bare)
+    end = value[len(address) :]
+    scheme, mark, rest = found.groups() if (found := _SCHEME.fullmatch(address)) else ("", "", address)
     login, at, place = rest.rpartition("@")
     if at and not mark and "/" in login and ":" not in login:
         return value

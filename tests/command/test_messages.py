@@ -18,6 +18,8 @@ import pytest
 from telegraf_cvmfs.command.cli import main
 from telegraf_cvmfs.command.terminal import tell
 from telegraf_cvmfs.demo import DemoFleet
+from telegraf_cvmfs.fleet.file import SECTIONS, parse
+from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.whole_file import write_whole
 from telegraf_cvmfs.words.log import SaidOnce
 from telegraf_cvmfs.words.secrecy import masked, without_secrets
@@ -83,7 +85,8 @@ SECRETS = {
     "http://pass-word@host": "http://***@host",
     "user:pass-word@host:3128": "***@host:3128",
     "pass-word@host": "***@host",
-    "http:/user:pass-word@host": "***@host",
+    "http:/user:pass-word@host": "http:/***@host",
+    "/etc/http:/host/#pass-word": "/etc/http:/host/#***",
     "user:pass-word@http://host": "***://host",
     "https://host/base?token=pass-word": "https://host/base?***",
     "https://host/base#pass-word": "https://host/base#***",
@@ -160,6 +163,37 @@ def test_no_message_about_a_fleet_file_shows_a_password(
     assert said.err.startswith(f"E! fleet file {path}")
     assert "line " in said.err
     assert "pass-word" not in said.err + said.out
+
+
+IN_URLS = (
+    URL, "user:pass-word@host.tld", "https://host/x?token=pass-word", "http://host/#pass-word", "//user:pass-word@host",
+    "http://user:a,pass-word@host", "http://user:a;pass-word@host", "http://user:a|pass-word@host;http://b.tld",
+    "http://user:pass-word/y@host/cvmfs/info", "http://user:pass-word@host/cvmfs/@org@", "http://us er:pass-word@host",
+    "user:pass-word@http://host", r"http:\\\\user:pass-word@host", f"{'x' * 99} {URL}", f"{URL} {'y' * 300}",
+    "http://u:pass-word@h.pub:http://u:pass-word@i.pub", f"{URL}\\nx", "http://user:pass-word@[::1]:80",
+)  # fmt: skip
+FORMS = ('"{0}"', '["{0}"]', '[["{0}"]]', '{{ "{0}" = 1 }}', '{{ a = "{0}" }}')
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [(section, key) for section in SECTIONS for key in (*SECTIONS[section], "unknown", "limits")]
+)
+def test_no_value_of_any_key_shows_a_password_when_it_is_refused(section: str, key: str) -> None:
+    many = section in ("server", "repository")
+    others = "".join(f'{name} = "http://a.tld"\n' for name in ("url",) if section == "server" and name != key)
+    before = f"[[{section}]]\n{others}" if many else f"[{section}]\n"
+    said = [_refusal(f"{before}{key} = {form.format(url)}\n") for url in IN_URLS for form in FORMS]
+    assert sum(map(bool, said)) > len(IN_URLS)
+    assert not [one for one in said if "pass-word" in one or "\n" in one]
+
+
+def _refusal(text: str) -> str:
+    """What is said of a fleet file; nothing if it is taken."""
+    try:
+        parse(text, Path("/etc/x/fleet.toml"))
+    except ConfigError as error:
+        return str(error)
+    return ""
 
 
 ARGUMENTS = (

@@ -106,12 +106,12 @@ def test_a_server_that_cannot_be_taken_apart_is_refused_as_any_other(url: str) -
 
 
 def test_a_fleet_file_without_end_is_refused() -> None:
-    with pytest.raises(ConfigError, match="fleet file /dev/zero: has more than 1048576 characters"):
+    with pytest.raises(ConfigError, match="fleet file /dev/zero: it is a device, and no file"):
         load(Path("/dev/zero"))
 
 
 def test_a_key_file_without_end_is_refused() -> None:
-    assert refusal("[fleet]\nkeys = ['/dev/zero']\n").endswith("/dev/zero is not a public key in PEM form")
+    assert refusal("[fleet]\nkeys = ['/dev/zero']\n").endswith("/dev/zero: it is a device, and no file")
 
 
 def test_a_key_may_have_50_parts_and_no_more() -> None:
