@@ -89,6 +89,14 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
         read(path)
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    path = write(tmp_path, at(NOW))
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="it is a pipe, and no file"):
+        read(path)
+
+
 # --- many -------------------------------------------------------------------------------------------
 
 

@@ -337,6 +337,22 @@ def test_after_some_attempts_it_is_an_error() -> None:
         StorageHTTP("http://127.0.0.1:1").put("a", dict={})
 
 
+def test_a_token_file_or_an_object_that_is_no_file_is_an_error_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(StorageError, match="it is a pipe, and no file"):
+        StorageHTTP("http://127.0.0.1:1", token_file=tmp_path / "fifo").put("a", dict={})
+    with pytest.raises(StorageError, match="it is a pipe, and no file"), StorageDirectory(tmp_path).get("fifo"):
+        pass
+
+
+def test_no_error_shows_the_login_of_an_address() -> None:
+    with pytest.raises(StorageError, match=r"cannot store http://\*\*\*@127.0.0.1:1/a") as refused:
+        StorageHTTP("http://us:pass-word@127.0.0.1:1").put("a", dict={})
+    with taking([404]) as (url, _), pytest.raises(StorageError, match="HTTP status 404") as answered:
+        StorageHTTP(url.replace("http://", "http://us:pass-word@")).put("a", dict={})
+    assert "pass-word" not in str(refused.value) + str(answered.value)
+
+
 def test_client_credentials_get_a_token_and_a_new_one_when_it_has_run_out(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret\n")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -147,6 +150,54 @@ def test_what_is_not_understood_is_refused_in_one_sentence(tmp_path: Path, text:
     assert "\n" not in str(error.value)
     for name in ("SLACK_WEBHOOK", "MATRIX_TOKEN", "MAIL_PASSWORD", "CVMFS_RELAY_SECRET"):
         assert ENVIRONMENT[name] not in str(error.value)
+
+
+@pytest.mark.parametrize("odd", ["relay.toml", "token"])
+def test_a_file_that_is_none_is_refused_at_once(tmp_path: Path, odd: str) -> None:
+    os.mkfifo(tmp_path / odd)
+    if odd == "token":
+        (tmp_path / "relay.toml").write_text(MATRIX + 'token_file = "token"\n')
+    with pytest.raises(ConfigError, match=f"{tmp_path / odd}.* cannot be read .*it is a pipe, and no file"):
+        load(tmp_path / "relay.toml", ENVIRONMENT)
+
+
+def test_a_pipe_of_the_shell_may_be_the_file_or_hold_a_secret(tmp_path: Path) -> None:
+    with _piped(SLACK) as path:
+        assert load(path, ENVIRONMENT).receivers
+    with _piped("syt_of_a_pipe\n") as path:
+        (matrix,) = read(tmp_path, f"{MATRIX}token_file = '{path}'\n").receivers
+    assert isinstance(matrix, Matrix)
+    assert matrix.token == "syt_of_a_pipe"  # noqa: S105
+
+
+@contextmanager
+def _piped(text: str) -> Iterator[Path]:
+    end, write = os.pipe()
+    os.write(write, text.encode())
+    os.close(write)
+    yield Path(f"/dev/fd/{end}")
+    os.close(end)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'http://user:pass-word@host' = 1\n",
+        "['http://user:pass-word@host']\n['http://user:pass-word@host']\n",
+        2 * (SLACK + "name = 'http://user:pass-word@host'\n"),
+        "proxy = 'user:pass-word@host:3128'\n" + SLACK,
+    ],
+)
+def test_no_message_shows_a_password_of_a_value(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read(tmp_path, text)
+    assert "pass-word" not in str(error.value)
+
+
+def test_no_message_shows_a_password_of_an_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--config", "http://user:pass-word@host"], ["http://user:pass-word@host"]):
+        assert main(arguments) == 2
+    assert "pass-word" not in capsys.readouterr().err
 
 
 def test_a_webhook_without_tls_is_refused_unless_it_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

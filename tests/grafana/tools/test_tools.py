@@ -69,6 +69,41 @@ def test_what_cannot_be_a_token_is_not_sent(tools: Tools, tmp_path: Path, text: 
     assert not tools.server.asked
 
 
+def test_a_token_comes_from_a_pipe_of_the_shell_and_not_from_a_fifo(tools: Tools, tmp_path: Path) -> None:
+    end, write = os.pipe()
+    os.write(write, tools.server.token.encode())
+    os.close(write)
+    done = tools.run("alerts", "--token-file", f"/dev/fd/{end}", GRAFANA_TOKEN="")
+    os.close(end)
+    assert (done.code, done.err) == (0, "")
+    os.mkfifo(tmp_path / "fifo.json")
+    for arguments in (("alerts", "--token-file", tmp_path / "fifo.json"), ("import", tmp_path)):
+        done = tools.run(*arguments)
+        assert (done.code, "it is a pipe, and no file" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["alerts", "--url", "http://user:pass-word@h/?a=b"],
+        ["alerts", "--state", "http://user:pass-word@host"],
+        ["http://user:pass-word@host"],
+        ["alerts", "http://user:pass-word@host"],
+        ["alerts", "--ca", "http://user:pass-word@host"],
+        ["export", "--uid", "http://user:pass-word@host"],
+        ["import", "http://user:pass-word@host"],
+        ["import", ".", "--datasource", "http://user:pass-word@host"],
+        ["alerts", "--token-file", "http://user:pass-word@host"],
+        ["alerts", "--label", "http://user:pass-word@host"],
+    ],
+    ids=" ".join,
+)
+def test_no_message_shows_a_password_of_an_argument(tools: Tools, arguments: list[str]) -> None:
+    done = tools.run(*arguments)
+    assert done.code == 2
+    assert "pass-word" not in done.out + done.err
+
+
 def test_a_token_file_that_is_not_there_is_named(tools: Tools, tmp_path: Path) -> None:
     done = tools.run("alerts", "--token-file", tmp_path / "none")
     assert (done.code, "none: No such file" in done.err) == (2, True)
