@@ -23,6 +23,7 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.memory import file as memory_file
+from telegraf_cvmfs.memory.document import document as pieces_of
 from telegraf_cvmfs.memory.file import StateError, default_folder, path_of, read, write
 from telegraf_cvmfs.memory.state import State
 from telegraf_cvmfs.memory.value import Memory, Publication, Remembered
@@ -795,10 +796,7 @@ def test_what_somebody_else_wrote_there_is_not_believed(
     fleet = demo.fleet()
     forged = Remembered(_entry("forged.tld"), datetime.now(UTC), 7, HASH, datetime.now(UTC))
     path = path_of(private, fleet.name)
-    path.write_text(
-        "".join(memory_file._pieces(Memory({server.name: (forged,) for server in fleet.servers}))),
-        encoding="utf-8",
-    )
+    path.write_bytes(b"".join(pieces_of(Memory({server.name: (forged,) for server in fleet.servers}))))
     path.chmod(0o644)
     done = run_as_somebody("--config", public_fleet_file)
     assert "forged.tld" not in done.stdout
