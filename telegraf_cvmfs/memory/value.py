@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
+from telegraf_cvmfs.fleet.bound import MOST_REPLICAS
 from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict, Trust
 from telegraf_cvmfs.wire.letter import is_object
 from telegraf_cvmfs.wire.repositories import MOST_ENTRIES
@@ -38,7 +39,6 @@ MOST_UNLISTED = 256
 """Repositories of one server that its list no longer names."""
 
 MOST_OF_A_SERVER = MOST_ENTRIES + MOST_UNLISTED
-MOST_REPLICAS = 30_000
 MOST_PUBLICATIONS_IN_ALL = 100_000
 MOST_CERTIFICATE_BYTES = 8 << 20
 """Of all servers together: what they can make a run remember fits into a file that the next one still reads."""

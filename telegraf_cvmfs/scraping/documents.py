@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from telegraf_cvmfs.model import Listed, Manifest, ParseError, Replica, Result
+from telegraf_cvmfs.model import Listed, Listing, Manifest, ParseError, Replica, Result
 from telegraf_cvmfs.wire.manifest import parse_manifest, path_of
 from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
 from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
@@ -38,6 +38,7 @@ DETAILS: Mapping[str, Document] = {
 LARGEST_MANIFEST = 64 * KIB  # real ones have less than 4 KiB
 LARGEST_ORDER = 4 * KIB
 LARGEST_CERTIFICATE = 64 * KIB
+MOST_TOLD = 20
 
 
 class NameMismatchError(ParseError):
@@ -85,6 +86,12 @@ def details(replica: Replica) -> dict[str, Document]:
     """What more there is to ask; nothing of a repository that neither is there nor ought to be."""
     expected = replica.listed in (Listed.SOURCE, Listed.REPLICA) or replica.manifest.result is not Result.NOT_FOUND
     return {field: document for field, document in DETAILS.items() if expected and _has(replica, document)}
+
+
+def told(listing: Listing) -> tuple[str, ...]:
+    """What no repository could be made of in a list, in no more lines than somebody reads."""
+    more = len(listing.rejected) - MOST_TOLD
+    return (*listing.rejected[:MOST_TOLD], *([f"and {more} more entries like these"] if more > 0 else ()))
 
 
 def complete(replica: Replica) -> bool:

@@ -46,6 +46,7 @@ from telegraf_cvmfs.scraping.documents import (
     details,
     own_manifest,
     root_catalog_url,
+    told,
 )
 from telegraf_cvmfs.scraping.geoapi import probe_geoapi
 from telegraf_cvmfs.scraping.job import Job, Stages
@@ -227,13 +228,13 @@ class Visit:
         listing = self._listing.value
         if listing is None:
             return
-        for rejected in listing.rejected:
-            self._log(f"W! {self.server.label}: repositories.json: {rejected}")
+        for said in told(listing):
+            self._log(f"W! {self.server.label}: repositories.json: {said}")
         replicas = listed_replicas(self._fleet, self.server, listing)
         names = {replica.repo for replica in replicas}
-        more = [replica for replica in self._expected(Listed.UNLISTED) if replica.repo not in names]
-        renamed = listing.renamed(replica.remembered for replica in more if replica.remembered)
-        self._know([*replicas, *(replica for replica in more if replica.remembered not in renamed)])
+        others = [replica for replica in self._expected(Listed.UNLISTED) if replica.repo not in names]
+        renamed = listing.renamed(replica.remembered for replica in others if replica.remembered)
+        self._know([*replicas, *(replica for replica in others if replica.remembered not in renamed)])
 
     def _expected(self, listed: Listed) -> list[Replica]:
         """What to ask for without a list: what was seen here before, and what the fleet file names."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import datetime
 
+from telegraf_cvmfs.fleet.bound import bounded
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.network import Network
@@ -62,7 +63,7 @@ def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
         engine.run(Program(visit.proving(), visit.failed) for visit in visits)
     finished = all(visit.finished for visit in visits)
     signal = "" if finished else network.deadline.interrupted
-    return Scrape(fleet, started, strata(), network.traffic, not (finished or signal), signal)
+    return Scrape(fleet, started, bounded(fleet, strata(), log), network.traffic, not (finished or signal), signal)
 
 
 def probe(fleet: Fleet, now: datetime, network: Network, log: Log) -> tuple[Stratum, ...]:

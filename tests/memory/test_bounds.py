@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from telegraf_cvmfs.assess.verdicts import assess
+from telegraf_cvmfs.fleet.bound import MOST_REPLICAS
 from telegraf_cvmfs.memory import file, value
 from telegraf_cvmfs.memory.value import NOTHING, Memory, Publication, remember
 from telegraf_cvmfs.model import Entry, Fleet, Listed, Listing, Replica, Run, Scrape, Server, Stratum
@@ -88,7 +89,7 @@ def test_the_largest_memory_that_servers_can_cause_is_read_again(
         value.Remembered(
             Entry(f"{name}{number:05d}", f"/{'p' * 1000}/{number:05d}", replica=True), NOW, 2**64 - 1, "0" * 49, NOW
         )
-        for number in range(value.MOST_REPLICAS // 10)
+        for number in range(MOST_REPLICAS // 10)
     )
     steps = tuple(Publication(2**60 + number * 999, NOW + number * MINUTE, "0" * 6) for number in range(250))
     several = {f"{name}{number:05d}": steps for number in range(value.MOST_PUBLICATIONS_IN_ALL // 2500)}
