@@ -7,13 +7,13 @@ that agree is the suspect.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from telegraf_cvmfs.memory.value import NOTHING, Memory
-from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape, Stratum, Trust
+from telegraf_cvmfs.model import Manifest, Replica, Role, Scrape, Signature, Stratum, Trust
 from telegraf_cvmfs.words.duration import MOST_AHEAD
 
 Trusts = Mapping[int, Trust | None]
@@ -32,6 +32,7 @@ class Comparison:
 
     It is not `believed` if it fails its own signature or hash; then it was compared with nothing. `alone_against` is
     how many servers agree on something else, where only this one has what it serves and no key can tell who is right.
+    Of one that is `doubtful` nothing is held against others: keys verified what they serve, and not what it does.
     """
 
     reference: Replica | None = None
@@ -43,6 +44,7 @@ class Comparison:
     first_published: datetime | None = None
     believed: bool = True
     alone_against: int = 0
+    doubtful: bool = False
 
 
 def compare(scrape: Scrape, memory: Memory = NOTHING, trusts: Trusts = NOBODY) -> Mapping[int, Comparison]:
@@ -60,17 +62,27 @@ def _compare_all(
 ) -> Iterator[tuple[Replica, Comparison]]:
     believed = _believed(replicas, trusts)
     witnesses, alone = _witnesses(believed, trusts)
-    reference = max(witnesses, key=_authority, default=None)
+    reference = _reference(witnesses)
     for replica in replicas:
         if reference is None or _genuine(replica, trusts) is False:
             yield replica, Comparison(believed=False)
             continue
-        beside = (
-            _itself(reference, believed, memory) if replica is reference else _behind(replica, reference, memory, now)
-        )
-        others = believed if id(replica) in alone else witnesses
-        diverged = _diverged(replica, reference, others)
-        yield replica, replace(beside, diverged=diverged, alone_against=alone.get(id(replica), 0))
+        if replica is reference:
+            beside = _itself(reference, witnesses, memory, trusts)
+        else:
+            beside = _behind(replica, reference, memory, now)
+        diverged = _diverged(replica, reference, believed if id(replica) in alone else witnesses)
+        doubtful = all(replica is not witness for witness in witnesses)
+        against = alone.get(id(replica), 0)
+        yield replica, replace(beside, diverged=diverged, alone_against=against, doubtful=doubtful)
+
+
+def _reference(witnesses: Sequence[Replica]) -> Replica | None:
+    """Who has most authority; of several that serve the same, one whose time of publication most of them state."""
+    stated = Counter((_claim(one), manifest_of(one).published) for one in witnesses)
+    return max(
+        witnesses, key=lambda one: (_authority(one), stated[_claim(one), manifest_of(one).published]), default=None
+    )
 
 
 def _believed(replicas: Iterable[Replica], trusts: Trusts) -> list[Replica]:
@@ -83,14 +95,21 @@ def _genuine(replica: Replica, trusts: Trusts) -> bool | None:
     return None if trust is None else trust.genuine
 
 
+def _is_unchecked(replica: Replica, trusts: Trusts) -> bool:
+    """Could its signatures have been checked, had all that this takes been read?"""
+    trust = trusts.get(id(replica))
+    return trust is not None and trust.signature is Signature.NOT_CHECKED
+
+
 def _witnesses(believed: Sequence[Replica], trusts: Trusts) -> tuple[list[Replica], Mapping[int, int]]:
     """Those whose word counts when others are judged, and of who stands alone, against how many.
 
-    What a key verified, and who serves the same; without such, all but those who stand alone.
+    What a key verified, and who serves the very same manifest, for of another nothing is known to be true, not even
+    when it was published; without such, all but those who stand alone.
     """
-    verified = {_claim(replica) for replica in believed if _genuine(replica, trusts)}
+    verified = {manifest_of(replica) for replica in believed if _genuine(replica, trusts)}
     if verified:
-        return [replica for replica in believed if _claim(replica) in verified], {}
+        return [replica for replica in believed if manifest_of(replica) in verified], {}
     alone = _alone(believed)
     return [replica for replica in believed if id(replica) not in alone], alone
 
@@ -98,20 +117,22 @@ def _witnesses(believed: Sequence[Replica], trusts: Trusts) -> tuple[list[Replic
 def _alone(replicas: Sequence[Replica]) -> dict[int, int]:
     """Who claims what no other server does, against how many that agree on what is not newer.
 
-    Where it is published, and on a sync server, it is right, for all of that revision; and who is older is only behind.
+    What the fleet file calls a stratum 0 or a sync server is right, for all of that revision, and a stratum 1 that says
+    itself that it publishes is not; and who is older is only behind.
     """
     servers: dict[tuple[int, str], set[str]] = defaultdict(set)
     for replica in replicas:
         servers[_claim(replica)].add(replica.server.name)
     agreed = {claim: len(names) for claim, names in servers.items() if len(names) >= SEVERAL}
     newest = max((revision for revision, _ in agreed), default=None)
-    settled = {manifest_of(replica).revision for replica in replicas if _authority(replica)[0] > 0}
+    named = [one for one in replicas if one.server.role is not Role.STRATUM1 and _authority(one)[0] > 0]
+    settled = {manifest_of(one).revision for one in named}
     alone = {}
     for replica in replicas:
         revision, root = _claim(replica)
         if (revision, root) in agreed or newest is None or revision in settled:
             continue
-        against = min(revision, newest)
+        against = newest if replica.source else min(revision, newest)
         if most := max((count for claim, count in agreed.items() if claim[0] == against), default=0):
             alone[id(replica)] = most
     return alone
@@ -122,10 +143,14 @@ def _claim(replica: Replica) -> tuple[int, str]:
     return manifest.revision, manifest.root_catalog
 
 
-def _itself(reference: Replica, believed: Iterable[Replica], memory: Memory) -> Comparison:
-    """A copy that nobody else has is behind or not, who knows; what is published here, or newest of several, is not."""
-    first = memory.first_published(reference.repo, manifest_of(reference))
-    compared = reference.source or any(other.server.label != reference.server.label for other in believed)
+def _itself(reference: Replica, witnesses: Iterable[Replica], memory: Memory, trusts: Trusts) -> Comparison:
+    """A copy that nobody else has is behind or not, who knows; what is published here, or newest of several, is not.
+
+    What could have been verified, and was not, is not known to have been published at all.
+    """
+    vouched_for = not _is_unchecked(reference, trusts) or any(_genuine(one, trusts) for one in witnesses)
+    first = memory.first_published(reference.repo, manifest_of(reference)) if vouched_for else None
+    compared = reference.source or any(other.server.label != reference.server.label for other in witnesses)
     lag = timedelta(0) if compared else None
     return Comparison(reference, is_reference=True, lag=lag, first_published=first)
 
@@ -147,8 +172,9 @@ def _behind(replica: Replica, reference: Replica, memory: Memory, now: datetime)
 
 
 def _authority(replica: Replica) -> tuple[int, int]:
-    """The reference is where it is published; else a sync server; else whoever is newest."""
-    rank = 2 if replica.source else 1 if replica.server.role is Role.SYNC else 0
+    """The reference is where it is published, first of all a stratum 0; else a sync server; else whoever is newest."""
+    role = replica.server.role
+    rank = (3 if role is Role.STRATUM0 else 2) if replica.source else 1 if role is Role.SYNC else 0
     return rank, manifest_of(replica).revision
 
 

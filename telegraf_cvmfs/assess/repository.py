@@ -35,8 +35,9 @@ def _verdict(fleet: Fleet, repo: str, everywhere: Sequence[ReplicaVerdict]) -> R
     counting = _counting(judged)
     nowhere = bool(judged) and not counting and not at_work
     findings = tuple(_nowhere(fleet) if nowhere else _redundancy(fleet, counting) if counting else ())
-    # A forged manifest, which was compared with nothing, and a lone claim are neither the newest nor the oldest.
-    credible = (one.replica for one in judged if one.reference is not None and not one.alone_against)
+    # What is forged or may be, as a lone claim, is neither the newest nor the oldest.
+    doubtful = {id(one) for one in judged if one.reference is None or one.alone_against or one.doubtful}
+    credible = (one.replica for one in judged if id(one) not in doubtful)
     revisions = {manifest_of(replica).revision: replica for replica in credible}
     return RepositoryVerdict(
         repo,

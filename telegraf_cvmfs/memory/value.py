@@ -163,7 +163,7 @@ def remember(memory: Memory, run: Run, log: Log = _nobody) -> Memory:
     scraped = {server.stratum.server.label: _replicas_after(memory, server, run.started) for server in run.servers}
     replicas = _bounded({name: rows for name, rows in (others | scraped).items() if rows}, run, log)
     lowest = _lowest_revisions(replicas.values())
-    references = {one.replica.repo: one.replica for one in run.replicas if one.is_reference}
+    references = {one.replica.repo: one.replica for one in run.replicas if one.is_reference and one.first_published}
     publications = {
         repo: _publications_after(memory.publications.get(repo, ()), references.get(repo), lowest[repo])
         for repo in sorted({*memory.publications, *references})

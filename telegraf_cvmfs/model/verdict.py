@@ -19,6 +19,7 @@ class ReplicaVerdict:
     `findings` stand worst first. `health` is None for what is never judged (pass-through). What fails its own signature
     or hash is not `believed`: it was compared with nothing, and is no proof of anything about others. `alone_against`
     is how many servers agree on something else, where only this one has what it serves and no key tells who is right.
+    Of one that is `doubtful` nothing is held against others.
     """
 
     replica: Replica
@@ -34,6 +35,7 @@ class ReplicaVerdict:
     first_published: datetime | None = None  # of the reference's revision, before it was signed anew
     believed: bool = True
     alone_against: int = 0
+    doubtful: bool = False
     server_down: bool = False  # nothing at all can be read from its server
     maintenance: Maintenance | None = None
 

@@ -3,12 +3,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telegraf_cvmfs.assess.compare import NOBODY, Comparison, compare
+from telegraf_cvmfs.assess.compare import NOBODY, Comparison, compare, manifest_of
 from telegraf_cvmfs.model import Fleet, Listed, Replica, Result, Role, Scrape, Server, Signature, Trust
 from tests.builders.runs import MANIFEST, NOW, S0, S1, S1_NL, missed, ok, replica, server
 
@@ -228,6 +229,12 @@ GOOD, NO_KEY, NOT_CHECKED = Trust(Signature.OK), Trust(Signature.NO_KEY), Trust(
 FORGED = [Trust(one, otherwise=False) for one in Signature if one.ok is False]
 
 
+def vars_of(one: Replica) -> dict[str, Any]:
+    """What makes its claim."""
+    manifest = manifest_of(one)
+    return {"repository": one.repo, "revision": manifest.revision, "root_catalog": manifest.root_catalog}
+
+
 def believing(*copies: tuple[Replica, Trust | None]) -> list[Comparison]:
     return beside(*(one for one, _ in copies), trust={id(one): trust for one, trust in copies})
 
@@ -279,6 +286,53 @@ def test_another_catalog_that_no_key_verified_is_no_proof_of_divergence_for_thos
         (copy_of(S1_FR, 6, root=OTHER), NOT_CHECKED), (copy_of(S1, 6), GOOD), (copy_of(S1_NL, 6), GOOD)
     )
     assert (doubtful.diverged, one.diverged, other.diverged) == (True, False, False)
+
+
+@pytest.mark.parametrize("server", [S0, SYNC, S1_FR])
+@pytest.mark.parametrize("changed", [{"published": NOW - 400 * HOUR}, {"published": None}, {"root_size": 1}])
+def test_of_what_no_key_verified_no_field_counts_though_it_serves_what_a_key_verified(
+    server: Server, changed: Mapping[str, Any]
+) -> None:
+    """Who withholds a certificate, or is slow, could state any time of publication for what others serve."""
+    doubtful = copy_of(server, 6)
+    doubtful = replace(doubtful, manifest=ok(replace(MANIFEST, **vars_of(doubtful), **changed)))
+    first, one, late = believing((doubtful, NOT_CHECKED), (copy_of(S1, 6), GOOD), (copy_of(S1_NL, 5), GOOD))
+    assert (first.doubtful, one.doubtful, late.doubtful) == (True, False, False)
+    assert (one.is_reference, late.lag, late.published_behind) == (True, 2 * HOUR, timedelta(0))
+
+
+def test_a_verified_copy_beside_one_that_could_not_be_checked_has_nothing_to_compare_with() -> None:
+    _, good = believing((copy_of(S1_FR, 5), NOT_CHECKED), (copy_of(S1, 6), GOOD))
+    assert (good.is_reference, good.lag) == (True, None)
+
+
+@pytest.mark.parametrize(("trust", "known"), [(NOT_CHECKED, False), (GOOD, True), (NO_KEY, True), (None, True)])
+def test_when_it_was_published_is_not_known_of_what_could_have_been_checked_and_was_not(
+    trust: Trust | None, known: bool
+) -> None:
+    (alone,) = believing((copy_of(S1, 6), trust))
+    assert alone.is_reference
+    assert (alone.first_published is not None) is known
+
+
+def test_a_stratum_1_that_says_itself_that_it_publishes_has_no_say_over_a_stratum_0() -> None:
+    claims = replace(copy_of(S1_FR, 999999), listed=Listed.SOURCE)
+    assert reference_of(claims, copy_of(S0, 6), copy_of(S1, 6)) == S0.name
+
+
+@pytest.mark.parametrize(("revision", "root"), [(999999, None), (6, OTHER), (1, None)])
+def test_without_keys_a_stratum_1_that_says_itself_that_it_publishes_is_not_believed_against_several(
+    revision: int, root: str | None
+) -> None:
+    claims = replace(copy_of(S1_FR, revision, root=root), listed=Listed.SOURCE)
+    told, one, other = beside(claims, copy_of(S1, 6), copy_of(S1_NL, 6))
+    assert (told.alone_against, one.is_reference, other.revisions_behind, other.diverged) == (2, True, 0, False)
+
+
+def test_without_keys_the_time_of_publication_is_what_most_say_that_serve_the_same() -> None:
+    liar = copy_of(S1_FR, 6, published=NOW - 400 * HOUR)
+    *_, late = beside(liar, copy_of(S1, 6), copy_of(S1_DE, 6), copy_of(S1_NL, 5))
+    assert late.lag == 2 * HOUR
 
 
 def test_without_keys_one_that_is_newer_than_several_that_agree_is_not_the_reference() -> None:

@@ -169,6 +169,13 @@ def test_what_was_compared_with_nothing_is_not_the_newest() -> None:
     assert found.revisions_spread == 0
 
 
+def test_what_no_key_verified_where_keys_verified_others_is_not_the_newest() -> None:
+    honest, doubtful = replica(on=stratum1(1), revision=6), replica(on=stratum1(2), revision=999_999)
+    honest = replace(honest, reference=honest.replica)
+    found = verdict(honest, replace(doubtful, reference=honest.replica, doubtful=True))
+    assert (found.newest, found.revisions_spread) == (honest.replica, 0)
+
+
 def test_a_late_replica_is_told_in_the_spread_of_revisions() -> None:
     new = replica(on=stratum1(1), revision=6)
     new, late = (

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,9 @@ from telegraf_cvmfs.model import (
     Run,
     Scrape,
     Server,
+    Signature,
     Stratum,
+    Trust,
 )
 from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import PUBLISH, REPO
@@ -363,6 +366,19 @@ def test_a_reference_that_does_not_say_when_it_published_is_not_remembered() -> 
     lag, memory = lags(NOTHING, NOW, manifest(6, None), manifest(5, None))
     assert lag is None
     assert not memory.publications
+
+
+def judged(trust: Trust, _replica: Replica, _now: datetime) -> Trust:
+    return trust
+
+
+def test_what_could_have_been_verified_and_was_not_is_not_remembered_as_published() -> None:
+    """Else who withholds a certificate while others are down could invent a revision, and how long it is missing."""
+    strata = (up(held(S1, manifest(7, NOW - 30 * DAY))),)
+    for signature, expected in ((Signature.NOT_CHECKED, ()), (Signature.NO_KEY, (7,)), (Signature.OK, (7,))):
+        scrape = Scrape(Fleet((S1,)), NOW, strata)
+        run = assess(scrape, SECOND, NOTHING, partial(judged, Trust(signature)))
+        assert tuple(one.revision for one in remember(NOTHING, run).publications.get(REPO_TLD, ())) == expected
 
 
 def test_a_stratum_0_that_is_down_for_a_run_does_not_shorten_the_lag() -> None:
