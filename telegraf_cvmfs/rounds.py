@@ -50,7 +50,6 @@ class Rounds:
 
         While new keys cannot be read, those of before stay in use; that is logged once.
         """
-        self._log.forget()
         self.fleet = self._watched.fleet()
         self._read_keys()
         self._names.forget()
@@ -73,8 +72,9 @@ class Rounds:
         )
 
     def keep(self, run: Run) -> None:
-        """Remember what a look saw, for the next."""
+        """Remember what a look saw, for the next; with that the run is over, and what is said counts for another."""
         self._state.keep(run)
+        self._log.forget()
 
     def _read_keys(self) -> None:
         try:
