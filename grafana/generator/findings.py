@@ -17,6 +17,7 @@ REPLICAS_OF_SERVER = ("replicas_critical", "replicas_warning", "replicas_unknown
 SERVED = {"replicas_ok": Look("Ok", decimals=0, width=70)}
 _SERVER_COLUMNS = ("server", *REPLICAS_OF_SERVER, "finding", "problem", "role", "address", "fleet")
 _REPOSITORY_COLUMNS = ("repo", "replicas_ok", "replicas", "problem", "fleet")
+_MAINTENANCE_COLUMNS = ("server", "repo", "problem", "address", "fleet")
 _REPO_COLUMNS = ("repo", "server", "finding", "problem", "address", "alias", "fleet")
 
 
@@ -42,6 +43,18 @@ def repositories(most: int) -> Panel:
         influxql.worst(REPOSITORY, _REPOSITORY_COLUMNS, most=most),
         quiet=NOTHING_WRONG,
         links=(links.to_page_of("redundancy"),),
+    )
+
+
+def under_maintenance() -> Panel:
+    """What is worked on, which is in none of the other panels about what is wrong."""
+    return Panel(
+        "Under maintenance",
+        "Servers and replicas that are worked on: until when and why, and what would be wrong otherwise. They are"
+        " measured as ever, but no alert is fired, and no count or verdict has them.",
+        Table(looks(_MAINTENANCE_COLUMNS), sort="repo", rising=True, nothing=NOTHING_FOUND),
+        influxql.under_maintenance(_MAINTENANCE_COLUMNS),
+        quiet="empty where nothing is under maintenance",
     )
 
 

@@ -38,17 +38,31 @@ def newest(
 
 
 def worst(measurement: str, columns: Names, *, of: Names = FLEET, most: int = 500, severity: str = "severity") -> str:
-    """As `newest`, but only what is not ok, and no more than `most` of it: the most serious."""
-    table = _newest(measurement, [severity, *columns], of)
-    return f'SELECT top("{severity}", {most}) AS "{severity}", {_listed(columns)} FROM ({table}) WHERE "{severity}" > 0'
+    """As `newest`, but only what is not ok nor under maintenance, and no more than `most` of it: the most serious."""
+    table = _newest(measurement, [severity, "maintenance", *columns], of)
+    counted = f'"{severity}" > 0 AND "maintenance" = 0'
+    return f'SELECT top("{severity}", {most}) AS "{severity}", {_listed(columns)} FROM ({table}) WHERE {counted}'
+
+
+def under_maintenance(columns: Names, *, of: Names = FLEET) -> str:
+    """The servers and the replicas that are under maintenance, as one table of these columns."""
+    fields = ["maintenance", "problem"]
+    tables = ", ".join(f"({_newest(measurement, fields, of)})" for measurement in (SERVER, REPO))
+    return f'SELECT {_listed(columns)} FROM {tables} WHERE "maintenance" = 1'
 
 
 def matrix(measurement: str, field: str, by: Names, *, of: Names = FLEET) -> str:
-    """The largest newest value of a field for each combination of these tags, as a table."""
-    table = _newest(measurement, [field], of)
+    """The most serious newest value of a field for each combination of these tags, as a table; as `most_serious`."""
     listed = _listed(_tags(measurement, by))
-    most = f'SELECT max("{field}") AS "{field}" FROM ({table}) GROUP BY {listed}'
-    return f'SELECT "{field}", {listed} FROM ({most})'
+    return f'SELECT "{field}", {listed} FROM ({most_serious(measurement, field, of=of)} GROUP BY {listed})'
+
+
+def most_serious(measurement: str, field: str, *, of: Names) -> str:
+    """The largest severity of all that counts as now; what is under maintenance counts as -1."""
+    table = _newest(measurement, [field, "maintenance"], of)
+    counted = f'SELECT "{field}" FROM ({table}) WHERE "maintenance" = 0'
+    quiet = f'SELECT 0 - "maintenance" AS "{field}" FROM ({table}) WHERE "maintenance" = 1'
+    return f'SELECT max("{field}") AS "{field}" FROM ({counted}), ({quiet})'
 
 
 def ranked(function: str, measurement: str, field: str, columns: Names, *, of: Names = FLEET, most: int = 200) -> str:
@@ -80,11 +94,9 @@ def how_many(slug: str, *, of: Names = FLEET) -> str:
     return f'SELECT sum("found") AS "found" FROM ({found}), ({asked})'
 
 
-def total_now(field: str, minus: str = "") -> str:
+def total_now(field: str) -> str:
     """The sum over fleets of one of `cvmfs_scrape`'s numbers, in each one's newest run."""
-    less = f' - sum("{minus}")' if minus else ""
-    table = _newest(SCRAPE, [field, minus] if minus else [field], FLEET)
-    return f'SELECT sum("{field}"){less} AS "{field}" FROM ({table})'
+    return f'SELECT sum("{field}") AS "{field}" FROM ({_newest(SCRAPE, [field], FLEET)})'
 
 
 def silent_fleets() -> str:

@@ -66,8 +66,13 @@ def _health(values: Iterable[tuple[int, Health]]) -> tuple[State, ...]:
 HEALTH = Scale(_health((int(health), health) for health in Health), base=CLEAR)
 """Of the field `health`, in the numbers of a Nagios check."""
 
-SEVERITY = Scale(_health(enumerate(IN_ORDER)), base=CLEAR)
-"""Of the field `severity`: the same healths in the order of seriousness, so that sorting puts the worst first."""
+SEVERITY = Scale((State(-1, "maintenance", BLUE), *_health(enumerate(IN_ORDER))), base=CLEAR)
+"""Of the field `severity`: the same healths in the order of seriousness, so that sorting puts the worst first.
+
+Before them what is under maintenance, as `influxql.most_serious` has it.
+"""
+
+MAINTENANCE = Scale((State(0, "·", CLEAR), State(1, "maintenance", BLUE)), base=CLEAR)
 
 FOUND = Scale((State(0, "·", CLEAR), *_health((int(health), health) for health in Health if health)), base=CLEAR)
 """Of the fields of `cvmfs_finding`; what was not found is a dot."""

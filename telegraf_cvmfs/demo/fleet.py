@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,8 @@ from telegraf_cvmfs.demo.rhythm import EPOCH
 from telegraf_cvmfs.demo.server import DemoServer, RefusingPort
 from telegraf_cvmfs.demo.signing import demo_keys
 from telegraf_cvmfs.demo.stratum import Stratum
-from telegraf_cvmfs.model import Fleet, Role, Server
+from telegraf_cvmfs.fleet import maintenance
+from telegraf_cvmfs.model import Fleet, Maintenance, Role, Server
 from telegraf_cvmfs.whole_file import PUBLIC, write_whole
 
 NAME = "demo"
@@ -30,6 +31,10 @@ ROLES: Mapping[str, Role] = {
 REPOS: Mapping[str, tuple[str, ...]] = {DOWN: (full_name("software"), full_name("data"))}
 """Named in the fleet file, because a server that is down lists nothing."""
 
+AT_WORK = ((LAGGING,), (full_name("containers"),))
+"""The server and its replica that are under maintenance."""
+
+HOUR = timedelta(hours=1)
 KEY = Path("keys/demo.pub")
 
 
@@ -96,6 +101,7 @@ class DemoFleet:
             tuple(Server(self.urls[name], name, role, repos=REPOS.get(name, ())) for name, role in self._roles.items()),
             name=NAME,
             keys=keys,
+            maintenance=(Maintenance(self.now - HOUR, self.now + 3 * HOUR, *AT_WORK, why="more disks for it"),),
         )
 
     def fleet_toml(self, keys: tuple[Path, ...] = ()) -> str:
@@ -144,6 +150,7 @@ def _toml(fleet: Fleet) -> Iterator[str]:
             yield f"{key} = {_value(getattr(server, key))}"
         if server.repos:
             yield f"repos = {_value(server.repos)}"
+    yield from (f"\n{maintenance.table(window)}" for window in fleet.maintenance)
 
 
 def _value(value: str | Sequence[str]) -> str:

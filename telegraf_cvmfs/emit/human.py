@@ -41,7 +41,9 @@ def _summary(run: Run, shown: Run, view: View) -> Iterator[Row]:
     up = sum(server.stratum.up for server in run.servers)
     yield Row(_overall(run), ("fleet",), in_one_phrase(run.repositories))
     yield Row("", ("run",), f"{run.fleet.name}, {when}, took {run.duration.total_seconds():.1f}s")
-    yield Row("", ("servers",), f"{up} of {len(run.servers)} up" if run.servers else "none to ask")
+    yield Row(
+        "", ("servers",), f"{up} of {len(run.servers)} up{_at_work(run.servers)}" if run.servers else "none to ask"
+    )
     yield Row("", ("replicas",), _tally(run.replicas))
     if view.narrow:
         repos = f"{len(by_repository(shown))} of {len(by_repository(run))} repositories"
@@ -154,9 +156,14 @@ def _replica(verdict: ReplicaVerdict, now: datetime) -> Iterator[Row]:
 
 
 def _tally(verdicts: Sequence[ReplicaVerdict]) -> str:
+    if not verdicts:
+        return "none known"
+    return (counts(one.health for one in verdicts if not one.maintenance) + _at_work(verdicts)).removeprefix(", ")
+
+
+def _at_work(verdicts: Sequence[ServerVerdict | ReplicaVerdict]) -> str:
     at_work = sum(one.maintenance is not None for one in verdicts)
-    told = [counts(one.health for one in verdicts if not one.maintenance)] if at_work < len(verdicts) else []
-    return ", ".join([*told, *([f"{at_work} under {MAINTENANCE}"] if at_work else [])]) or "none known"
+    return f", {at_work} under {MAINTENANCE}" if at_work else ""
 
 
 def _overall(run: Run) -> str:

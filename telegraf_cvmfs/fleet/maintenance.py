@@ -84,15 +84,16 @@ def _window(file: TomlFile, number: int, table: Mapping[str, Any]) -> Maintenanc
 def text(kept: Iterable[Maintenance]) -> str:
     """The file that `load` reads, with these windows."""
     head = "# Written by `telegraf-cvmfs maintenance`; windows that are over are taken out by it.\n"
-    return head + "".join(f"\n[[maintenance]]\n{_table(window)}" for window in kept)
+    return head + "".join(f"\n{table(window)}\n" for window in kept)
 
 
-def _table(window: Maintenance) -> str:
+def table(window: Maintenance) -> str:
+    """A window as a fleet file has it."""
     lists = {"server": window.servers, "repository": window.repositories}
     lines = [f"{key} = [{', '.join(map(_quoted, globs))}]" for key, globs in lists.items() if globs]
     lines += [f"from = {_moment(window.since)}", f"until = {_moment(window.until)}"]
     lines += [f"why = {_quoted(window.why)}"] if window.why else []
-    return "".join(f"{line}\n" for line in lines)
+    return "\n".join(["[[maintenance]]", *lines])
 
 
 def _moment(moment: datetime) -> str:
@@ -100,4 +101,4 @@ def _moment(moment: datetime) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=True)
+    return json.dumps(text, ensure_ascii=False)  # surrogate pairs of JSON would be no TOML

@@ -17,6 +17,7 @@ What may be missing comes last: in the middle it would leave a hole.
 
 _SERVER_COLUMNS = (
     "status_severity",
+    "maintenance",
     "server",
     "role",
     *findings.REPLICAS_OF_SERVER,
@@ -85,7 +86,8 @@ _REPO = Look("Repository", links=(links.TO_REPOSITORY_OF_ANY_FLEET,))
 _MATRIX = Panel(
     "Every repository on every server",
     "The health of each replica now; the worst, where a server has it under several paths or addresses. An empty cell:"
-    " the server does not have it. A server's or a repository's own page says what is wrong.",
+    " the server does not have it; blue: it is under maintenance. A server's or a repository's own page says what is"
+    " wrong.",
     Matrix("severity", "repo", "server", Look(scale=scale.SEVERITY), _REPO),
     influxql.matrix(REPO, "severity", ("repo", "server")),
 )
@@ -149,6 +151,7 @@ FLEET = Dashboard(
         Row(5, (findings.repositories(500),), "What is wrong now"),
         Row(6, (findings.servers(100),)),
         Row(11, (findings.replicas(500),)),
+        Row(5, (findings.under_maintenance(),)),
         Row(8, (_SERVERS,), "Servers"),
         Row(14, (_MATRIX,), "Replicas"),
         Row(8, (findings.matrix_of_replicas(),), "Findings"),

@@ -34,13 +34,11 @@ _LAST_RUN = Panel(
     influxql.newest(SCRAPE, ["servers", "fleet"], within=influxql.RECENT),
     width=4,
 )
-_SERVERS_DOWN = Panel(
+_SERVERS_DOWN = findings.count(
+    "server_down",
     "Servers down",
     "Servers of which neither the list nor any manifest could be read in the newest run.",
-    Stat(Look(scale=scale.NONE_IS_GOOD)),
-    influxql.total_now("servers", minus="servers_up"),
     width=4,
-    links=_TO_FLEET,
 )
 
 
@@ -68,7 +66,8 @@ _UNKNOWN = _replicas(
 )
 
 _HOW_TO_READ = """
-**Green** is well, **orange** needs somebody soon, **red** needs somebody now, **purple** is not known (and never red).
+**Green** is well, **orange** needs somebody soon, **red** needs somebody now, **purple** is not known (and never red),
+**blue** is under maintenance.
 
 * *Now* is the end of the time range above, and data count as now for as long as chosen above. A scraper that stopped
   shows as "no data" and in *Silent scrapers*, never as health. Choose a range that ended last night to see last night.
@@ -88,6 +87,7 @@ HOME = Dashboard(
         Row(4, (_SILENT, _LAST_RUN, _SERVERS_DOWN, _CRITICAL, _WARNING, _UNKNOWN)),
         Row(6, (findings.servers(100),)),
         Row(11, (findings.replicas(100),)),
+        Row(4, (findings.under_maintenance(),)),
         Row(5, (_READ_ME,)),
     ),
 )

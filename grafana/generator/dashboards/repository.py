@@ -17,19 +17,18 @@ _REPLICAS_BY = ("fleet", "server", "address", "alias")
 _REPLICA = f"{NAMED} $tag_alias"
 
 
+def _worst(measurement: str, title: str, meaning: str) -> Panel:
+    query = influxql.most_serious(measurement, "severity", of=_OF)
+    return Panel(title, meaning, Stat(Look(scale=scale.SEVERITY)), query, width=4)
+
+
 def _now(function: str, field: str, title: str, meaning: str, look: Look) -> Panel:
     return Panel(title, meaning, Stat(look), influxql.one_number(function, REPO, field, of=_OF), width=4)
 
 
 _NUMBERS = (
-    Panel(
-        "For its users",
-        "Do enough stratum 1s serve it as they should? Clients go on to the next one.",
-        Stat(Look(scale=scale.SEVERITY)),
-        influxql.one_number("max", CLIENTS, "severity", of=_OF),
-        width=4,
-    ),
-    _now("max", "severity", "Worst replica", "The most serious health of any replica.", Look(scale=scale.SEVERITY)),
+    _worst(CLIENTS, "For its users", "Do enough stratum 1s serve it as they should? Clients go on to the next one."),
+    _worst(REPO, "Worst replica", "The most serious health of any replica that is not under maintenance."),
     _now("max", "revision", "Newest revision", "The newest revision that any server has.", Look(decimals=0)),
     _now(
         "min",
@@ -56,6 +55,7 @@ _NUMBERS = (
 
 _COLUMNS = (
     "severity",
+    "maintenance",
     "server",
     "role",
     "finding",

@@ -15,25 +15,22 @@ _OF = ("fleet", "server")
 _MACHINES = ("fleet", "server", "address")
 
 
+def _worst(field: str, title: str, meaning: str) -> Panel:
+    query = influxql.most_serious(SERVER, field, of=_OF)
+    return Panel(title, meaning, Stat(Look(scale=scale.SEVERITY)), query, width=4)
+
+
 def _now(function: str, field: str, title: str, meaning: str, look: Look, *, quiet: str = "") -> Panel:
     query = influxql.one_number(function, SERVER, field, of=_OF)
     return Panel(title, meaning, Stat(look), query, width=4, quiet=quiet)
 
 
-_HEALTH = _now(
-    "max",
+_HEALTH = _worst(
     "severity",
     "Health",
     "The server's own health, without its replicas': the worst of its machines, where all are scraped.",
-    Look(scale=scale.SEVERITY),
 )
-_STATUS = _now(
-    "max",
-    "status_severity",
-    "Status",
-    "The worst of the server and of its replicas.",
-    Look(scale=scale.SEVERITY),
-)
+_STATUS = _worst("status_severity", "Status", "The worst of the server and of its replicas.")
 _READABLE = _now(
     "min",
     "repositories_up",
@@ -67,6 +64,7 @@ _PLACES = _now(
 
 _STATE_COLUMNS = (
     "status_severity",
+    "maintenance",
     "server",
     *findings.REPLICAS_OF_SERVER,
     "severity",
@@ -90,6 +88,7 @@ _STATE = Panel(
 )
 _REPLICA_COLUMNS = (
     "severity",
+    "maintenance",
     "repo",
     "finding",
     "problem",
@@ -142,6 +141,12 @@ _OVER_TIME = (
     _states("result_code", "How reading its list ended", "The list of repositories.", scale.RESULT_CODE),
     _states("geoapi_status", "GeoAPI over time", "What its GeoAPI was worth.", scale.GEOAPI),
 )
+_MAINTENANCE = Panel(
+    "Maintenance over time",
+    "When it was worked on, so that what was wrong fired no alert.",
+    States(scale.MAINTENANCE, NAMED),
+    influxql.over_time("max", SERVER, "maintenance", _MACHINES, of=_OF),
+)
 _CURVES = (
     _curve(
         "response_time",
@@ -176,6 +181,7 @@ SERVER_PAGE = Dashboard(
         Row(10, (_REPLICAS,)),
         Row(5, _OVER_TIME[:2], "Over time"),
         Row(5, _OVER_TIME[2:]),
+        Row(4, (_MAINTENANCE,)),
         Row(7, _CURVES[:2]),
         Row(7, _CURVES[2:]),
         Row(10, (_REPLICA_HEALTH,)),

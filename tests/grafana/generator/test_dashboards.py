@@ -448,7 +448,7 @@ def test_each_finding_has_a_column_that_leads_to_its_page() -> None:
     ("codes", "looks"),
     [
         (Health, scale.HEALTH),
-        (range(4), scale.SEVERITY),
+        (range(-1, 4), scale.SEVERITY),
         (GeoAPIStatus, scale.GEOAPI),
         ([one.code for one in Result], scale.RESULT_CODE),
         ([one.slug for one in Result], scale.RESULT),
@@ -465,6 +465,7 @@ def test_every_code_has_words_and_a_colour(codes: type[enum.IntEnum] | list[Any]
 
 def test_severity_is_health_in_the_order_of_seriousness() -> None:
     assert [(state.value, state.text, state.color) for state in scale.SEVERITY.states] == [
+        (-1, "maintenance", "blue"),
         (0, "ok", "green"),
         (1, "unknown", "purple"),
         (2, "warning", "orange"),

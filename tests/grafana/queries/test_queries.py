@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def test_home_counts_what_is_wrong(asked: Asked) -> None:
         "Silent scrapers": 0,
         "Servers down": 1,
         "Replicas critical": 8,
-        "Replicas warned of": 2,
+        "Replicas warned of": 1,
         "Replicas unknown": 2,
     }
 
@@ -163,7 +164,7 @@ def test_home_counts_what_is_wrong(asked: Asked) -> None:
 @pytest.mark.parametrize("page", ["home", "fleet"])
 def test_what_is_wrong_is_listed_worst_first_and_nothing_else(asked: Asked, page: str) -> None:
     rows = asked.rows(page, WRONG_REPLICAS)
-    assert [row["severity"] for row in rows] == [3] * 8 + [2] * 2 + [1] * 2
+    assert [row["severity"] for row in rows] == [3] * 8 + [2] + [1] * 2
     assert {row["server"] for row in rows} == {"stratum1-faulty", "stratum1-lagging", "stratum1-down"}
     assert {(row["repo"], row["finding"]) for row in rows if row["server"] == "stratum1-faulty"} == {
         (NIGHTLIES, "whitelist"),
@@ -181,13 +182,39 @@ def test_what_is_wrong_is_listed_worst_first_and_nothing_else(asked: Asked, page
     }
     repositories = asked.rows(page, "Repositories that too few serve, worst first")
     assert {(row["repo"], row["replicas_ok"], row["replicas"], row["severity"]) for row in repositories} == {
-        *((SOFTWARE, 1, 4, 2), (DATA, 1, 4, 2), (CONFIG, 1, 2, 2)),
+        *((SOFTWARE, 1, 4, 2), (DATA, 1, 4, 2), (CONFIG, 1, 2, 2), (CONTAINERS, 1, 2, 2)),
     }
+
+
+@pytest.mark.parametrize("page", ["home", "fleet"])
+def test_what_is_under_maintenance_is_listed_with_its_reason_and_end(asked: Asked, page: str) -> None:
+    (row,) = asked.rows(page, "Under maintenance")
+    assert (row["repo"], row["server"]) == (CONTAINERS, "stratum1-lagging")
+    assert re.match(r"maintenance until \d{4}-\d\d-\d\d \d\d:\d\d UTC: more disks for it; ", row["problem"])
+
+
+def test_a_server_under_maintenance_is_that_on_every_page_and_nothing_else(influxdb: InfluxDB) -> None:
+    name, now = influxdb.create_database(), datetime.now(UTC)
+    tags, repo = "fleet=f,role=stratum1,server=s", "repo=r.tld"
+    said = 'severity=3i,maintenance=1i,problem="maintenance until then: new disks; it is down"'
+    lines = [
+        f"cvmfs_server,{tags} up=0i,status_severity=0i,{said}",
+        *(f"cvmfs_repo,{tags},{repo},alias={n} up=0i,{said}" for n in "ab"),
+        f"cvmfs_repository,fleet=f,{repo} replicas=0i,replicas_ok=0i,maintenance=1i",
+    ]
+    influxdb.write(name, "\n".join(lines))
+    asked = Asked(answers(Database(influxdb.url, name), now=now + timedelta(seconds=30)))
+    for page, title in (("server", "Status"), ("server", "Health"), ("repository", "For its users")):
+        assert asked.number(page, title) == -1
+    assert [row["severity"] for row in asked.rows("fleet", "Every repository on every server")] == [-1]
+    assert len(asked.rows("home", "Under maintenance")) == 3
+    for title in (WRONG_SERVERS, WRONG_REPLICAS, "Repositories that too few serve, worst first"):
+        assert asked.rows("home", title) == []
 
 
 def test_home_begins_with_who_serves_how_many_repositories(asked: Asked) -> None:
     (row,) = asked.rows("home", "What users feel")
-    assert row["served"] == "0 of 6 repositories served by all, 3 by 2 of 3, 2 by 1 of 4, 1 by 1 of 2"
+    assert row["served"] == "0 of 6 repositories served by all, 2 by 2 of 3, 2 by 1 of 4, 2 by 1 of 2"
     assert next(one.panel_title for one in asked.answers if (one.dashboard, one.kind) == ("cvmfs-home", "panel")) == (
         "What users feel"
     )
@@ -264,7 +291,7 @@ def test_the_counts_of_findings_are_those_of_the_demo(asked: Asked) -> None:
     trust = ("Whitelists", "Signatures refused", "Root catalogs broken", "Diverged")
     fresh = ("Lagging", "Old snapshots", "Stuck snapshots", "Checks failed", "Old collections", "GeoAPIs down")
     assert [asked.number("trust", title) for title in trust] == [1, 1, 3, 1]
-    assert [asked.number("freshness", title) for title in fresh] == [2, 3, 0, 1, 0, 0]
+    assert [asked.number("freshness", title) for title in fresh] == [1, 2, 0, 1, 0, 0]
 
 
 def test_the_matrix_has_all_findings_of_a_replica_not_only_the_worst(asked: Asked) -> None:
@@ -275,9 +302,9 @@ def test_the_matrix_has_all_findings_of_a_replica_not_only_the_worst(asked: Aske
         return {name: value for name, value in rows[repo, server].items() if name not in tags and value}
 
     assert found(DATA, "stratum1-lagging") == {"snapshot_old": Health.CRITICAL, "lagging": Health.CRITICAL}
-    assert found(CONTAINERS, "stratum1-lagging") == {"snapshot_old": Health.WARNING, "lagging": Health.WARNING}
+    assert (CONTAINERS, "stratum1-lagging") not in rows  # under maintenance
     assert found(DATA, "stratum1-down") == {"manifest": Health.UNKNOWN}
-    assert len(rows) == 12
+    assert len(rows) == 11
     (down, lagging) = asked.rows("fleet", "All findings of servers")
     assert (down["server"], down["server_down"], lagging["server"], lagging["geodb_old"]) == (
         *("stratum1-down", Health.CRITICAL),
@@ -292,13 +319,13 @@ def test_the_health_of_every_repository_on_every_server_is_one_cell(asked: Asked
     assert len(cells) == 25  # 26 replicas without the one that is passed through
     assert cells[DATA, "stratum0"] == SEVERITY.index(Health.OK)
     assert cells[DATA, "stratum1-lagging"] == cells[DATA, "stratum1-faulty"] == SEVERITY.index(Health.CRITICAL)
-    assert cells[CONTAINERS, "stratum1-lagging"] == SEVERITY.index(Health.WARNING)
+    assert cells[CONTAINERS, "stratum1-lagging"] == -1  # under maintenance
     assert cells[DATA, "stratum1-down"] == SEVERITY.index(Health.UNKNOWN)
 
 
 def test_of_several_paths_to_one_repository_the_matrix_shows_the_worst(influxdb: InfluxDB) -> None:
     name, now = influxdb.create_database(), datetime.now(UTC)
-    line = "cvmfs_repo,fleet=f,role=stratum1,server=s,repo=r.tld{} up=1i,severity={}i"
+    line = "cvmfs_repo,fleet=f,role=stratum1,server=s,repo=r.tld{} up=1i,severity={}i,maintenance=0i"
     influxdb.write(name, "\n".join(line.format(*each) for each in (("", 1), (",alias=a", 3), (",alias=b", 0))))
     asked = Asked(answers(Database(influxdb.url, name), now=now + timedelta(seconds=30)))
     (cell,) = asked.rows("fleet", "Every repository on every server")
@@ -405,7 +432,7 @@ def two_fleets(program: Path, fleet: Path, influxdb: InfluxDB, tmp_path_factory:
 def test_two_fleets_are_counted_together_or_by_themselves(two_fleets: Filled) -> None:
     both, one = two_fleets.ask(), two_fleets.ask(fleet="demo")
     assert [row["distinct"] for row in both.rows("server", "fleet")] == ["demo", "other"]
-    assert both.number("home", "Servers down") == 2 * one.number("home", "Servers down") == 2
+    assert both.number("home", "Replicas critical") == 2 * one.number("home", "Replicas critical") == 16
     assert len(both.rows("fleet", "Servers now")) == 7
     assert len(one.rows("fleet", "Servers now")) == 5
     assert [row["fleet"] for row in both.rows("fleet", "Last run of each fleet")] == ["demo", "other"]
@@ -462,7 +489,7 @@ def test_what_is_cut_from_a_long_list_is_its_harmless_end(influxdb: InfluxDB) ->
     influxdb.write(
         database,
         "\n".join(
-            f"cvmfs_repo,fleet=f,role=stratum1,server=s,repo=r{n:03} up=1i,severity={3 if n > 247 else 2}i,"
+            f"cvmfs_repo,fleet=f,role=stratum1,server=s,repo=r{n:03} up=1i,severity={3 if n > 247 else 2}i,maintenance=0i,"
             f"whitelist_expires_in={10**6 - n}i,lag={n}i,snapshot_age={n}i {_ns(now - timedelta(minutes=1))}"
             for n in range(250)
         ),
