@@ -101,7 +101,7 @@ class DemoFleet:
             tuple(Server(self.urls[name], name, role, repos=REPOS.get(name, ())) for name, role in self._roles.items()),
             name=NAME,
             keys=keys,
-            maintenance=(Maintenance(self.now - HOUR, self.now + 3 * HOUR, *AT_WORK, why="more disks for it"),),
+            maintenance=(Maintenance(self.now - HOUR, self.now + 3 * HOUR, *AT_WORK, why="new disks"),),
         )
 
     def fleet_toml(self, keys: tuple[Path, ...] = ()) -> str:

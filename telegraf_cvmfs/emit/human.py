@@ -14,7 +14,7 @@ from telegraf_cvmfs.emit.phrases import WORDS, counts, facts, hosts, newest, ran
 from telegraf_cvmfs.emit.table import Row, lines
 from telegraf_cvmfs.emit.view import EVERYTHING, View
 from telegraf_cvmfs.model import Health, ReplicaVerdict, RepositoryVerdict, Run, ServerVerdict, worst
-from telegraf_cvmfs.words.maintenance import window_in_words
+from telegraf_cvmfs.words.maintenance import until_and_why
 from telegraf_cvmfs.words.served import by_repository, by_whom, in_one_phrase
 from telegraf_cvmfs.words.text import listed
 
@@ -80,7 +80,7 @@ def _causes(run: Run, view: View) -> Iterator[Row]:
     for window, (servers, repos) in windows(run).items():
         names = (servers[0] if len(servers) == 1 else f"{len(servers)} servers",)
         of_what = f" (only {listed(repos)})" if repos else ""
-        yield Row(MAINTENANCE, names, window_in_words(window) + of_what)
+        yield Row(MAINTENANCE, names, until_and_why(window) + of_what)
     for cause in causes(run):
         if view.each and cause.repos and cause.servers:
             continue
@@ -163,7 +163,7 @@ def _tally(verdicts: Sequence[ReplicaVerdict]) -> str:
 
 def _at_work(verdicts: Sequence[ServerVerdict | ReplicaVerdict]) -> str:
     at_work = sum(one.maintenance is not None for one in verdicts)
-    return f", {at_work} under {MAINTENANCE}" if at_work else ""
+    return f", {at_work} {MAINTENANCE}" if at_work else ""
 
 
 def _overall(run: Run) -> str:

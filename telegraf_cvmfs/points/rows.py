@@ -27,7 +27,7 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, Value
 from telegraf_cvmfs.words.duration import MOST_AHEAD
-from telegraf_cvmfs.words.maintenance import window_in_words
+from telegraf_cvmfs.words.maintenance import until_and_why
 from telegraf_cvmfs.words.served import in_one_phrase
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -178,7 +178,7 @@ def _available(verdict: ReplicaVerdict | ServerVerdict | RepositoryVerdict) -> i
 
 def _problem(verdict: ReplicaVerdict | ServerVerdict | RepositoryVerdict, first: Finding | None) -> str | None:
     """The most serious finding; under maintenance first why it is quiet about it."""
-    said = [] if verdict.maintenance is None else [window_in_words(verdict.maintenance)]
+    said = [] if verdict.maintenance is None else [f"maintenance {until_and_why(verdict.maintenance)}"]
     return "; ".join([*said, *([] if first is None else [first.problem])]) or None
 
 

@@ -190,7 +190,7 @@ def test_what_is_wrong_is_listed_worst_first_and_nothing_else(asked: Asked, page
 def test_what_is_under_maintenance_is_listed_with_its_reason_and_end(asked: Asked, page: str) -> None:
     (row,) = asked.rows(page, "Under maintenance")
     assert (row["repo"], row["server"]) == (CONTAINERS, "stratum1-lagging")
-    assert re.match(r"maintenance until \d{4}-\d\d-\d\d \d\d:\d\d UTC: more disks for it; ", row["problem"])
+    assert re.match(r"maintenance until \d{4}-\d\d-\d\d \d\d:\d\d UTC: new disks; ", row["problem"])
 
 
 def test_a_server_under_maintenance_is_that_on_every_page_and_nothing_else(influxdb: InfluxDB) -> None:
