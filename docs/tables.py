@@ -182,7 +182,7 @@ _CHANGING: Mapping[str, str] = {
     r"bytes=\d+i": "bytes=<n>i",
     r"(_in|whitelist_expires|_age|_behind|lag)=\d+i": r"\1=<n>i",
     r"took [0-9.]+s": "took <seconds>",
-    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC": "<time> UTC",
+    r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC": "<time> UTC",
     r"whitelist \d+d( \d+h)?": "whitelist <span>",
     r" {2,}": "  ",
 }
