@@ -62,7 +62,7 @@ def _compare_all(
 ) -> Iterator[tuple[Replica, Comparison]]:
     believed = _believed(replicas, trusts)
     witnesses, alone = _witnesses(believed, trusts)
-    reference = _reference(witnesses)
+    reference, counting = _reference(witnesses), {id(witness) for witness in witnesses}
     for replica in replicas:
         if reference is None or _genuine(replica, trusts) is False:
             yield replica, Comparison(believed=False)
@@ -72,8 +72,7 @@ def _compare_all(
         else:
             beside = _behind(replica, reference, memory, now)
         diverged = _diverged(replica, reference, believed if id(replica) in alone else witnesses)
-        doubtful = all(replica is not witness for witness in witnesses)
-        against = alone.get(id(replica), 0)
+        against, doubtful = alone.get(id(replica), 0), id(replica) not in counting
         yield replica, replace(beside, diverged=diverged, alone_against=against, doubtful=doubtful)
 
 
@@ -98,7 +97,9 @@ def _genuine(replica: Replica, trusts: Trusts) -> bool | None:
 def _is_unchecked(replica: Replica, trusts: Trusts) -> bool:
     """Could its signatures have been checked, had all that this takes been read?"""
     trust = trusts.get(id(replica))
-    return trust is not None and trust.signature is Signature.NOT_CHECKED
+    if trust is None or trust.signature in (Signature.NO_KEY, Signature.UNSUPPORTED):
+        return False
+    return trust.genuine is None
 
 
 def _witnesses(believed: Sequence[Replica], trusts: Trusts) -> tuple[list[Replica], Mapping[int, int]]:

@@ -306,7 +306,17 @@ def test_a_verified_copy_beside_one_that_could_not_be_checked_has_nothing_to_com
     assert (good.is_reference, good.lag) == (True, None)
 
 
-@pytest.mark.parametrize(("trust", "known"), [(NOT_CHECKED, False), (GOOD, True), (NO_KEY, True), (None, True)])
+@pytest.mark.parametrize(
+    ("trust", "known"),
+    [
+        (NOT_CHECKED, False),
+        (Trust(Signature.WHITELIST_EXPIRED), False),
+        (GOOD, True),
+        (NO_KEY, True),
+        (Trust(Signature.UNSUPPORTED), True),
+        (None, True),
+    ],
+)
 def test_when_it_was_published_is_not_known_of_what_could_have_been_checked_and_was_not(
     trust: Trust | None, known: bool
 ) -> None:
