@@ -22,20 +22,28 @@ def _worst(measurement: str, title: str, meaning: str) -> Panel:
     return Panel(title, meaning, Stat(Look(scale=scale.SEVERITY)), query, width=4)
 
 
-def _now(function: str, field: str, title: str, meaning: str, look: Look) -> Panel:
-    return Panel(title, meaning, Stat(look), influxql.one_number(function, REPO, field, of=_OF), width=4)
+def _now(function: str, field: str, title: str, meaning: str, look: Look, *, of: str = REPO) -> Panel:
+    return Panel(title, meaning, Stat(look), influxql.one_number(function, of, field, of=_OF), width=4)
 
 
 _NUMBERS = (
     _worst(CLIENTS, "For its users", "Do enough stratum 1s serve it as they should? Clients go on to the next one."),
     _worst(REPO, "Worst replica", "The most serious health of any replica that is not under maintenance."),
-    _now("max", "revision", "Newest revision", "The newest revision that any server has.", Look(decimals=0)),
+    _now(
+        "max",
+        "revision",
+        "Newest revision",
+        "The newest revision that is believed: what is forged, or claimed by one server against others, is not.",
+        Look(decimals=0),
+        of=CLIENTS,
+    ),
     _now(
         "min",
         "published_age",
         "Published",
-        "How long ago the newest revision that any server has was published, at the time of the run.",
+        "How long ago the newest revision was published, at the time of the run.",
         Look(unit="s"),
+        of=CLIENTS,
     ),
     _now(
         "max",

@@ -370,6 +370,22 @@ def test_the_page_of_a_repository_has_each_replica_and_its_publications(filled: 
     assert round(hours, 1) == 2
 
 
+def test_a_revision_that_is_not_believed_is_not_the_newest_on_the_page_of_its_repository(influxdb: InfluxDB) -> None:
+    name, case = influxdb.create_database(), Path("tests/testcases/lone-claims")
+    influxdb.write(name, (case / "expected.out").read_text())
+    now = datetime.fromisoformat((case / "now").read_text().strip())
+    asked = Asked(
+        answers(
+            Database(influxdb.url, name),
+            variables={"fleet": "eessi", "repo": "newer.example.org"},
+            now=now + timedelta(seconds=30),
+        )
+    )
+    assert max(row["revision"] for row in asked.rows("repository", "Its replicas now, worst first")) == 999999
+    assert asked.number("repository", "Newest revision") == 6
+    assert asked.number("repository", "Published") == 3 * 86400
+
+
 def test_only_the_chosen_fleets_servers_and_repositories_are_asked_about(filled: Filled) -> None:
     asked = filled.ask(server=["stratum1-faulty"], repo=[DATA, CONFIG])
     rows = asked.rows("trust", "Whitelists, soonest end first")
