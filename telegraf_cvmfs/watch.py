@@ -84,4 +84,7 @@ def probe(fleet: Fleet, started: datetime, deadline: Deadline, log: Log) -> tupl
 
 
 def _network(fleet: Fleet, deadline: Deadline, names: Names | None = None) -> Network:
-    return Network(deadline, fleet.connections_per_server, fleet.proxy, names, fleet.transport)
+    network = Network(deadline, fleet.connections_per_server, fleet.proxy, names, fleet.transport)
+    for server in fleet.servers:
+        network.proxy_for(server.url)  # one that is none is an error of ours, and not the server's
+    return network

@@ -78,7 +78,7 @@ def read_file(path: Path, most: int, over: Callable[[], bool] | None = None) -> 
         with os.fdopen(descriptor, "rb"):
             return _piped(descriptor, most, over)
     with _regular(descriptor) as file:
-        return file.read(most + 1)
+        return file.read(most + 1) or b""  # None of a file in /proc that would be waited for
 
 
 def within(seconds: float = 60.0) -> Callable[[], bool]:

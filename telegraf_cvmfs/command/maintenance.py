@@ -15,6 +15,7 @@ from telegraf_cvmfs.fleet import maintenance
 from telegraf_cvmfs.fleet.values import positive_duration
 from telegraf_cvmfs.model import ConfigError, Maintenance
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.words.secrecy import masked
 from telegraf_cvmfs.words.text import LONGEST_SHOWN, listed, shown, tame
 
 _WHAT = "maintenance"
@@ -37,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     window.add_argument("--why", metavar="TEXT", default="", help="what is told with it")
 
 
-def run(options: argparse.Namespace, _deadline: Deadline) -> int:
+def run(options: argparse.Namespace, deadline: Deadline) -> int:
     """Change the file, or print what there is; 0.
 
     Raises:
@@ -50,12 +51,12 @@ def run(options: argparse.Namespace, _deadline: Deadline) -> int:
     own = [one for one in maintenance.load(path) if one.until > moment]
     if options.action == "add":
         window = _window(options, moment)
-        _refuse_strangers(options)
+        _refuse_strangers(options, deadline)
         _write(path, [*own, window])
     elif options.action == "end":
         ended = _numbers(options.number, own)
         _write(path, [one for number, one in enumerate(own, 1) if number not in ended])
-    show(_listed(options, path, moment))
+    show(_listed(options, path, moment, deadline))
     return 0
 
 
@@ -70,18 +71,20 @@ def _window(options: argparse.Namespace, moment: datetime) -> Maintenance:
         )
     for glob in (*options.server, *options.repository):
         if not glob or not glob.isprintable():
-            raise ConfigError(f"{_WHAT} add: {tame(glob, LONGEST_SHOWN)!r} is no name or glob")
+            raise ConfigError(f"{_WHAT} add: {tame(masked(glob), LONGEST_SHOWN)!r} is no name or glob")
     why = tame(options.why, _LONGEST_WHY)
     return Maintenance(since, until, tuple(options.server) or ("*",), tuple(options.repository), why)
 
 
-def _refuse_strangers(options: argparse.Namespace) -> None:
+def _refuse_strangers(options: argparse.Namespace, deadline: Deadline) -> None:
     """A misspelt server would go on alerting."""
-    with one_fleet(options) as fleet:
+    with one_fleet(options, deadline) as fleet:
         names = [server.name for server in fleet.servers]
     for glob in options.server:
         if not fnmatch.filter(names, glob):
-            raise ConfigError(f"{_WHAT} add: no server is called {shown(glob)}: expected one of {listed(names)}")
+            raise ConfigError(
+                f"{_WHAT} add: no server is called {shown(masked(glob))}: expected one of {listed(names)}"
+            )
 
 
 def _numbers(given: Sequence[int], own: Sequence[Maintenance]) -> set[int]:
@@ -103,9 +106,9 @@ def _write(path: Path, kept: Sequence[Maintenance]) -> None:
     write(path, [maintenance.text(kept)], before)
 
 
-def _listed(options: argparse.Namespace, path: Path, moment: datetime) -> list[str]:
+def _listed(options: argparse.Namespace, path: Path, moment: datetime, deadline: Deadline) -> list[str]:
     own = [one for one in maintenance.load(path) if one.until > moment]
-    with one_fleet(options) as fleet:
+    with one_fleet(options, deadline) as fleet:
         others = [one for one in fleet.maintenance if one.until > moment and one not in own]
     lines = [f"{number:>2}  {_described(one, moment)}\n" for number, one in enumerate(own, 1)]
     lines += [f" -  {_described(one, moment)} (in the fleet file)\n" for one in others]

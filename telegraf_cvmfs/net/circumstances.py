@@ -6,12 +6,13 @@ import threading
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from telegraf_cvmfs.model import Answer, FetchError, Server, Traffic
+from telegraf_cvmfs.model import Answer, ConfigError, FetchError, Server, Traffic
 from telegraf_cvmfs.net.answer import NOT_SERVED, REQUEST_TIMEOUT
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.net.transport import Outcome, Request
+from telegraf_cvmfs.words.secrecy import masked
 
 
 class Circumstances:
@@ -36,7 +37,11 @@ class Circumstances:
         self._lock = threading.Lock()
 
     def proxy_for(self, url: str) -> str:
-        """The URL of the proxy through which a URL is asked for; empty for none."""
+        """The URL of the proxy through which a URL is asked for; empty for none.
+
+        Raises:
+            ConfigError: what the environment says is none.
+        """
         if self._proxy != "environment":
             return self._proxy
         origin = urlsplit(url)._replace(path="", query="").geturl()
@@ -80,4 +85,13 @@ class Circumstances:
 def _proxy_of_environment(url: str) -> str:
     from requests.utils import get_environ_proxies, select_proxy  # noqa: PLC0415  # slow to import, and seldom wanted
 
-    return select_proxy(url, get_environ_proxies(url)) or ""
+    proxy = select_proxy(url, get_environ_proxies(url)) or ""
+    proxy = proxy if "://" in proxy or not proxy else f"http://{proxy}"
+    try:
+        usable = not proxy or (urlsplit(proxy).hostname and urlsplit(proxy).port != 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        what = f"{masked(proxy)!r}, which the environment has as the one for {url}, is no URL of a proxy"
+        raise ConfigError(f'proxy = "environment": {what}')
+    return proxy

@@ -20,6 +20,8 @@ from telegraf_cvmfs.command.terminal import tell
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.fleet.file import SECTIONS, parse
 from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.net.circumstances import Circumstances
+from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.whole_file import write_whole
 from telegraf_cvmfs.words.log import SaidOnce
 from telegraf_cvmfs.words.secrecy import masked, without_secrets
@@ -179,7 +181,7 @@ FORMS = ('"{0}"', '["{0}"]', '[["{0}"]]', '{{ "{0}" = 1 }}', '{{ a = "{0}" }}')
     ("section", "key"), [(section, key) for section in SECTIONS for key in (*SECTIONS[section], "unknown", "limits")]
 )
 def test_no_value_of_any_key_shows_a_password_when_it_is_refused(section: str, key: str) -> None:
-    many = section in ("server", "repository")
+    many = section in ("server", "repository", "maintenance")
     others = "".join(f'{name} = "http://a.tld"\n' for name in ("url",) if section == "server" and name != key)
     before = f"[[{section}]]\n{others}" if many else f"[{section}]\n"
     said = [_refusal(f"{before}{key} = {form.format(url)}\n") for url in IN_URLS for form in FORMS]
@@ -208,6 +210,10 @@ ARGUMENTS = (
     ["--config", URL],
     ["--fleet", URL],
     ["exporter", "--listen", URL],
+    ["maintenance", "add", "--demo", "--for", "4h", "--state-dir", "/nowhere", "--server", URL],
+    ["maintenance", "add", "--demo", "--for", "4h", "--state-dir", "/nowhere", "--repository", f"{URL}\n"],
+    ["maintenance", "add", "--from", URL],
+    ["maintenance", "end", URL],
     ["--stratum1", "http://user:pass-word;x@host.tld"],
     ["--stratum1", "http://host.tld/?token=pass-word"],
     ["--demo", "--print-for-human", "--server", URL],
@@ -229,6 +235,27 @@ def test_no_message_about_an_option_shows_a_password(arguments: list[str], capsy
     assert "pass-word" not in said.err + said.out
 
 
+@pytest.mark.parametrize("transport", ["curl", "requests"])
+@pytest.mark.parametrize("proxy", ["http://user:pass-word@[", "user:pass-word@h:99999", "http://user:p/pass-word@h:80"])
+def test_a_proxy_of_the_environment_that_is_none_is_an_error_that_does_not_show_its_password(
+    proxy: str, transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    path = tmp_path / "fleet.toml"
+    path.write_text(f'[scrape]\nproxy = "environment"\ntransport = "{transport}"\n{_SERVER}', encoding="utf-8")
+    assert main(["--config", str(path), "--state-dir", "none"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.startswith('E! proxy = "environment": ')
+    assert "pass-word" not in said.err
+
+
+def test_a_proxy_of_the_environment_may_be_without_a_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "user:pass-word@127.0.0.1:3128")
+    circumstances = Circumstances(Deadline(1), proxy="environment")
+    assert circumstances.proxy_for("http://a.tld") == "http://user:pass-word@127.0.0.1:3128"
+
+
 # --- files that are none ----------------------------------------------------------------------------
 
 
@@ -248,6 +275,7 @@ PLACES = {
     "key": '[fleet]\nkeys = ["odd"]\n',
     "key option": "",
     "blacklist": '[fleet]\nblacklists = ["odd"]\n',
+    "maintenance file": "",
     "key of a rule": '[[repository]]\nname = "*"\nkeys = ["odd"]\n',
 }
 
@@ -257,7 +285,8 @@ PLACES = {
 def test_a_file_that_is_none_is_an_error_at_once(
     why: str, place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path, fleet = tmp_path / "odd", tmp_path / "fleet.toml"
+    fleet = tmp_path / "fleet.toml"
+    path = tmp_path / ("fleet.toml.maintenance.toml" if place == "maintenance file" else "odd")
     NONE_FILES[why](path)
     fleet.write_text(_SERVER + PLACES[place], encoding="utf-8")
     arguments = ["--config", str(path if place == "fleet file" else fleet), "--state-dir", "none"]
