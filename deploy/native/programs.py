@@ -21,10 +21,14 @@ TELEGRAF_PLUGINS = (
     "inputs.exec",
     "inputs.execd",
     "inputs.file",
+    "inputs.socket_listener",
     "outputs.file",
     "outputs.health",
     "outputs.influxdb",
     "outputs.influxdb_v2",
+    "outputs.influxdb_v3",
+    "outputs.kafka",
+    "outputs.prometheus_client",
     "parsers.influx",
     "serializers.influx",
 )
@@ -43,7 +47,7 @@ class Missing(Exception):  # noqa: N818
 
 def telegraf() -> Path:
     """Telegraf with only the plugins that the shipped files and the tests use, built from the Go module proxy."""
-    return installed(*TELEGRAF, build_telegraf(TELEGRAF_VERSION))
+    return installed(*TELEGRAF, build_telegraf(TELEGRAF_VERSION, TELEGRAF_PLUGINS))
 
 
 def influxd() -> Path:
@@ -126,10 +130,10 @@ def _move(made: Path, home: Path, program: str) -> None:
             raise Missing(f"{home} is in the way: {why}") from why
 
 
-def build_telegraf(version: str) -> Callable[[Path], None]:
-    """What builds a version of Telegraf into a folder."""
+def build_telegraf(version: str, plugins: Sequence[str]) -> Callable[[Path], None]:
+    """What builds a version of Telegraf, with these plugins, into a folder."""
     package = f"github.com/influxdata/telegraf/cmd/telegraf@v{version}"
-    tags = ",".join(("custom", *TELEGRAF_PLUGINS))
+    tags = ",".join(("custom", *plugins))
     flags = f"-s -w -X github.com/influxdata/telegraf/internal.Version={version}"
 
     def build(where: Path) -> None:

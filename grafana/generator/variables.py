@@ -21,12 +21,13 @@ HIDDEN = 2
 
 @dataclass(frozen=True)
 class Variable:
-    """Values of a tag to choose from: one of them, or several and all."""
+    """Values of a tag to choose from: one of them, or several and all; or, `hidden`, what queries need to know."""
 
     name: str
     label: str
     query: str
     several: bool = True
+    hidden: bool = False
 
     def json(self) -> Json:
         """As a query variable; "All" is every value, also those that come later."""
@@ -34,7 +35,7 @@ class Variable:
             "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if self.several else {},
             "datasource": DATASOURCE,
             "definition": self.query,
-            "hide": 0,
+            "hide": HIDDEN if self.hidden else 0,
             "includeAll": self.several,
             "label": self.label,
             "multi": self.several,

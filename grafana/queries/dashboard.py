@@ -98,7 +98,8 @@ class _Page:
 
     def answers(self) -> list[Answer]:
         chosen: dict[str, Chosen] = {}
-        found = [answer for one in self.json["templating"]["list"] if (answer := self._variable(one, chosen))]
+        variables = sorted(self.json["templating"]["list"], key=lambda one: bool(one["type"] == "query"))
+        found = [answer for one in variables if (answer := self._variable(one, chosen))]
         asked = [
             ("annotation", {"title": one["name"]}, one.get("target", {})) for one in self.json["annotations"]["list"]
         ]

@@ -16,4 +16,5 @@ EXECD = FOLDER / "sample-execd.conf"
 INTO_INFLUXDB_1 = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb1.conf"]
 INTO_INFLUXDB_2 = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb2.conf"]
 INTO_INFLUXDB_AS_WRITER = [*PLUGIN, "--config", FOLDER / "outputs" / "influxdb-writer.conf"]
+CLIENTS = FOLDER / "clients" / "cvmfs-client.conf"
 HEALTH = FOLDER / "outputs" / "health.conf"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grafana.generator.dashboard import Dashboard
+from grafana.generator.dashboards.clients import CLIENTS
 from grafana.generator.dashboards.fleet import FLEET
 from grafana.generator.dashboards.freshness import FRESHNESS
 from grafana.generator.dashboards.home import HOME
@@ -14,7 +15,7 @@ from grafana.generator.dashboards.repository import REPOSITORY
 from grafana.generator.dashboards.server import SERVER_PAGE
 from grafana.generator.dashboards.trust import TRUST
 
-DASHBOARDS: tuple[Dashboard, ...] = (HOME, FLEET, SERVER_PAGE, REPOSITORY, TRUST, FRESHNESS)
+DASHBOARDS: tuple[Dashboard, ...] = (HOME, FLEET, SERVER_PAGE, REPOSITORY, TRUST, FRESHNESS, CLIENTS)
 
 
 def files() -> dict[Path, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from grafana.generator import __main__ as generator
-from grafana.generator import dashboards, influxql, scale
+from grafana.generator import clients, dashboards, influxql, scale
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
 from grafana.generator.panel import Panel, Stat, Text
@@ -37,7 +37,7 @@ from tests import ROOT
 
 FOLDER = ROOT / "grafana" / "dashboards"
 PAGES: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
-UIDS = {"cvmfs-home", "cvmfs-fleet", "cvmfs-server", "cvmfs-repository", "cvmfs-trust", "cvmfs-freshness"}
+UIDS = {f"cvmfs-{name}" for name in ("home", "fleet", "server", "repository", "trust", "freshness", "clients")}
 
 BUILT_IN = {"__from", "__to", "__interval", "__interval_ms", "timeFilter", "__url_time_range"}
 OF_A_VALUE = ("__value", "__data")
@@ -149,7 +149,7 @@ def test_the_check_fails_with_the_name_of_the_file(
 # --- whole --------------------------------------------------------------------------------------------
 
 
-def test_there_are_the_six_dashboards_under_their_fixed_uids() -> None:
+def test_there_are_the_seven_dashboards_under_their_fixed_uids() -> None:
     assert {page["uid"] for page in PAGES.values()} == UIDS
     assert {f"cvmfs-{name}" for name in PAGES} == UIDS
 
@@ -243,14 +243,15 @@ EVERY_QUESTION = [
 def unknown_names(query: str) -> set[str]:
     """Names in a query that are no measurement, nor field or tag of the measurements in it, nor made by it."""
     names = set(re.findall(r'"([^"]*)"', query))
-    measurements = names & FIELDS.keys()
+    measurements = names & (FIELDS.keys() | {clients.CLIENT})
     known = set(measurements) | set(re.findall(r'AS "([^"]*)"', query)) - {
         # what is only given the name of a field must be that field
         made
         for field, made in re.findall(r'last\("([^"]*)"\) AS "([^"]*)"', query)
         if field != made
     }
-    for measurement in measurements:
+    known |= {*clients.FIELDS, *clients.TAGS} if clients.CLIENT in measurements else set()
+    for measurement in measurements & FIELDS.keys():
         known |= {field.name for field in FIELDS[measurement]} | set(TAGS[measurement])
     return names - known if measurements else names
 

@@ -18,6 +18,7 @@ from grafana.queries.dashboard import FOLDER, Answer, answers
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.model import SEVERITY, Health, Signature
 from telegraf_cvmfs.net.influxdb import Database
+from tests.builders.clients import datagram
 from tests.programs.influxdb import InfluxDB
 from tests.programs.shipped import INTO_INFLUXDB_1
 from tests.programs.telegraf import run
@@ -80,8 +81,19 @@ def filled(telegraf: Path, influxdb: InfluxDB, new_settings: Callable[[], dict[s
     finished = run(telegraf, [*INTO_INFLUXDB_1, "--once"], settings)
     assert (finished.code, finished.trouble) == (0, [])
     name = settings["INFLUXDB_DATABASE"]
+    influxdb.write(name, _clients(datetime.now(UTC)))
     (last,) = influxdb.query(name, "SELECT last(servers) FROM cvmfs_scrape")
     return Filled(Database(influxdb.url, name), datetime.fromtimestamp(last["time"] / 10**9, UTC))
+
+
+def _clients(now: datetime) -> str:
+    """Three clients that have mounted each repository; the integration test sends such by UDP."""
+    sent = [
+        datagram(repo, {"catalog_revision": 1 + n}, when=_ns(now - timedelta(minutes=1)), tags=f"host=client{n}")
+        for repo in (DATA, SOFTWARE, CONTAINERS, CONDITIONS, NIGHTLIES, CONFIG)
+        for n in range(3)
+    ]
+    return b"".join(sent).decode()
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +108,7 @@ def test_every_panel_and_variable_answers_but_for_those_that_the_demo_has_nothin
     empty = {(answer.dashboard, answer.panel_title) for answer in asked.answers if not answer.count}
     assert empty == EMPTY_IN_THE_DEMO
     assert all(answer.good for answer in asked.answers)
-    assert len({answer.dashboard for answer in asked.answers}) == 6
+    assert len({answer.dashboard for answer in asked.answers}) == 7
 
 
 @pytest.mark.parametrize("server", ["stratum0", "stratum1-healthy", "stratum1-lagging", "stratum1-faulty"])
