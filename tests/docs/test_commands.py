@@ -51,6 +51,8 @@ NOT_HERE = {
     ("README.md", "./stack init"): DOCKER,
     ("README.md", "python3 -m venv /opt/telegraf-cvmfs"): "installs from a package index",
     ("README.md", "cp telegraf/sample.conf /etc/telegraf/telegraf.d/cvmfs.conf"): SERVICE,
+    ("clients.md", "CVMFS_TELEMETRY_SEND=ON"): "settings of a client; tests/integration/test_clients sends what it would",
+    ("clients.md", "telegraf --config telegraf/telegraf.conf --config-directory telegraf/telegraf.d \\"): SERVICE,
     ("dashboards.md", "export INFLUXDB_USERNAME=grafana"): "asks at a terminal; tests/grafana/queries asks real InfluxDBs",
     ("dashboards.md", "make check"): "opens an editor; tests/grafana/generator runs the generator",
     ("doctor.md", "sudo telegraf-cvmfs doctor"): "needs root; tests/integration/test_doctor walks a real chain",
