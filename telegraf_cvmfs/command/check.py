@@ -8,8 +8,10 @@ from functools import partial
 
 from telegraf_cvmfs.command.chosen import memory_path, one_fleet
 from telegraf_cvmfs.command.terminal import logger, now, show
+from telegraf_cvmfs.doctor.chain import Verdict
 from telegraf_cvmfs.doctor.servers import check, is_wrong
-from telegraf_cvmfs.doctor.telegraf.configuration import settings_lines
+from telegraf_cvmfs.doctor.telegraf.configuration import settings_remarks
+from telegraf_cvmfs.doctor.telegraf.files import remark_lines
 from telegraf_cvmfs.doctor.trust import trust_lines, trust_problems
 from telegraf_cvmfs.memory.file import problem
 from telegraf_cvmfs.net.deadline import Deadline
@@ -32,9 +34,11 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         no_memory = None if path is None else problem(path)
         memory = "memory: none" if path is None else f"memory: {no_memory or f'ok, {path}'}"
         lines = [*check(fleet, strata, judge), *trust_lines(fleet, keyring, strata), memory]
-        lines += settings_lines(os.environ, fleet.deadline)
+        remarks = [*settings_remarks(os.environ, fleet.deadline)]
+        lines += remark_lines(remarks)
     if deadline.interrupted:
         log(f"W! {deadline.interrupted} ended this check before all servers were tried")
     show(f"{without_secrets(line)}\n" for line in lines)
-    wrong = no_memory is not None or trust_problems(fleet, keyring, strata)
-    return int(bool(wrong) or any(is_wrong(stratum, judge) for stratum in strata))
+    wrong = no_memory is not None or any(remark.verdict is Verdict.WRONG for remark in remarks)
+    wrong = wrong or bool(trust_problems(fleet, keyring, strata))
+    return int(wrong or any(is_wrong(stratum, judge) for stratum in strata))

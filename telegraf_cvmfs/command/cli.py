@@ -6,6 +6,7 @@ goes to stderr in Telegraf's form, and its first line says all: Telegraf keeps n
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,8 @@ from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.words.fault import place
 
-OK, NO_OUTPUT, WRONG_USE = 0, 1, 2
+OK, NO_OUTPUT, WRONG_USE, UNKNOWN = 0, 1, 2, 3
+"""The last is that of a Nagios check that could not be made."""
 
 
 def main(arguments: Sequence[str], deadline: Deadline | None = None) -> int:
@@ -27,13 +29,23 @@ def main(arguments: Sequence[str], deadline: Deadline | None = None) -> int:
         sys.stdout.flush()
         return int(end.code or OK)
     except ConfigError as error:
-        tell(f"E! {error}")
-        return WRONG_USE
+        return _failed(str(error), WRONG_USE, arguments)
     except BrokenPipeError:
-        return OK  # whoever read us has had enough
+        return UNKNOWN if "--nagios" in arguments else OK  # whoever read us has had enough
     except OutputError as error:
-        tell(f"E! {error}")
-        return NO_OUTPUT
+        return _failed(str(error), NO_OUTPUT, arguments)
     except Exception as error:  # noqa: BLE001  # Telegraf would show "Traceback" and nothing else
-        tell(f"E! internal error, please report it: {type(error).__name__}: {error} (in {place(error)})")
-        return NO_OUTPUT
+        why = f"internal error, please report it: {type(error).__name__}: {error} (in {place(error)})"
+        return _failed(why, NO_OUTPUT, arguments)
+
+
+def _failed(why: str, code: int, arguments: Sequence[str]) -> int:
+    """Say why there is no output, where whoever asked looks for it; returns the exit code."""
+    if "--nagios" in arguments:
+        from telegraf_cvmfs.command.nagios import give_up
+
+        with contextlib.suppress(OSError, OutputError):
+            give_up(why)
+        return UNKNOWN
+    tell(f"E! {why}")
+    return code

@@ -45,7 +45,7 @@ def command_meant(word: str, commands: Iterable[str]) -> str:
 def option_meant(option: str, command: str, options: Iterable[str]) -> str:
     """An error for an option that there is not, or not with this sub-command."""
     name = option.partition("=")[0]
-    if name == "--check":
-        return f"--check and {command}: expected one of them, telegraf-cvmfs --check or telegraf-cvmfs {command}"
+    if name in ("--check", "--nagios"):
+        return f"{name} and {command}: expected one of them, telegraf-cvmfs {name} or telegraf-cvmfs {command}"
     near = get_close_matches(name, options, 1)
     return f"there is no option {shown(masked(name))}" + (f": expected {near[0]}" if near else "")

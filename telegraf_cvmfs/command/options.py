@@ -36,6 +36,7 @@ class Command(NamedTuple):
 COMMANDS: Mapping[str, Command] = {
     "once": Command("command.once"),
     "check": Command("command.check"),
+    "nagios": Command("command.nagios"),
     "execd": Command("command.execd", "scrape for each newline on stdin, for inputs.execd"),
     "exporter": Command("exporter.command", "scrape on a schedule, and answer Prometheus from the last finished run"),
     "fleets": Command("command.fleets", "list the public fleets that come with the program"),
@@ -44,6 +45,10 @@ COMMANDS: Mapping[str, Command] = {
     "demo": Command("demo.command", "serve the demo fleet on loopback until interrupted"),
 }
 """By what `command` says in the options. A module is imported when it is named, so that a run starts quickly."""
+
+
+INSTEAD = ("check", "nagios")
+"""Options that ask for something else than a run's output, each the name of a command."""
 
 
 def runner(command: str) -> Run:
@@ -85,20 +90,23 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
-    options = argparse.Namespace(command="once", check=False)
+    options = argparse.Namespace(command="once", check=False, nagios=False)
     try:
         options, strange = parser.parse_known_args(arguments)
     except ConfigError:  # a misspelt option makes a sub-command of its value: then it is the news
         strange = [] if COMMANDS.keys() & set(arguments) else [*_strange(parser, arguments)]
         if not strange:
             raise
-    if options.check and options.command != "once":
-        strange = ["--check"]
+    instead = [name for name in INSTEAD if getattr(options, name)]
+    if len(instead) > 1:
+        parser.error(f"{' and '.join(f'--{name}' for name in instead)}: expected one of them")
+    if instead and options.command != "once":
+        strange = [f"--{instead[0]}"]
     if strange:
         from telegraf_cvmfs.command.meant import option_meant
 
         parser.error(option_meant(strange[0], options.command, _names_of_options(parser, options.command)))
-    options.command = "check" if options.check else options.command
+    options.command = instead[0] if instead else options.command
     return options
 
 
@@ -129,7 +137,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         prog="telegraf-cvmfs",
         description="Scrape CernVM-FS servers once and print what was found.",
         epilog="Without a sub-command it scrapes. Exit codes: 0 the run was made, even if every server was down; "
-        "2 wrong option or fleet file; 1 the output could not be written, or --check found something wrong.",
+        "2 wrong option or fleet file; 1 the output could not be written, or --check found something wrong. "
+        "With --nagios: 0 ok, 1 warning, 2 critical, 3 unknown.",
         allow_abbrev=False,
     )
     add_options(parser)
@@ -137,7 +146,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.set_defaults(
         command="once", stratum0=[], stratum1=[], repo=[], ignore_repo=[], only=[], key=[], format="influx"
     )
-    parser.set_defaults(server=[], all=False, color="auto", output=None, check=False)
+    parser.set_defaults(server=[], all=False, color="auto", output=None, check=False, nagios=False)
     commands = parser.add_subparsers(title="sub-commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         if command.help:
@@ -188,6 +197,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--spool", metavar="DIR", type=Path, help="keep each run there, as [history] dir does")
     check = "try each server once and say what is wrong, in plain words; scrape nothing"
     how.add_argument("--check", action="store_true", help=check)
+    nagios = "print one line and end with 0 to 3, as a check of Nagios or Icinga does; --server narrows it"
+    how.add_argument("--nagios", action="store_true", help=nagios)
     how.add_argument("-v", "--verbose", action="store_true", help="say more on stderr")
     how.add_argument("-q", "--quiet", action="store_true", help="say only errors on stderr")
 

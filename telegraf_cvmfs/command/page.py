@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
 from telegraf_cvmfs.command.terminal import colours, width
 from telegraf_cvmfs.emit import FOR_A_PERSON
@@ -20,12 +21,19 @@ def view(options: argparse.Namespace, fleet: Fleet) -> View:
     """
     if options.format not in FOR_A_PERSON and (options.server or options.all):
         option = "--server" if options.server else "--all"
-        raise ConfigError(f"{option} is for the page: expected --print-for-human with it")
-    names = [server.name for server in fleet.servers]
-    for name in options.server:
-        if name.partition(" (")[0] not in names:  # machines behind one name are shown with their address
-            raise ConfigError(f"--server: no server is called {shown(masked(name))}: expected one of {listed(names)}")
+        raise ConfigError(
+            f"{option} is for the page: expected --print-for-human with it{', or --nagios' if options.server else ''}"
+        )
+    refuse_strangers(options.server, fleet)
     in_colours, columns = (
         (colours(options.color), width()) if options.output is None else (options.color == "always", None)
     )
     return View(tuple(options.server), tuple(options.only), options.all, in_colours, columns)
+
+
+def refuse_strangers(servers: Iterable[str], fleet: Fleet) -> None:
+    """ConfigError if one of these is no server of the fleet."""
+    names = [server.name for server in fleet.servers]
+    for name in servers:
+        if name.partition(" (")[0] not in names:  # machines behind one name are shown with their address
+            raise ConfigError(f"--server: no server is called {shown(masked(name))}: expected one of {listed(names)}")

@@ -57,6 +57,7 @@ NOT_HERE = {
     ("dashboards.md", "make check"): "opens an editor; tests/grafana/generator runs the generator",
     ("doctor.md", "sudo telegraf-cvmfs doctor"): "needs root; tests/integration/test_doctor walks a real chain",
     ("doctor.md", "sudo install -m 600 /dev/null /root/doctor.env"): "needs root, and opens an editor",
+    ("nagios.md", "telegraf-cvmfs --nagios --config /etc/telegraf-cvmfs/fleet.toml"): "tests/command/test_nagios runs these",
     ("native.md", "./stack native"): NATIVE,
     ("native.md", "./stack native status"): NATIVE,
     ("native.md", ".venv/bin/telegraf-cvmfs --config /etc/telegraf-cvmfs/fleet.toml --check"): NATIVE,

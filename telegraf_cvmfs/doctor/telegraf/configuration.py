@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, telegraf_settings
+from telegraf_cvmfs.doctor.telegraf.files import ConfigFile, Remark, remark_lines, remarks
 from telegraf_cvmfs.whole_file import read_file
 
 MAIN = Path("/etc/telegraf/telegraf.conf")
@@ -49,12 +49,16 @@ def read(path: Path) -> ConfigFile:
 
 
 def settings_lines(environment: Mapping[str, str], deadline: timedelta) -> Iterator[str]:
-    """The lines of `--check` about the files that Telegraf reads by itself, where this user may read them.
+    """The lines of `--check` about them; arguments as `settings_remarks`."""
+    return remark_lines(settings_remarks(environment, deadline))
+
+
+def settings_remarks(environment: Mapping[str, str], deadline: timedelta) -> Iterator[Remark]:
+    """What is right and wrong with the files that Telegraf reads by itself, where this user may read them.
 
     Args:
         environment: variables of this process, one of which may say where they are.
         deadline: how long a run of this program may take.
     """
     for path in files_in(default_places(environment)):
-        file = read(path)
-        yield from telegraf_settings(file.path, file.text, deadline)
+        yield from remarks(read(path), deadline)

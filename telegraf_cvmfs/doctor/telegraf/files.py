@@ -148,7 +148,12 @@ def remarks(file: ConfigFile, deadline: timedelta) -> Iterator[Remark]:
 
 def telegraf_settings(name: str, text: str, deadline: timedelta) -> Iterator[str]:
     """The lines of `--check` about one of Telegraf's files: its name and text, and how long a run may take."""
-    for remark in remarks(ConfigFile(name, text), deadline):
+    return remark_lines(remarks(ConfigFile(name, text), deadline))
+
+
+def remark_lines(found: Iterable[Remark]) -> Iterator[str]:
+    """Remarks as lines of `--check`."""
+    for remark in found:
         yield tame(f"{remark.where} {_IN_CHECK.get(remark.verdict, '')}{remark.sentence}", LONGEST_LINE)
         if remark.advice:
             yield tame(f"{remark.where} {remark.advice}", LONGEST_LINE)
