@@ -250,7 +250,7 @@ def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: date
     if manifest is not None:
         proved, length = _proved(replica, after, manifest)
         changes |= {"root_hash": manifest.root_catalog, "proved": proved, "proved_length": length}
-        if verdict.believed and not _is_older(manifest.revision, after, now):
+        if verdict.believed and not verdict.doubtful and not _is_older(manifest.revision, after, now):
             changes |= {"revision": manifest.revision, "revision_seen": now}
         if _certificate_is_good(verdict):
             changes["certificate"] = manifest.certificate

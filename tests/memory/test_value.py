@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from telegraf_cvmfs.assess.compare import manifest_of
 from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.fleet.targets import listed_replicas, remembered_replicas
 from telegraf_cvmfs.memory import file as memory_file
@@ -366,6 +367,20 @@ def test_a_reference_that_does_not_say_when_it_published_is_not_remembered() -> 
     lag, memory = lags(NOTHING, NOW, manifest(6, None), manifest(5, None))
     assert lag is None
     assert not memory.publications
+
+
+def test_a_revision_that_was_doubtful_is_not_held_against_what_comes_after_it() -> None:
+    def trust(replica: Replica, _now: datetime) -> Trust:
+        return Trust(Signature.NOT_CHECKED if manifest_of(replica).revision == 999999 else Signature.OK)
+
+    memory, verdicts = NOTHING, []
+    for number, revision in enumerate((7, 999999, 7)):
+        moment = NOW + number * MINUTE
+        strata = up(held(S1, manifest(revision, NOW - HOUR))), up(held(S1_NL, manifest(7, NOW - HOUR)))
+        run = assess(Scrape(Fleet((S1, S1_NL)), moment, strata), SECOND, memory, trust)
+        memory = remember(memory, run)
+        verdicts.append(slugs(on(S1, run)) - {"signature"})
+    assert verdicts == [set(), set(), set()]
 
 
 def judged(trust: Trust, _replica: Replica, _now: datetime) -> Trust:
