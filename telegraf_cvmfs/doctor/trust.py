@@ -31,7 +31,7 @@ def _keys(fleet: Fleet, keyring: Keyring, strata: Sequence[Stratum]) -> Iterator
             yield f"keys: ok: {listed([*map(str, rule.keys)])}, for {rule.name}"
     for folder, files in keyring.dirs.all.items():
         at_top = sum(path in keyring.dirs.top for path in files)
-        yield f"keys: {len(files)} below {folder}, {at_top} of them at its top; {PLACES}"
+        yield f"keys: {keyring.read_below(folder)} below {folder}, of {len(files)} files, {at_top} at its top; {PLACES}"
     repos = _repos(strata)
     without = [repo for repo in repos if not keyring.of(repo).keys]
     if len(without) < len(repos) and (lacking := keyring.lacks(without, len(repos))):

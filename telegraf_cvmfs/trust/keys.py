@@ -71,6 +71,10 @@ class Keyring:
             self._of[repo] = Keys(tuple({key.fingerprint: key for key in found}.values()), sure)
         return self._of[repo]
 
+    def read_below(self, folder: Path) -> int:
+        """How many keys were read below a folder of a client."""
+        return sum(path in self._read for path in self.dirs.all[folder])
+
     def lacks(self, repos: Iterable[str], among: int) -> str | None:
         """A clause that names repositories without a key that fits; None where no keys are named, or none were read."""
         ruled = (key for _, keys in self._rules for key in keys)

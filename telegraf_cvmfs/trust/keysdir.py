@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
+from telegraf_cvmfs.words.text import listed
+
 MOST_ENTRIES = 20_000
 """So many files and folders are looked at below one folder; known configurations have fewer than a hundred."""
 
@@ -28,23 +30,31 @@ class KeysDirs:
     """The `*.pub` below some folders, by where they lie; nothing of them is read.
 
     Links are followed, but no folder is gone through twice; what begins with a dot is left out. `all` are the files of
-    each folder's tree, `top` those in the folders themselves. `problems` are clauses that say what could not be looked
-    at, `whole` whether each tree was gone through to its end.
+    each folder's tree, `top` those in the folders themselves, `whole` is whether each tree was gone through to its end.
     """
 
     def __init__(self, dirs: Iterable[Path]) -> None:
         self.all: dict[Path, list[Path]] = {}
         self.top: list[Path] = []
-        self.problems: list[str] = []
         self.whole = True
+        self._told: list[str] = []
+        self._refused: dict[str, list[str]] = defaultdict(list)
         self._named: dict[str, list[Path]] = defaultdict(list)
         self._folders: dict[str, list[Path]] = defaultdict(list)
         for directory in dict.fromkeys(dirs):
-            before = len(self.problems)
-            self.all[directory] = []
+            self.all[directory], refused = [], self._count_refused()
             self._go_through(directory)
-            if not self.all[directory] and len(self.problems) == before:
-                self.problems.append(f"{directory} has no {_SUFFIX} file, nor has a folder below it")
+            if not self.all[directory] and self._count_refused() == refused:
+                self._told.append(f"{directory} has no {_SUFFIX} file, nor has a folder below it")
+
+    @property
+    def problems(self) -> list[str]:
+        """Clauses that say what could not be looked at, one for each reason."""
+        refused = [f"{listed(paths)}: {why}" for why, paths in self._refused.items()]
+        return [*refused, *self._told]
+
+    def _count_refused(self) -> int:
+        return sum(map(len, self._refused.values()))
 
     def own(self, repo: str) -> tuple[Path, ...]:
         """The files that are surely a repository's, its own first, then those of its domain.
@@ -66,7 +76,7 @@ class KeysDirs:
             if left < 0 or depth > DEEPEST:
                 self.whole = False
                 why = f"more than {MOST_ENTRIES} files" if left < 0 else f"folders more than {DEEPEST} deep"
-                self.problems.append(f"{top} has {why}: the rest is left out")
+                self._told.append(f"{top} has {why}: the rest is left out")
                 return
             below = self._sorted(folder, entries, top)
             if self._is_new(folder, seen):
@@ -78,7 +88,7 @@ class KeysDirs:
                 shown = (entry for entry in entries if not entry.name.startswith("."))
                 return sorted(islice(shown, most), key=lambda entry: entry.name)
         except OSError as error:
-            self.problems.append(f"{folder}: {error.strerror or error}")
+            self._refused[error.strerror or str(error)].append(str(folder))
             return []
 
     def _sorted(self, folder: Path, entries: Iterable[os.DirEntry[str]], top: Path) -> list[Path]:
@@ -93,7 +103,7 @@ class KeysDirs:
             if is_folder:
                 below.append(path)
             elif entry.name.endswith(_SUFFIX) and not is_file:
-                self.problems.append(f"{path} is no file that can be read")
+                self._refused["no file that can be read"].append(str(path))
             elif entry.name.endswith(_SUFFIX):
                 self._named[entry.name.removesuffix(_SUFFIX)].append(path)
                 self._folders[folder.absolute().name].append(path)

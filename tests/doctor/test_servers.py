@@ -329,7 +329,7 @@ def trusted(fleet: Path) -> tuple[int, list[str], list[str]]:
 def test_check_says_where_it_looked_for_keys_and_ends_with_1_where_that_is_in_vain(tmp_path: Path) -> None:
     with DemoFleet(now=datetime.now(UTC)) as demo:
         right = fleet_with(tmp_path, demo, 'key_dirs = ["keys"]')
-        place = f"keys: 1 below {tmp_path}/keys, 1 of them at its top; looked for as <repository>.pub anywhere, "
+        place = f"keys: 1 below {tmp_path}/keys, of 1 files, 1 at its top; looked for as <repository>.pub anywhere, "
         code, said, log = trusted(right)
         assert (code, log) == (0, [])
         assert [line.startswith(start) for line, start in zip(said, (place, "keys: a run tries"), strict=True)] == [
