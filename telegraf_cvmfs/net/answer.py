@@ -6,6 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 from telegraf_cvmfs._version import PROJECT_URL, __version__
 from telegraf_cvmfs.model import Cause, FetchError, Result
+from telegraf_cvmfs.words.secrecy import masked
 
 HEADERS = {
     "User-Agent": f"telegraf-cvmfs/{__version__} (+{PROJECT_URL})",
@@ -58,11 +59,11 @@ def redirected(url: str, location: str, status: int, *, follow: bool) -> str:
     if not location:
         raise FetchError(Result.REDIRECTED, "redirected to nowhere", status, Cause.REDIRECTS)
     if not same:
-        why = f"redirected to another server, {location[:200]!r}: not followed"
+        why = f"redirected to another server, {masked(location)[:200]!r}: not followed"
         raise FetchError(Result.REDIRECTED, why, status, Cause.OTHER_SERVER)
     if not follow:
         why = (
-            f"redirected to {target[:200]!r}: clients follow that only with CVMFS_FOLLOW_REDIRECTS; "
+            f"redirected to {masked(target)[:200]!r}: clients follow that only with CVMFS_FOLLOW_REDIRECTS; "
             "if they have it, set follow_redirects = true"
         )
         raise FetchError(Result.REDIRECTED, why, status, Cause.NOT_FOLLOWED)

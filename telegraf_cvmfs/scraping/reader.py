@@ -12,6 +12,7 @@ from telegraf_cvmfs.net.question import Status
 from telegraf_cvmfs.net.transport import Request, Sink
 from telegraf_cvmfs.scraping.documents import NameMismatchError
 from telegraf_cvmfs.scraping.job import Job
+from telegraf_cvmfs.words.fault import place
 from telegraf_cvmfs.words.log import Log
 
 T = TypeVar("T")
@@ -116,10 +117,11 @@ class Reader:
 
     def _our_fault(self, url: str, error: Exception) -> Reading[Any]:
         why = internal(error)
-        self._log(f"E! {url}: {why}")
+        self._log(f"E! {why}")  # one cause, which many documents may meet
+        self._log(f"I! {url}: {why}")
         return Reading(Result.INVALID, why=why, ours=True)
 
 
 def internal(error: Exception) -> str:
     """An error of this program itself, as a sentence."""
-    return f"internal error, please report it: {type(error).__name__}: {error}"
+    return f"internal error, please report it: {type(error).__name__}: {error} (in {place(error)})"

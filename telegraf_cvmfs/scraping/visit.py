@@ -111,7 +111,9 @@ class Visit:
 
     def failed(self, error: Exception) -> None:
         """An error of this program, in one of the jobs: it costs this server, not the run."""
-        self._log(f"E! {self.server.label}: {internal(error)}")
+        why = internal(error)
+        self._log(f"E! {why}")  # one cause, which many servers may meet
+        self._log(f"I! {self.server.label}: {why}")
 
     def revisions(self, *, source: bool) -> Iterator[tuple[str, int]]:
         """The repositories read here, originals or replicas, with their revisions."""

@@ -19,7 +19,8 @@ from telegraf_cvmfs.command.cli import main
 from telegraf_cvmfs.command.terminal import tell
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.fleet.file import SECTIONS, parse
-from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.model import ConfigError, FetchError
+from telegraf_cvmfs.net.answer import redirected
 from telegraf_cvmfs.net.circumstances import Circumstances
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.whole_file import write_whole
@@ -254,6 +255,25 @@ def test_a_proxy_of_the_environment_may_be_without_a_scheme(monkeypatch: pytest.
     monkeypatch.setenv("http_proxy", "user:pass-word@127.0.0.1:3128")
     circumstances = Circumstances(Deadline(1), proxy="environment")
     assert circumstances.proxy_for("http://a.tld") == "http://user:pass-word@127.0.0.1:3128"
+
+
+@pytest.mark.parametrize("location", [f"{URL}/", "https://bucket.tld/x?signature=pass-word", "/x?token=pass-word"])
+def test_where_a_server_redirects_is_told_without_a_password(location: str) -> None:
+    with pytest.raises(FetchError, match="redirected to ") as error:
+        redirected("http://a.tld/y", location, 302, follow=False)
+    assert "pass-word" not in str(error.value)
+
+
+def test_an_error_of_ours_that_many_documents_meet_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, fleet_file: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr("telegraf_cvmfs.scraping.documents.parse_manifest", broken)
+    assert main(["--config", str(fleet_file), "--state-dir", "none"]) == 0
+    (said,) = capfd.readouterr().err.splitlines()
+    assert said.startswith("E! internal error, please report it: ZeroDivisionError: ours (in tests.")
 
 
 # --- files that are none ----------------------------------------------------------------------------
