@@ -6,6 +6,7 @@ import argparse
 import os
 from functools import partial
 
+from telegraf_cvmfs.command import maintenance
 from telegraf_cvmfs.command.chosen import memory_path, one_fleet
 from telegraf_cvmfs.command.terminal import logger, now, show
 from telegraf_cvmfs.doctor.chain import Verdict
@@ -34,11 +35,13 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         no_memory = None if path is None else problem(path)
         memory = "memory: none" if path is None else f"memory: {no_memory or f'ok, {path}'}"
         lines = [*check(fleet, strata, judge), *trust_lines(fleet, keyring, strata), memory]
+        strange = maintenance.problems(fleet, started)
+        lines += [*maintenance.lines_of_check(fleet, started), *strange]
         remarks = [*settings_remarks(os.environ, fleet.deadline)]
         lines += remark_lines(remarks)
     if deadline.interrupted:
         log(f"W! {deadline.interrupted} ended this check before all servers were tried")
     show(f"{without_secrets(line)}\n" for line in lines)
-    wrong = no_memory is not None or any(remark.verdict is Verdict.WRONG for remark in remarks)
-    wrong = wrong or bool(trust_problems(fleet, keyring, strata))
+    wrong = no_memory is not None or bool(strange) or bool(trust_problems(fleet, keyring, strata))
+    wrong = wrong or any(remark.verdict is Verdict.WRONG for remark in remarks)
     return int(wrong or any(is_wrong(stratum, judge) for stratum in strata))

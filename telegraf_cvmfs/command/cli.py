@@ -31,7 +31,7 @@ def main(arguments: Sequence[str], deadline: Deadline | None = None) -> int:
     except ConfigError as error:
         return _failed(str(error), WRONG_USE, arguments)
     except BrokenPipeError:
-        return UNKNOWN if "--nagios" in arguments else OK  # whoever read us has had enough
+        return UNKNOWN if _is_nagios(arguments) else OK  # whoever read us has had enough
     except OutputError as error:
         return _failed(str(error), NO_OUTPUT, arguments)
     except Exception as error:  # noqa: BLE001  # Telegraf would show "Traceback" and nothing else
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], deadline: Deadline | None = None) -> int:
 
 def _failed(why: str, code: int, arguments: Sequence[str]) -> int:
     """Say why there is no output, where whoever asked looks for it; returns the exit code."""
-    if "--nagios" in arguments:
+    if _is_nagios(arguments):
         from telegraf_cvmfs.command.nagios import give_up
 
         with contextlib.suppress(OSError, OutputError):
@@ -49,3 +49,8 @@ def _failed(why: str, code: int, arguments: Sequence[str]) -> int:
         return UNKNOWN
     tell(f"E! {why}")
     return code
+
+
+def _is_nagios(arguments: Sequence[str]) -> bool:
+    """Was a Nagios check wanted? Also where the options are not understood, whose exit code would be its CRITICAL."""
+    return any(argument.partition("=")[0] == "--nagios" for argument in arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from telegraf_cvmfs.command.chosen import maintenance_file, one_fleet
 from telegraf_cvmfs.command.terminal import OutputError, now, show, write
 from telegraf_cvmfs.fleet import maintenance
 from telegraf_cvmfs.fleet.values import positive_duration
-from telegraf_cvmfs.model import ConfigError, Maintenance
+from telegraf_cvmfs.model import ConfigError, Fleet, Maintenance
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.words.secrecy import masked
 from telegraf_cvmfs.words.text import LONGEST_SHOWN, listed, shown, tame
@@ -64,7 +64,7 @@ def _window(options: argparse.Namespace, moment: datetime) -> Maintenance:
     since = options.since or moment.replace(microsecond=0)
     if (options.until is None) == (options.span is None):
         raise ConfigError(f"{_WHAT} add: say when it ends, by one of --until and --for")
-    until = options.until or since + options.span
+    until = options.until or _after(since, options.span)
     if until <= since or until <= moment:
         raise ConfigError(
             f"{_WHAT} add: --until: {until.isoformat()} is {'over' if until > since else 'not after --from'}"
@@ -76,15 +76,35 @@ def _window(options: argparse.Namespace, moment: datetime) -> Maintenance:
     return Maintenance(since, until, tuple(options.server) or ("*",), tuple(options.repository), why)
 
 
+def _after(since: datetime, span: timedelta) -> datetime:
+    try:
+        return since + span
+    except OverflowError:
+        raise ConfigError(f"{_WHAT} add: --for: that is after the year 9999") from None
+
+
+def lines_of_check(fleet: Fleet, moment: datetime) -> list[str]:
+    """What `--check` says of the windows that are not over."""
+    return [f"{_WHAT}: {_described(one, moment)}" for one in fleet.maintenance if one.until > moment]
+
+
+def problems(fleet: Fleet, moment: datetime) -> list[str]:
+    """What is wrong with those: a server that is misspelt goes on alerting."""
+    globs = (glob for one in fleet.maintenance if one.until > moment for glob in one.servers)
+    return [f"{_WHAT}: wrong: {why}" for why in _strangers(globs, fleet)]
+
+
 def _refuse_strangers(options: argparse.Namespace, deadline: Deadline) -> None:
-    """A misspelt server would go on alerting."""
     with one_fleet(options, deadline) as fleet:
-        names = [server.name for server in fleet.servers]
-    for glob in options.server:
+        for why in _strangers(options.server, fleet):
+            raise ConfigError(f"{_WHAT} add: {why}")
+
+
+def _strangers(globs: Iterable[str], fleet: Fleet) -> Iterator[str]:
+    names = [server.name for server in fleet.servers]
+    for glob in globs:
         if not fnmatch.filter(names, glob):
-            raise ConfigError(
-                f"{_WHAT} add: no server is called {shown(masked(glob))}: expected one of {listed(names)}"
-            )
+            yield f"no server is called {shown(masked(glob))}: expected one of {listed(names)}"
 
 
 def _numbers(given: Sequence[int], own: Sequence[Maintenance]) -> set[int]:

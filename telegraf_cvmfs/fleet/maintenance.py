@@ -22,9 +22,13 @@ def _globs(value: object) -> tuple[str, ...]:
 
 def moment(value: object) -> datetime:
     """A time with its offset from UTC: without it nobody knows which is meant."""
+    expected = "a time with its offset, without quotes, such as 2026-12-01T08:00:00Z"
     if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise ValueError("a time with its offset, without quotes, such as 2026-12-01T08:00:00Z")
-    return value
+        raise ValueError(expected)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # in UTC it is after the year 9999, or before the year 1
+        raise ValueError(expected) from None
 
 
 KEYS: Mapping[str, Convert] = {

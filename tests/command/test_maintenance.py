@@ -120,9 +120,25 @@ def test_those_of_the_fleet_file_are_listed_and_cannot_be_ended_here(fleet_file:
     assert servers(document("--config", fleet_file))["stratum1-down"]["maintenance"] == 1
 
 
+def test_check_lists_them_and_ends_with_1_where_no_server_is_called_so(fleet_file: Path) -> None:
+    url = fleet_file.read_text().split('url = "')[2].partition('"')[0]
+    server = f'[[server]]\nurl = "{url}"\nrole = "stratum1"\nname = "ral-uk"\n[[maintenance]]\nserver = "ral{{}}"\n'
+    until = datetime.now(UTC) + HOUR
+    for glob, code in (("-*", 0), ("_uk", 1)):
+        fleet_file.write_text(f"{server.format(glob)}from = 2026-01-01T00:00:00Z\nuntil = {until.isoformat()}\n")
+        done = run("--check", "--config", fleet_file)
+        assert done.returncode == code
+        assert f"maintenance: now      2026-01-01 00:00 to {until:%Y-%m-%d %H:%M} UTC  ral{glob}\n" in done.stdout
+        assert ("maintenance: wrong: no server is called 'ral_uk': expected one of ral-uk\n" in done.stdout) == bool(
+            code
+        )
+
+
 WRONG = {
     "from = 2026-12-01T08:00:00\nuntil = 2026-12-01T09:00:00Z\nserver = 'a'": "with its offset",
     "from = '2026-12-01T08:00:00Z'\nuntil = 2026-12-01T09:00:00Z\nserver = 'a'": "without quotes",
+    "from = 2026-12-01T08:00:00Z\nuntil = 9999-12-31T23:59:59-01:00\nserver = 'a'": "expected a time",
+    "from = 2026-12-01\nuntil = 2026-12-01T09:00:00Z\nserver = 'a'": "with its offset",
     "from = 2026-12-01T08:00:00Z\nserver = 'a'": "until is missing",
     "from = 2026-12-01T08:00:00Z\nuntil = 2026-12-01T07:00:00Z\nserver = 'a'": "is not after from",
     "from = 2026-12-01T08:00:00Z\nuntil = 2026-12-01T09:00:00Z": "server or repository is missing",
@@ -152,6 +168,8 @@ def test_a_window_that_cannot_be_read_is_an_error_with_its_line(fleet_file: Path
         (("add", "--until", "2020-01-01T00:00:00Z"), "is not after --from"),
         (("add", "--until", "2030-01-01T00:00:00"), "no time with its offset"),
         (("add", "--for", "soon"), "expected a duration"),
+        (("add", "--for", "1d", "--from", "9999-12-31T12:00:00Z"), "after the year 9999"),
+        (("add", "--until", "9999-12-31T23:59:59-01:00"), "no time with its offset"),
         (("add", "--for", "1h", "--from", "2020-01-01T00:00:00Z"), "is over"),
         (("add", "--for", "1h", "--server", "ral"), "no server is called 'ral': expected one of stratum0, "),
         (("list", "3"), "takes no number"),

@@ -74,6 +74,12 @@ def test_of_what_is_wrong_with_us_the_reason_is_the_line(fleet_file: Path, tmp_p
         assert why in said
 
 
+def test_an_option_that_is_not_understood_is_not_taken_for_critical() -> None:
+    done = run("--nagios=yes", "--demo")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert one_line(done.stdout).startswith("CVMFS UNKNOWN - ")
+
+
 def test_a_bug_is_unknown_too() -> None:
     broken = "import sys, telegraf_cvmfs.rounds as r; r.Rounds.look = lambda *_: 1 / 0\n"
     code = f"{broken}from telegraf_cvmfs.command.cli import main; sys.exit(main(['--demo', '--nagios']))"
