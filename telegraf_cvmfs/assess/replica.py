@@ -22,10 +22,12 @@ from telegraf_cvmfs.model import (
     Result,
     RootCatalogState,
     Signature,
+    Snapshotting,
     Stratum,
     Trust,
 )
 from telegraf_cvmfs.words.duration import in_words
+from telegraf_cvmfs.words.text import shown
 
 FIRST_SNAPSHOT_FACTOR = 9
 """How much longer a first snapshot may take than any other (cvmfs-servermon)."""
@@ -119,7 +121,7 @@ def _check_snapshot(case: Case) -> Iterator[Finding]:
     if status.value is not None and status.value.last_snapshot is not None:
         age = case.now - status.value.last_snapshot
         yield from too_long(limit, "snapshot_old", age, case.factor, "the last snapshot was {} ago")
-    elif status.answered and not (status.value and "last_snapshot" in status.value.unreadable):
+    elif status.answered and not (status.value and "last_snapshot" in dict(status.value.unreadable)):
         yield from _check_first_snapshot(case, limit)
 
 
@@ -130,7 +132,7 @@ def _check_first_snapshot(case: Case, limit: Limit) -> Iterator[Finding]:
     elif running.value is None:
         yield not_known("snapshot_old", "when the last snapshot was", "none is recorded, and none is running")
     elif running.value.since is None:
-        yield not_known("snapshot_old", "since when the first snapshot is running", "its date is not understood")
+        yield not_known("snapshot_old", "since when the first snapshot is running", _undated(running.value))
     else:
         age = case.now - running.value.since
         factor = case.factor * FIRST_SNAPSHOT_FACTOR
@@ -144,11 +146,15 @@ def _check_stuck(case: Case) -> Iterator[Finding]:
     if not running.answered:
         yield not_known("snapshot_stuck", "whether a snapshot is running", running.why)
     elif running.value is not None and running.value.since is None:
-        yield not_known("snapshot_stuck", "since when a snapshot is running", "its date is not understood")
+        yield not_known("snapshot_stuck", "since when a snapshot is running", _undated(running.value))
     elif running.value is not None and running.value.since is not None:
         age = case.now - running.value.since
         text = "a snapshot has been running for {}, or was killed and left its marker"
         yield from too_long(limit, "snapshot_stuck", age, case.factor, text)
+
+
+def _undated(running: Snapshotting) -> str:
+    return f"its date is not understood: {shown(running.unread)}"
 
 
 def _check_lag(case: Case) -> Iterator[Finding]:
@@ -176,8 +182,9 @@ def _check_status(case: Case) -> Iterator[Finding]:
     if not status.answered:
         yield from (not_known(slug, f"what its {key} is", status.why) for slug, key in needed[:1])
     elif status.value is not None:
-        unread = [(slug, key) for slug, key in needed if key in status.value.unreadable]
-        yield from (not_known(slug, f"what its {key} is", "it is not understood") for slug, key in unread)
+        clauses = dict(status.value.unreadable)
+        unread = [(slug, key) for slug, key in needed if key in clauses]
+        yield from (not_known(slug, f"what its {key} is", clauses[key]) for slug, key in unread)
 
 
 _IN_STATUS = {

@@ -65,21 +65,22 @@ class Whitelist:
 class Status:
     """What the server's own tools last did to a repository: `.cvmfs_status.json`, all of it optional.
 
-    `unreadable` names the keys that had a value which could not be understood.
+    `unreadable` are pairs of a key that had a value which could not be understood, and a clause that says so.
     """
 
     last_snapshot: datetime | None = None
     last_gc: datetime | None = None
     last_check: datetime | None = None
     check_ok: bool | None = None
-    unreadable: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshotting:
-    """A snapshot is running, or was killed: `.cvmfs_is_snapshotting`; `since` is None if unreadable."""
+    """A snapshot is running, or was killed: `.cvmfs_is_snapshotting`; `since` is None where `unread` stands there."""
 
     since: datetime | None
+    unread: str = ""
 
 
 class RootCatalogState(Coded):

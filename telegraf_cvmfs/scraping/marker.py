@@ -19,11 +19,13 @@ def with_marker(reader: Reader, replica: Replica, status: Reading[Status]) -> Jo
     )
     if marker.value is not None:
         known = status.value or Status()
-        unreadable = tuple(key for key in known.unreadable if key != "last_snapshot")
+        unreadable = tuple(key for key in known.unreadable if key[0] != "last_snapshot")
         last_snapshot = marker.value.last_snapshot
         return replace(marker, value=replace(known, last_snapshot=last_snapshot, unreadable=unreadable))
     if marker.answered:
         return status
     if status.value is None:
         return marker
-    return replace(status, value=replace(status.value, unreadable=(*status.value.unreadable, "last_snapshot")))
+    unread = ("last_snapshot", f"{LAST_SNAPSHOT.name} was not read: {marker.fault_or_why}")
+    unreadable = (*(one for one in status.value.unreadable if one[0] != "last_snapshot"), unread)
+    return replace(status, value=replace(status.value, unreadable=unreadable))

@@ -1,4 +1,4 @@
-"""A JSON document whose top is an object."""
+"""A JSON document whose top is an object, and what to say of a value in it that is not understood."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import Any, NoReturn
 
 from telegraf_cvmfs.model import ParseError
+from telegraf_cvmfs.words.text import shown
 
 
 def json_object(body: bytes, document: str) -> dict[str, Any]:
@@ -22,6 +23,13 @@ def json_object(body: bytes, document: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ParseError(document, "not a JSON object")
     return value
+
+
+def not_understood(key: str, value: object) -> str:
+    """What to say of the value of a key, in one clause."""
+    if isinstance(value, list | dict):
+        return f"{key} is not understood: {'a list' if isinstance(value, list) else 'an object'}"
+    return f"{key} is not understood: {shown(value if isinstance(value, str) else json.dumps(value))}"
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from telegraf_cvmfs.model import Entry, Listing, Meta, ParseError
-from telegraf_cvmfs.wire.json_object import json_object
+from telegraf_cvmfs.wire.json_object import json_object, not_understood
 from telegraf_cvmfs.wire.status import parse_date
 from telegraf_cvmfs.words.text import label, printable, shown
 
@@ -94,13 +93,7 @@ def _unread(document: Mapping[str, Any], keys: _Keys) -> Iterator[tuple[str, str
         value = document.get(key)
         nothing = value is None or (read is label and isinstance(value, str))
         if not nothing and read(value) is None:
-            yield key, _not_understood(key, value)
-
-
-def _not_understood(key: str, value: object) -> str:
-    if isinstance(value, list | dict):
-        return f"{key} is not understood: {'a list' if isinstance(value, list) else 'an object'}"
-    return f"{key} is not understood: {shown(value if isinstance(value, str) else json.dumps(value))}"
+            yield key, not_understood(key, value)
 
 
 def parse_meta(body: bytes) -> Meta:
@@ -144,7 +137,7 @@ def _entry(written: object, *, replica: bool) -> Entry:
     name = _name(written.get("name"))
     alias = _alias(written.get("alias"), name)
     if alias is None and written.get("url") is None and not _says_nothing(written.get("alias"), name):
-        raise ValueError(_not_understood("an entry's alias", written["alias"]))
+        raise ValueError(not_understood("an entry's alias", written["alias"]))
     path = _path(written.get("url"), f"/cvmfs/{alias or name}")
     if alias is None and path != f"/cvmfs/{name}":
         alias = path.rpartition("/")[2]
@@ -155,9 +148,9 @@ def _unread_of_entry(written: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401
     """What of an entry is not understood although its repository can be asked for."""
     name, alias, flag = written["name"], written.get("alias"), written.get("pass-through")
     if _alias(alias, name) is None and not _says_nothing(alias, name):
-        yield "alias", f"of {name}, {_not_understood('alias', alias)}"
+        yield "alias", f"of {name}, {not_understood('alias', alias)}"
     if flag is not None and not isinstance(flag, bool):
-        yield "pass-through", f"of {name}, {_not_understood('pass-through', flag)}"
+        yield "pass-through", f"of {name}, {not_understood('pass-through', flag)}"
 
 
 def _says_nothing(alias: object, name: str) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 from telegraf_cvmfs.model import ParseError, Snapshotting, Status
-from telegraf_cvmfs.wire.json_object import json_object
+from telegraf_cvmfs.wire.json_object import json_object, not_understood
 from telegraf_cvmfs.words.text import shown
 
 _LONGEST_DATE = 64
@@ -51,10 +51,10 @@ def parse_status(body: bytes) -> Status:
     written = {key: value for key, value in json_object(body, "status").items() if value is not None}
     dates = {key: _date(written[key]) for key in _DATES if key in written}
     check = _check(written.get("check_status"))
-    unreadable = [key for key in dates if dates[key] is None]
-    if "check_status" in written and check is None:
-        unreadable.append("check_status")
-    return Status(**dates, check_ok=check, unreadable=tuple(unreadable))
+    known = {**dates, "check_status": check}
+    unread = (key for key, value in known.items() if key in written and value is None)
+    unreadable = tuple((key, not_understood(key, written[key])) for key in unread)
+    return Status(**dates, check_ok=check, unreadable=unreadable)
 
 
 def parse_last_snapshot(body: bytes) -> Status:
@@ -75,7 +75,8 @@ def parse_snapshotting(body: bytes) -> Snapshotting:
     text = _text(body)
     if text.startswith("<"):
         raise ParseError("snapshotting", "a web page, not the marker file")
-    return Snapshotting(since=parse_date(text))
+    since = parse_date(text)
+    return Snapshotting(since, unread="" if since else text[:_LONGEST_DATE])
 
 
 def parse_date(text: str) -> datetime | None:

@@ -302,9 +302,10 @@ def test_the_status_is_not_needed_if_no_finding_needs_it() -> None:
 @pytest.mark.parametrize("key", ["last_snapshot", "last_gc", "check_status", "last_check"])
 def test_a_value_that_is_there_and_not_understood_is_unknown(key: str) -> None:
     status = replace(STATUS, last_snapshot=None if key == "last_snapshot" else STATUS.last_snapshot, last_gc=None)
-    verdict = verdict_of(replica(status=ok(replace(status, unreadable=(key,)))))
+    clause = f"{key} is not understood: 'x'"
+    verdict = verdict_of(replica(status=ok(replace(status, unreadable=((key, clause),)))))
     assert verdict.health is UNKNOWN
-    assert key in verdict.findings[0].problem
+    assert clause in verdict.findings[0].problem
 
 
 @pytest.mark.parametrize(("seconds", "known"), [(0, True), (1, False)])
@@ -328,7 +329,9 @@ def test_a_letter_of_the_manifest_that_is_not_understood_is_unknown_and_named(le
 
 
 def test_a_snapshot_that_runs_since_nobody_knows_when_is_unknown() -> None:
-    assert verdict_of(replica(snapshotting=ok(Snapshotting(None)))).health is UNKNOWN
+    verdict = verdict_of(replica(snapshotting=ok(Snapshotting(None, "do 21 mrt"))))
+    assert verdict.health is UNKNOWN
+    assert "'do 21 mrt'" in verdict.findings[0].problem
 
 
 def test_a_first_snapshot_that_runs_since_nobody_knows_when_is_unknown() -> None:
