@@ -117,9 +117,9 @@ def page() -> str:
 
 
 def head_of_page() -> str:
-    """The same page up to the first warning."""
+    """The same page up to its second cause about repositories."""
     lines = _printed("--demo", "--print-for-human").splitlines()
-    return _fenced("text", _lines(*itertools.takewhile(lambda line: not line.startswith("warning"), lines), "…"))
+    return _fenced("text", _lines(*itertools.takewhile(lambda line: " lagging on " not in line, lines), "…"))
 
 
 @cache
