@@ -15,6 +15,7 @@ import pwd
 import stat
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote as pasted
 from urllib.parse import quote
@@ -101,6 +102,8 @@ def problem(path: Path) -> str | None:
 def write(path: Path, memory: Memory) -> None:
     """Keep it, whole or not at all; the file keeps its mode, and its owner where root writes it.
 
+    What would be larger than is read again is kept without what was verified; all else has bounds of its own.
+
     Raises:
         StateError: it cannot be written; it says how to make that possible.
     """
@@ -108,6 +111,10 @@ def write(path: Path, memory: Memory) -> None:
         _private_folder(path.parent)
         with whole_file(path, like=_before(path)) as file:
             file.writelines(document(memory))
+            if file.tell() > LARGEST:  # what was verified can be so anew
+                file.seek(0)
+                file.truncate()
+                file.writelines(document(replace(memory, certificates={}, verified={})))
     except OSError as error:
         raise _impossible("written", path, error) from error
 

@@ -13,7 +13,7 @@ from telegraf_cvmfs.assess.verdicts import assess
 from telegraf_cvmfs.fleet.bound import MOST_REPLICAS
 from telegraf_cvmfs.memory import file, value
 from telegraf_cvmfs.memory.value import NOTHING, Memory, Publication, remember
-from telegraf_cvmfs.model import Entry, Fleet, Listed, Listing, Replica, Run, Scrape, Server, Stratum
+from telegraf_cvmfs.model import Entry, Fleet, Listed, Listing, Replica, Run, Scrape, Server, Signature, Stratum, Trust
 from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders.published import listing, repository
 from tests.builders.runs import MANIFEST, NOW, S1, S1_NL, missed, ok
@@ -97,6 +97,25 @@ def test_the_largest_memory_that_servers_can_cause_is_read_again(
     memory = Memory({S1.name: rows}, several, certificates)
     file.write(tmp_path / "memory.json", memory)
     assert len(file.read(tmp_path / "memory.json").replicas[S1.name]) == len(rows)
+
+
+def test_a_memory_that_would_not_be_read_again_is_kept_without_what_was_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "LARGEST", 20_000)
+    rows = (value.Remembered(entry("a.tld"), NOW, 7, "0" * 40, NOW, certificate="1" * 40),)
+    proofs = (f"{number:032x}" for number in range(20))
+    verified = {
+        proof: Trust(Signature.OK, "", certificate_read=True, subject="\U0001f600" * 190 + proof[-2:], proof=proof)
+        for proof in proofs
+    }
+    memory = Memory({S1.name: rows}, certificates={"1" * 40: b"x"}, verified=verified)
+    file.write(tmp_path / "memory.json", memory)
+    kept = file.read(tmp_path / "memory.json")
+    assert (kept.verified, kept.certificates) == ({}, {})
+    assert [one.revision for one in kept.replicas[S1.name]] == [7]
+    file.write(tmp_path / "memory.json", replace(memory, verified={}))
+    assert file.read(tmp_path / "memory.json").certificates == memory.certificates
 
 
 def test_certificates_have_a_bound_together_and_small_ones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
