@@ -52,7 +52,12 @@ def under_maintenance() -> Panel:
         "Under maintenance",
         "Servers and replicas that are worked on: until when and why, and what would be wrong otherwise. They are"
         " measured as ever, but no alert is fired, and no count or verdict has them.",
-        Table(looks(_MAINTENANCE_COLUMNS), sort="repo", rising=True, nothing=NOTHING_FOUND),
+        Table(
+            looks(_MAINTENANCE_COLUMNS, problem=Look("Until when and why")),
+            sort="repo",
+            rising=True,
+            nothing=NOTHING_FOUND,
+        ),
         influxql.under_maintenance(_MAINTENANCE_COLUMNS),
         quiet="empty where nothing is under maintenance",
     )
