@@ -81,6 +81,7 @@ def _server(verdict: ServerVerdict, fields: Mapping[_Place, _Object]) -> _Object
         | _known(listing, _OF_LISTING)
         | {
             "rejected": [] if listing is None else list(listing.rejected),
+            "not_understood": [clause for one in (listing, stratum.meta.value) if one for _, clause in one.unreadable],
             "findings": _findings(verdict.findings),
             "replicas": [_replica(one, fields) for one in verdict.replicas],
         }

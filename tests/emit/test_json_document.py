@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from telegraf_cvmfs import __version__
 from telegraf_cvmfs.emit.json_document import render
-from telegraf_cvmfs.model import Backend, Health, Listing, Run
+from telegraf_cvmfs.model import Backend, Health, Listing, Meta, Run
 from telegraf_cvmfs.points.rows import Point, points
 from telegraf_cvmfs.points.schema import PUBLISH, REPO, SCRAPE, SERVER
 from tests.builders import runs
@@ -92,6 +92,13 @@ def test_a_server_says_what_its_system_is_and_which_entries_of_its_list_were_rej
     assert server["os_id"] == "rhel"
     assert server["os_pretty_name"] == "Example Linux 9"
     assert "os_version_id" not in server
+
+
+def test_what_is_not_understood_of_a_servers_list_and_of_who_runs_it_is_named() -> None:
+    listing = Listing((), unreadable=(("os_id", "os_id is not understood: '7'"),))
+    meta = Meta(unreadable=(("email", "email is not understood: a list"),))
+    server = document(runs.run(runs.server(listing=runs.ok(listing), meta=runs.ok(meta))))["servers"][0]
+    assert server["not_understood"] == ["os_id is not understood: '7'", "email is not understood: a list"]
 
 
 def test_all_findings_are_there_and_not_only_the_worst() -> None:
