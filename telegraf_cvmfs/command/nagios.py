@@ -12,6 +12,7 @@ from telegraf_cvmfs.emit.nagios import checked, line
 from telegraf_cvmfs.model import ConfigError, Health
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.rounds import Rounds
+from telegraf_cvmfs.words.secrecy import without_secrets
 
 
 def run(options: argparse.Namespace, deadline: Deadline) -> int:
@@ -24,7 +25,7 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
 
     def log(said: str) -> None:
         if said.startswith("E!"):
-            faults.append(said.removeprefix("E! "))
+            faults.append(without_secrets(said.removeprefix("E! ")))
         if options.verbose:
             shown(said)
 
@@ -42,4 +43,4 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
 
 def give_up(why: str) -> None:
     """Print the line of a check that could not be made."""
-    show([line(Health.UNKNOWN, why)])
+    show([line(Health.UNKNOWN, without_secrets(why))])

@@ -276,6 +276,15 @@ def test_an_error_of_ours_that_many_documents_meet_is_said_once(
     assert said.startswith("E! internal error, please report it: ZeroDivisionError: ours (in tests.")
 
 
+@pytest.mark.parametrize("arguments", [*ARGUMENTS, ["--config", "/http://user:pass-word@host/x"]], ids=" ".join)
+def test_no_line_of_a_nagios_check_shows_a_password(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "--nagios"]) == 3
+    said = capfd.readouterr()
+    assert said.out.startswith("CVMFS UNKNOWN - ")
+    assert (said.out.count("\n"), said.err) == (1, "")
+    assert "pass-word" not in said.out
+
+
 # --- files that are none ----------------------------------------------------------------------------
 
 
