@@ -56,8 +56,14 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
     elif options.action == "end":
         ended = _numbers(options.number, own)
         _write(path, [one for number, one in enumerate(own, 1) if number not in ended])
-    show(_listed(options, path, moment, deadline))
+    show([*_listed(options, path, moment, deadline), *_kept_apart(options, path)])
     return 0
+
+
+def _kept_apart(options: argparse.Namespace, path: Path) -> list[str]:
+    """Where there is no fleet file, runs of another user have another state folder, and would not see it."""
+    apart = options.action == "add" and not maintenance.fleet_file_of(path).exists()
+    return [f"kept in {path}, for runs of this user, or with the same --state-dir\n"] if apart else []
 
 
 def _window(options: argparse.Namespace, moment: datetime) -> Maintenance:

@@ -23,8 +23,9 @@ from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 from telegraf_cvmfs.command.execd import Newlines
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.fleet import file as fleet_file
+from telegraf_cvmfs.fleet import maintenance
 from telegraf_cvmfs.fleet.watched import FleetFile
-from telegraf_cvmfs.model import Fleet, Role, Server
+from telegraf_cvmfs.model import Fleet, Maintenance, Role, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.network import Network
@@ -407,6 +408,21 @@ def test_another_mistake_in_the_fleet_file_is_said_too(watched: tuple[Path, str,
     assert [line[:2] for line in said] == ["E!", "E!", "I!"]
     assert "nmae" in said[0]
     assert "rloe" in said[1]
+
+
+def test_maintenance_that_is_added_counts_from_the_next_round_on(watched: tuple[Path, str, str]) -> None:
+    said = list[str]()
+    file, added = fleet_of(watched[0], said), maintenance.beside(watched[0])
+    window = Maintenance(datetime(2026, 12, 1, 8, tzinfo=UTC), datetime(2026, 12, 1, 12, tzinfo=UTC), why="new disks")
+    assert file.fleet().maintenance == ()
+    added.write_text(maintenance.text([window]))
+    assert file.fleet().maintenance == (window,)
+    added.write_text("[[maintenance]]\n")
+    assert file.fleet().maintenance == (window,)
+    added.unlink()
+    assert file.fleet().maintenance == ()
+    assert [line[:2] for line in said] == ["I!", "E!", "I!"]
+    assert f"maintenance file {added}, line 1: [[maintenance]] number 1: from is missing" in said[1]
 
 
 def test_a_fleet_file_that_does_not_change_is_read_once(watched: tuple[Path, str, str]) -> None:

@@ -187,7 +187,8 @@ def test_what_does_not_fit_together_is_refused(fleet_file: Path, arguments: tupl
 def test_without_a_fleet_file_it_is_kept_where_the_memory_is(fleet_file: Path, tmp_path: Path) -> None:
     url = re.findall(r'url = "(.*)"', fleet_file.read_text())[1]
     options = ("--stratum1", url, "--state-dir", tmp_path / "state")
-    said("add", *options, "--for", "1h")
+    _, kept = said("add", *options, "--for", "1h")
+    assert kept.startswith(f"kept in {tmp_path / 'state'}/telegraf-cvmfs-cvmfs.maintenance.toml, for runs of this user")
     done = run(*options, "--format", "json")
     assert {one["maintenance"] for one in json.loads(done.stdout)["servers"]} == {1}
     assert [path.name for path in (tmp_path / "state").glob("*.toml")] == ["telegraf-cvmfs-cvmfs.maintenance.toml"]
