@@ -44,8 +44,9 @@ def tell(line: str) -> None:
     whole = one_line(without_secrets(line)).encode(errors="backslashreplace")
     text = whole if len(whole) < _WHOLE else whole[: _WHOLE - 4] + b"..."
     with contextlib.suppress(OSError, ValueError), _TELLING:
-        sys.stderr.write(text.decode(errors="ignore") + "\n")
-        sys.stderr.flush()
+        if sys.stderr is not None:
+            sys.stderr.write(text.decode(errors="ignore") + "\n")
+            sys.stderr.flush()
 
 
 _TELLING = threading.Lock()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -54,6 +55,13 @@ def test_each_message_is_one_whole_line_in_one_write_from_whatever_thread(monkey
     os.close(read)
     assert sorted(writes[:-1]) == sorted(line.replace("\n", " ") + "\n" for line in lines)
     assert (len(writes[-1].encode()) <= 4096, writes[-1][-4:]) == (True, "...\n")
+
+
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
+def test_a_message_that_nobody_can_be_told_costs_nothing(stderr: str, fleet_file: Path) -> None:
+    line = f"{shlex.join(command('--config', fleet_file, '--state-dir', fleet_file))} {stderr}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment(), check=False)
+    assert (done.returncode, done.stdout.count("cvmfs_scrape,")) == (0, 1)
 
 
 def test_one_cause_is_said_once_a_run() -> None:
