@@ -27,7 +27,6 @@ from telegraf_cvmfs.model import (
     Trust,
 )
 from telegraf_cvmfs.words.duration import in_words
-from telegraf_cvmfs.words.text import shown
 
 FIRST_SNAPSHOT_FACTOR = 9
 """How much longer a first snapshot may take than any other (cvmfs-servermon)."""
@@ -154,7 +153,7 @@ def _check_stuck(case: Case) -> Iterator[Finding]:
 
 
 def _undated(running: Snapshotting) -> str:
-    return f"its date is not understood: {shown(running.unread)}"
+    return f"its date is not understood: {running.unread}"
 
 
 def _check_lag(case: Case) -> Iterator[Finding]:

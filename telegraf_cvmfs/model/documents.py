@@ -77,7 +77,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Snapshotting:
-    """A snapshot is running, or was killed: `.cvmfs_is_snapshotting`; `since` is None where `unread` stands there."""
+    """A snapshot is running, or was killed: `.cvmfs_is_snapshotting`.
+
+    `since` is None if its text is not understood; `unread` is that text, fit to be shown.
+    """
 
     since: datetime | None
     unread: str = ""

@@ -76,7 +76,7 @@ def parse_snapshotting(body: bytes) -> Snapshotting:
     if text.startswith("<"):
         raise ParseError("snapshotting", "a web page, not the marker file")
     since = parse_date(text)
-    return Snapshotting(since, unread="" if since else text[:_LONGEST_DATE])
+    return Snapshotting(since, unread="" if since else shown(text))
 
 
 def parse_date(text: str) -> datetime | None:

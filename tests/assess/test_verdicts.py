@@ -329,7 +329,7 @@ def test_a_letter_of_the_manifest_that_is_not_understood_is_unknown_and_named(le
 
 
 def test_a_snapshot_that_runs_since_nobody_knows_when_is_unknown() -> None:
-    verdict = verdict_of(replica(snapshotting=ok(Snapshotting(None, "do 21 mrt"))))
+    verdict = verdict_of(replica(snapshotting=ok(Snapshotting(None, "'do 21 mrt'"))))
     assert verdict.health is UNKNOWN
     assert "'do 21 mrt'" in verdict.findings[0].problem
 
