@@ -18,7 +18,7 @@ from tests.programs.telegraf import run
 REPOSITORIES = tuple(f"r{number:02}.many.tld" for number in range(60))
 CAUSES = (
     "key_dirs: .*many.tld/bad.pub: is not a public key in PEM form, which begins with -----BEGIN PUBLIC KEY-----",
-    "key_dirs: .*many.tld/odd.pub is no file that can be read",
+    "key_dirs: .*many.tld/odd.pub: no file that can be read",
     "blacklist .*/blacklist: 2 lines, .* clients skip that",
     "memory .* cannot be read .*",
     "127.0.0.1.*: repositories.json: .*not that of a repository.*",
