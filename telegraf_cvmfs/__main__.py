@@ -16,6 +16,7 @@ import time
 from typing import NoReturn
 
 from telegraf_cvmfs.net.deadline import Deadline, ending_signals
+from telegraf_cvmfs.words.shortage import shortage
 
 
 def entry() -> NoReturn:
@@ -27,8 +28,13 @@ def entry() -> NoReturn:
 
     import sys  # noqa: PLC0415
 
-    from telegraf_cvmfs.command.cli import main  # noqa: PLC0415
-
+    try:
+        from telegraf_cvmfs.command.cli import main  # noqa: PLC0415
+    except (OSError, MemoryError, ImportError) as error:
+        if not (lacked := shortage(error)):
+            raise
+        os.write(2, f"E! {lacked}\n".encode())
+        os._exit(1)
     os._exit(main(sys.argv[1:], deadline))
 
 

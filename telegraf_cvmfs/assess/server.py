@@ -52,12 +52,12 @@ def _down(stratum: Stratum, *, followed: bool) -> Iterator[Finding]:
     elif stratum.backend is Backend.S3 and not stratum.replicas:
         yield Finding("server_down", Health.UNKNOWN, "S3 has no list, and no repository is named for it")
     else:
-        yield Finding("server_down", Health.UNKNOWN, "the run ended before it answered")
+        yield Finding("server_down", Health.UNKNOWN, f"not known whether it answers: {stratum.answer.why}")
 
 
 def gave_no_answer(stratum: Stratum) -> bool:
-    """Did its list, or on S3 at least one manifest, really fail, and not only for want of time?"""
-    return stratum.answer.result is not Result.DEADLINE
+    """Did its list, or on S3 at least one manifest, really fail, and not only for what we lacked, time for instance?"""
+    return not stratum.answer.untried
 
 
 def _geodb(stratum: Stratum, now: datetime) -> Iterator[Finding]:
@@ -81,4 +81,4 @@ def _geoapi(stratum: Stratum, *, followed: bool) -> Iterator[Finding]:
         health = redirect_health(stratum.geoapi_cause, followed=followed)
         yield Finding("geoapi_down", health, f"its GeoAPI gives no usable answer: {why}")
     if stratum.geoapi_status is GeoAPIStatus.NOT_YET_TESTED and limits["geoapi_down"].critical:
-        yield not_known("geoapi_down", "whether its GeoAPI works", "the run ended first")
+        yield not_known("geoapi_down", "whether its GeoAPI works", why or "the run ended first")

@@ -15,6 +15,7 @@ from telegraf_cvmfs.command.terminal import OutputError, tell
 from telegraf_cvmfs.model import ConfigError
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.words.fault import place
+from telegraf_cvmfs.words.shortage import shortage
 
 OK, NO_OUTPUT, WRONG_USE, UNKNOWN = 0, 1, 2, 3
 """The last is that of a Nagios check that could not be made."""
@@ -29,14 +30,15 @@ def main(arguments: Sequence[str], deadline: Deadline | None = None) -> int:
         sys.stdout.flush()
         return int(end.code or OK)
     except ConfigError as error:
-        return _failed(str(error), WRONG_USE, arguments)
+        lacked = shortage(error)
+        return _failed(f"{error}{lacked and f': {lacked}'}", NO_OUTPUT if lacked else WRONG_USE, arguments)
     except BrokenPipeError:
         return UNKNOWN if _is_nagios(arguments) else OK  # whoever read us has had enough
     except OutputError as error:
         return _failed(str(error), NO_OUTPUT, arguments)
     except Exception as error:  # noqa: BLE001  # Telegraf would show "Traceback" and nothing else
         why = f"internal error, please report it: {type(error).__name__}: {error} (in {place(error)})"
-        return _failed(why, NO_OUTPUT, arguments)
+        return _failed(shortage(error) or why, NO_OUTPUT, arguments)
 
 
 def _failed(why: str, code: int, arguments: Sequence[str]) -> int:

@@ -6,7 +6,6 @@ import argparse
 import os
 import queue
 import signal
-import threading
 from collections.abc import Iterator
 
 from telegraf_cvmfs.command import options as run_options
@@ -15,6 +14,7 @@ from telegraf_cvmfs.command.once import one_round
 from telegraf_cvmfs.command.terminal import logger
 from telegraf_cvmfs.command.waiting import taken
 from telegraf_cvmfs.net.deadline import Deadline, ending_signals
+from telegraf_cvmfs.net.transport import begin_thread
 from telegraf_cvmfs.rounds import Rounds
 
 CHUNK = 64 * 1024
@@ -60,7 +60,7 @@ class Newlines:
         self._deadline: Deadline | None = None
 
     def __iter__(self) -> Iterator[None]:
-        threading.Thread(target=self._listen, daemon=True).start()
+        begin_thread(self._listen)
         while taken(self._wanted):
             self._answered = False
             yield

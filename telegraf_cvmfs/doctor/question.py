@@ -42,5 +42,6 @@ _REMEDIES = {
     Result.TIMEOUT: "it takes too long, or a firewall drops what is sent there: look at its log and its load",
     Result.TLS_ERROR: "does it speak https there, with a certificate that this machine trusts (SSL_CERT_FILE)?",
     Result.TOO_LARGE: "that is no answer to what was asked: is something else listening at this address?",
+    Result.OWN_LIMIT: "that is a limit of this machine: raise it, and examine again",
     Result.HTTP_ERROR: "what listens there does not speak HTTP: is the port right?",
 }

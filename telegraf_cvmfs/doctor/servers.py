@@ -59,6 +59,10 @@ ADVICE: Mapping[tuple[Result, Cause | None], str] = {
         "that is more than any CernVM-FS server has to say: is there another web site at this address or port?"
     ),
     (Result.DEADLINE, None): "there was no time left to ask it: give more with --deadline, or [scrape] deadline",
+    (
+        Result.OWN_LIMIT,
+        None,
+    ): "that is a limit of this machine, and says nothing of the server: raise it, and try again",
     (Result.REDIRECTED, Cause.NOT_FOLLOWED): (
         "write that address into `url`; or, if its clients have CVMFS_FOLLOW_REDIRECTS, follow_redirects = true for it"
     ),
@@ -102,7 +106,7 @@ def check(
 def is_wrong(stratum: Stratum, trust_of: Callable[[Replica], Trust | None] = lambda _replica: None) -> bool:
     """Does `check` call anything of this server wrong?"""
     unread = stratum.backend is not Backend.S3 and stratum.listing.value is None
-    tried = [replica for replica in stratum.replicas if replica.manifest.result is not Result.DEADLINE][:1]
+    tried = [replica for replica in stratum.replicas if not replica.manifest.untried][:1]
     trusts = [trust_of(replica) for replica in stratum.replicas if replica.up][:1]
     refused = any(trust and trust.signature not in (Signature.OK, Signature.NO_KEY) for trust in trusts)
     return unread or refused or not stratum.replicas or not all(replica.up for replica in tried)
@@ -213,7 +217,7 @@ def _advice(reading: Reading[Any]) -> Iterator[str]:
 
 
 def _first_manifest(stratum: Stratum) -> Iterator[str]:
-    tried = [replica for replica in stratum.replicas if replica.manifest.result is not Result.DEADLINE]
+    tried = [replica for replica in stratum.replicas if not replica.manifest.untried]
     for replica in tried[:1]:
         if replica.up:
             at = f" from {replica.url.removesuffix('/.cvmfspublished')}" if stratum.backend is Backend.S3 else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from telegraf_cvmfs.emit.phrases import ended, rank
-from telegraf_cvmfs.model import FINDINGS, Health, Maintenance, ReplicaVerdict, Result, Run, ServerVerdict
+from telegraf_cvmfs.model import FINDINGS, Health, Maintenance, ReplicaVerdict, Run, ServerVerdict
 from telegraf_cvmfs.words.text import listed
 
 UNREAD = "not read"
@@ -117,8 +117,7 @@ def _grouped(found: Iterable[tuple[_Key, str, str]], servers: tuple[str, ...] = 
 
 def _findings(server: ServerVerdict, verdict: ReplicaVerdict) -> Iterator[tuple[_Key, str]]:
     """A replica's own; where nothing is known because the server is down, the server's finding has told."""
-    in_time = verdict.replica.manifest.result is not Result.DEADLINE
-    if not server.stratum.up and in_time and verdict.health is Health.UNKNOWN:
+    if not server.stratum.up and not verdict.replica.manifest.result.ours and verdict.health is Health.UNKNOWN:
         return
     for finding in verdict.findings:
         yield _Key(finding.slug, finding.health), finding.problem

@@ -42,7 +42,13 @@ def counts(healths: Iterable[Health | None]) -> str:
 
 def ended(result: Result) -> str:
     """How a reading ended, where it did not end well."""
-    return "the run ended first" if result is Result.DEADLINE else result.slug.replace("_", " ")
+    return _ENDED.get(result) or result.slug.replace("_", " ")
+
+
+_ENDED = {
+    Result.DEADLINE: "the run ended first",
+    Result.OWN_LIMIT: "the scraper itself had too few files, too little memory or too few threads",
+}
 
 
 def hosts(verdicts: Iterable[ReplicaVerdict]) -> list[str]:

@@ -26,6 +26,7 @@ from telegraf_cvmfs.command.terminal import logger, now, summarise
 from telegraf_cvmfs.command.waiting import taken
 from telegraf_cvmfs.model import ConfigError, Fleet, Run
 from telegraf_cvmfs.net.deadline import Deadline
+from telegraf_cvmfs.net.transport import begin_thread
 from telegraf_cvmfs.rounds import Rounds
 from telegraf_cvmfs.words.secrecy import masked
 
@@ -68,8 +69,8 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
         rounds = Rounds(watched, lambda fleet: memory_path(fleet, options), logger(options))
         schedule = Schedule(options, rounds, metrics, keeper(options))
         signal.signal(signal.SIGHUP, lambda *_: schedule.hurry())
-        threading.Thread(target=serve, args=(server, ended), daemon=True).start()
-        threading.Thread(target=schedule.run, args=(ended,), daemon=True).start()
+        begin_thread(serve, server, ended)
+        begin_thread(schedule.run, ended)
         logger(options)(f"I! exporter: listening on {_shown(server)}")
         if (error := taken(ended)) is not None:
             raise error

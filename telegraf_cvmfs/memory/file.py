@@ -23,6 +23,7 @@ from urllib.parse import quote
 from telegraf_cvmfs.memory.document import document, parse
 from telegraf_cvmfs.memory.value import Memory
 from telegraf_cvmfs.whole_file import read_file, whole_file
+from telegraf_cvmfs.words.shortage import shortage
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of a file that are read at most; ten thousand replicas need two million."""
@@ -131,7 +132,8 @@ def set_aside(path: Path) -> str:
 
 
 def _impossible(done: str, path: Path, error: OSError) -> StateError:
-    return StateError(f"memory {path} cannot be {done} ({error.strerror}): {_remedy(path, error)}")
+    remedy = shortage(error) or _remedy(path, error)
+    return StateError(f"memory {path} cannot be {done} ({error.strerror}): {remedy}")
 
 
 def _remedy(path: Path, error: OSError) -> str:

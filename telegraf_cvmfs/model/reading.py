@@ -67,6 +67,11 @@ class Reading(Generic[T]):
         return self.result in (Result.OK, Result.NOT_FOUND, Result.UNLISTED)
 
     @property
+    def untried(self) -> bool:
+        """Is it for us, and not the server, that it was not read?"""
+        return self.ours or self.result.ours
+
+    @property
     def broken(self) -> bool:
         """Did the server answer with something that is not the document?"""
         return self.result in (Result.INVALID, Result.NAME_MISMATCH, Result.TOO_LARGE) and not self.ours

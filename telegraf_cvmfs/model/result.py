@@ -29,6 +29,12 @@ class Result(Coded):
     DEADLINE = ("deadline", 10)
     UNLISTED = ("unlisted", 11)
     REDIRECTED = ("redirected", 12)
+    OWN_LIMIT = ("own_limit", 13)  # this machine gave us too few files, too little memory, too few threads
+
+    @property
+    def ours(self) -> bool:
+        """Does it say nothing of the server? The run ended first, or had too little of something itself."""
+        return self in (Result.DEADLINE, Result.OWN_LIMIT)
 
 
 class Cause(enum.Enum):

@@ -11,6 +11,7 @@ from telegraf_cvmfs.net.answer import NOT_SERVED, REQUEST_TIMEOUT
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.question import Status
+from telegraf_cvmfs.net.sparing import lacked
 from telegraf_cvmfs.net.transport import Outcome, Request
 from telegraf_cvmfs.words.secrecy import masked
 
@@ -34,6 +35,8 @@ class Circumstances:
         self._proxy = proxy
         self._proxies: dict[str, str] = {}
         self._sent = self._failures = self._bytes = 0
+        self.lacked: dict[str, None] = {}
+        """What this process had too little of, each once, in the order in which that was met."""
         self._lock = threading.Lock()
 
     def proxy_for(self, url: str) -> str:
@@ -71,9 +74,13 @@ class Circumstances:
         with self._lock:
             self._sent += 1
 
+    def lacks(self, why: str) -> None:
+        """Note what this process has too little of."""
+        self.lacked.setdefault(why)
+
     def came(self, request: Request, outcome: Outcome | Exception) -> None:
         """Count what became of a request, once it is over."""
-        failed, read = True, 0
+        failed, read = not lacked(outcome), 0
         if isinstance(outcome, Answer):
             failed = outcome.status != Status.OK and outcome.status not in NOT_SERVED
             read = outcome.length or 0 if request.sink else len(outcome.body)

@@ -24,6 +24,7 @@ from telegraf_cvmfs.net.answer import of_proxy
 from telegraf_cvmfs.net.budget import budget
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.tls import authorities
+from telegraf_cvmfs.words.shortage import shortage
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -83,7 +84,7 @@ class Connector:
         """A connected socket that keeps its request's time; the first address that answers.
 
         Raises:
-            FetchError: the name has no address, nobody listens, or the time is up.
+            FetchError: the name has no address, nobody listens, the time is up, or we have no file for a socket.
         """
         host = self._address or host
         addresses = self._names.addresses(host)
@@ -94,6 +95,8 @@ class Connector:
                 connection = connected(address, port, share)
             except OSError as error:
                 reason = error
+                if why := shortage(error):
+                    raise FetchError(Result.OWN_LIMIT, why) from error
             else:
                 if index:
                     self._names.prefer(host, address)

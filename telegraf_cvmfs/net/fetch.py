@@ -37,8 +37,9 @@ from telegraf_cvmfs.net.circumstances import Circumstances
 from telegraf_cvmfs.net.connection import Connector, Session, secure_context
 from telegraf_cvmfs.net.question import REDIRECTS, Status
 from telegraf_cvmfs.net.tls import cause_of_refusal
-from telegraf_cvmfs.net.transport import Request, Sink, Threads, Transport
+from telegraf_cvmfs.net.transport import Carrier, Request, Sink, Threads
 from telegraf_cvmfs.words.secrecy import without_secrets
+from telegraf_cvmfs.words.shortage import shortage
 
 _PIECE = 1 << 16  # bytes
 
@@ -131,7 +132,7 @@ class Fetches:
             raise failure(error) from error
 
 
-def requests_transport(circumstances: Circumstances) -> Transport:
+def requests_transport(circumstances: Circumstances) -> Carrier:
     """The transport of `requests`."""
     fetches = Fetches(circumstances)
     return Threads(fetches.fetch, MOST_THREADS, fetches.close)
@@ -191,6 +192,8 @@ def failure(error: Exception, http_status: int | None = None) -> FetchError:
     if isinstance(error, FetchError):
         return FetchError(error.result, str(error), http_status, error.cause)
     root = _root(error)
+    if why := shortage(root):
+        return FetchError(Result.OWN_LIMIT, why, http_status)
     if budget.spent or isinstance(error, requests.Timeout) or isinstance(root, TimeoutError):
         return FetchError(budget.slow, LATE, http_status)
     failed = FetchError(_result(root), _reason(root), http_status, _cause(root))

@@ -14,6 +14,9 @@ from functools import lru_cache
 
 from telegraf_cvmfs.model import FetchError, Result
 from telegraf_cvmfs.net.budget import budget
+from telegraf_cvmfs.net.sparing import shortage_now
+from telegraf_cvmfs.net.transport import begin_thread
+from telegraf_cvmfs.words.shortage import shortage
 
 Resolve = Callable[[str], Sequence[str]]
 """The IP addresses of a host name, best first; OSError if it has none."""
@@ -42,6 +45,7 @@ class _Lookup:
     tell: list[Callable[[], None]] = field(default_factory=list)
     addresses: Sequence[str] = ()
     error: Exception | None = None
+    lacked: str = ""  # what we had too little of for it
     began: float = float("inf")
 
 
@@ -62,7 +66,7 @@ class Names:
         begins other look-ups where some hang.
 
         Raises:
-            FetchError: it has none.
+            FetchError: it has none, or it cannot be looked up for want of files or threads.
         """
         if _is_address(host):
             return (host,)
@@ -75,7 +79,12 @@ class Names:
                 if tell is not None and tell not in lookup.tell:
                     lookup.tell.append(tell)
                 self._begin()
+            if not lookup.done.is_set():
                 return None
+        if lookup.lacked:
+            with self._lock:
+                self._lookups.pop(host, None)  # to be tried again, once there is more
+            raise FetchError(Result.OWN_LIMIT, lookup.lacked)
         if not lookup.addresses:
             raise FetchError(Result.DNS_ERROR, f"looking up {host}: {_reason(lookup.error)}")
         return lookup.addresses
@@ -113,21 +122,28 @@ class Names:
             lookup = self._waiting.popleft()
             lookup.began = now
             self._under_way.append(lookup)
-            name = f"look-up of {lookup.host}"
-            threading.Thread(target=self._look_up, args=(lookup,), name=name, daemon=True).start()
+            try:
+                begin_thread(self._look_up, lookup)
+            except (OSError, MemoryError) as error:
+                lookup.lacked = shortage(error)
+                self._end(lookup)
 
     def _look_up(self, lookup: _Lookup) -> None:
         try:
             lookup.addresses = self._resolve(lookup.host)
         except Exception as error:  # noqa: BLE001  # an IDNA error is no OSError, and any must end the wait
             lookup.error = error
+            lookup.lacked = shortage(error) or shortage_now()  # the resolver itself does not say so
         with self._lock:
-            lookup.done.set()
-            self._under_way.remove(lookup)
+            self._end(lookup)
             self._begin()
         for tell in lookup.tell:
             with contextlib.suppress(OSError):  # whoever wanted to know has gone
                 tell()
+
+    def _end(self, lookup: _Lookup) -> None:
+        lookup.done.set()
+        self._under_way.remove(lookup)
 
 
 def took_too_long(host: str, slow: Result) -> FetchError:

@@ -9,7 +9,8 @@ from telegraf_cvmfs.model import ConfigError, TransportName
 from telegraf_cvmfs.net.circumstances import Circumstances
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.names import Names
-from telegraf_cvmfs.net.transport import Transport
+from telegraf_cvmfs.net.sparing import Sparing
+from telegraf_cvmfs.net.transport import Carrier, Transport
 
 
 class Network(Circumstances):
@@ -32,6 +33,9 @@ class Network(Circumstances):
 
     def transport(self) -> Transport:
         """What carries many requests at the same time; to be closed by whoever asks for it."""
+        return Sparing(self._carrier, self.lacks)
+
+    def _carrier(self) -> Carrier:
         if self._curl:
             from telegraf_cvmfs.net.curl.transport import Curl  # noqa: PLC0415  # one of the two is not needed
 

@@ -5,7 +5,9 @@ A transport is not asked for more than it is given: how many requests may be und
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import errno
 import queue
 import threading
 from collections.abc import Callable
@@ -56,13 +58,46 @@ class Transport(Protocol):
         """Nothing more is started, and no outcome asked for."""
 
 
+class Carrier(Transport, Protocol):
+    """A transport that can do with less."""
+
+    def spare(self, most: int) -> None:
+        """Have no more than so many connections from now on, as far as they are not in use."""
+
+
+STACK = 1 << 20
+"""Bytes of a thread that makes requests, or looks up a name; the system's 8 MB count where memory is limited."""
+
+
+def begin_thread(target: Callable[..., None], *arguments: object) -> None:
+    """Run it in a thread that ends with this process.
+
+    Not by `threading.Thread`, whose `start` waits, without an end, for a thread that may have died for want of memory.
+
+    Raises:
+        OSError: EAGAIN, the system gives no more threads.
+    """
+    usual = threading.stack_size(STACK)
+    try:
+        _thread.start_new_thread(target, arguments)
+    except RuntimeError as error:  # all that Python says of it
+        raise OSError(errno.EAGAIN, "no more threads can be started") from error
+    finally:
+        threading.stack_size(usual)
+
+
 class Threads:
     """A transport that makes each request in a thread: no more of them than were ever under way together, or `most`."""
 
-    def __init__(self, fetch: Callable[[Request], Answer], most: int, over: Callable[[], None] = lambda: None) -> None:
-        """`fetch` gives the answer to a request, in its own time; FetchError where there is none; `over` closes it."""
+    def __init__(
+        self, fetch: Callable[[Request], Answer], most: int, give_back: Callable[[], None] = lambda: None
+    ) -> None:
+        """`fetch` gives the answer to a request, in its own time; FetchError where there is none.
+
+        `give_back` closes the connections that are not in use.
+        """
         self._fetch = fetch
-        self._over = over
+        self._give_back = give_back
         self._most = most
         self._threads = 0
         self._under_way = 0
@@ -70,12 +105,16 @@ class Threads:
         self._done: queue.SimpleQueue[tuple[int, Outcome | Exception]] = queue.SimpleQueue()
 
     def start(self, number: int, request: Request) -> None:
-        """Hand it to a thread that has nothing to do, a new one, or the first that will have nothing to do."""
+        """Hand it to a thread that has nothing to do, a new one, or the first that will have nothing to do.
+
+        Raises:
+            OSError: there can be no new one; nothing has been begun.
+        """
+        if self._threads < min(self._under_way + 1, self._most):
+            begin_thread(self._work)
+            self._threads += 1
         self._under_way += 1
         self._waiting.put((number, request))
-        if self._threads < min(self._under_way, self._most):
-            self._threads += 1
-            threading.Thread(target=self._work, daemon=True).start()
 
     def finished(self, patience: float) -> list[tuple[int, Outcome | Exception]]:
         """As `Transport` has it."""
@@ -91,6 +130,13 @@ class Threads:
         """As `Transport` has it: HTTP/1.1 does not."""
         return False
 
+    def spare(self, most: int) -> None:
+        """As `Carrier` has it; threads that are too many end."""
+        for _ in range(self._threads - max(most, self._under_way)):
+            self._waiting.put(None)
+            self._threads -= 1
+        self._give_back()
+
     def close(self) -> None:
         """Forget the requests that wait; each thread ends when it has done what it is doing."""
         with contextlib.suppress(queue.Empty):
@@ -98,7 +144,7 @@ class Threads:
                 self._waiting.get_nowait()
         for _ in range(self._threads):
             self._waiting.put(None)
-        self._over()
+        self._give_back()
 
     def _work(self) -> None:
         while (job := self._waiting.get()) is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.fetch import FAILURES, failure
 from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.question import Question, Reply
+from telegraf_cvmfs.net.transport import begin_thread
+from telegraf_cvmfs.words.shortage import shortage
 
 LARGEST_ANSWER = 4 * 1024 * 1024
 """Bytes; a large dashboard has a tenth of that."""
@@ -50,7 +51,10 @@ class Web:
         """
         answers: queue.SimpleQueue[Reply | FetchError] = queue.SimpleQueue()
         # In a thread: nothing interrupts one that reads from a socket, and who is told to end ends at once.
-        threading.Thread(target=lambda: answers.put(self._answer(question)), daemon=True).start()
+        try:
+            begin_thread(lambda: answers.put(self._answer(question)))
+        except (OSError, MemoryError) as error:
+            raise FetchError(Result.OWN_LIMIT, shortage(error)) from error
         while True:
             with contextlib.suppress(queue.Empty):
                 answer = answers.get(timeout=_NAP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from telegraf_cvmfs.model import Cause, GeoAPI, GeoAPIStatus, Listed, Replica, Result, Role, Server
+from telegraf_cvmfs.model import Cause, GeoAPI, GeoAPIStatus, Listed, Replica, Role, Server
 from telegraf_cvmfs.scraping.documents import LARGEST_ORDER
 from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.scraping.reader import Reader
@@ -33,6 +33,6 @@ def _ask(reader: Reader, geoapi: GeoAPI, replica: Replica) -> Job[tuple[GeoAPISt
         right = judge_order(reading.value, geoapi)
         why = f"asked from {origin} for {','.join(hosts)} it answers {order}"
         return GeoAPIStatus.OK if right else GeoAPIStatus.LOCATION_ERROR, why, None
-    if reading.result is Result.DEADLINE:
-        return GeoAPIStatus.NOT_YET_TESTED, "", None
+    if reading.untried:
+        return GeoAPIStatus.NOT_YET_TESTED, reading.why, None
     return GeoAPIStatus.NO_RESPONSE, reading.why, reading.cause

@@ -11,6 +11,7 @@ from dataclasses import replace
 from telegraf_cvmfs.model import Server
 from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.words.log import Log
+from telegraf_cvmfs.words.shortage import shortage
 
 MOST_ADDRESSES = 16
 _UNUSED_PORT = 9
@@ -40,8 +41,8 @@ def _has_route(address: str) -> bool:
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((address, _UNUSED_PORT))
-    except OSError:
-        return False
+    except OSError as error:
+        return bool(shortage(error))  # then nobody knows
     return True
 
 

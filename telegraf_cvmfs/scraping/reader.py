@@ -14,6 +14,7 @@ from telegraf_cvmfs.scraping.documents import NameMismatchError
 from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.words.fault import place
 from telegraf_cvmfs.words.log import Log
+from telegraf_cvmfs.words.shortage import shortage
 
 T = TypeVar("T")
 
@@ -116,6 +117,9 @@ class Reader:
             self._silences = 0
 
     def _our_fault(self, url: str, error: Exception) -> Reading[Any]:
+        if lacked := shortage(error):
+            self._log(f"E! {lacked}")
+            return Reading(Result.OWN_LIMIT, why=lacked, ours=True)
         why = internal(error)
         self._log(f"E! {why}")  # one cause, which many documents may meet
         self._log(f"I! {url}: {why}")
@@ -123,5 +127,5 @@ class Reader:
 
 
 def internal(error: Exception) -> str:
-    """An error of this program itself, as a sentence."""
-    return f"internal error, please report it: {type(error).__name__}: {error} (in {place(error)})"
+    """An error of this program itself, as a sentence: what this process lacked, if it comes from that."""
+    return shortage(error) or f"internal error, please report it: {type(error).__name__}: {error} (in {place(error)})"

@@ -61,6 +61,8 @@ def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
         newest = _newest(visits)
         engine.run(Program(visit.reading_overtaken(newest), visit.failed) for visit in visits)
         engine.run(Program(visit.proving(), visit.failed) for visit in visits)
+    if network.lacked:
+        log(f"E! {'; '.join(network.lacked)}")
     finished = all(visit.finished for visit in visits)
     signal = "" if finished else network.deadline.interrupted
     return Scrape(fleet, started, bounded(fleet, strata(), log), network.traffic, not (finished or signal), signal)
@@ -72,6 +74,8 @@ def probe(fleet: Fleet, now: datetime, network: Network, log: Log) -> tuple[Stra
     visits = [Visit(fleet, server, log, context) for server in fleet.servers]
     with closing(network.transport()) as transport:
         Engine(transport, network.deadline, 1).run(Program(visit.probing(), visit.failed) for visit in visits)
+    if network.lacked:
+        log(f"E! {'; '.join(network.lacked)}")
     return tuple(visit.stratum() for visit in visits)
 
 

@@ -362,6 +362,7 @@ OF_MANIFESTS = {
     Result.DEADLINE: UNKNOWN,
     Result.UNLISTED: WARNING,
     Result.REDIRECTED: CRITICAL,
+    Result.OWN_LIMIT: UNKNOWN,
 }
 
 

@@ -30,6 +30,7 @@ class FakeNetwork:
     deadline: Deadline = field(default_factory=lambda: Deadline(20))
     request_timeout: float = 5
     traffic: Traffic = field(default_factory=Traffic)
+    lacked: Mapping[str, None] = field(default_factory=dict)
 
     def transport(self) -> Transport:
         fetches: dict[str, Fetch] = {}

@@ -428,7 +428,7 @@ def test_what_an_old_manifest_does_not_say_is_left_out() -> None:
 def test_results_have_the_codes_of_the_contract() -> None:
     codes = (
         "ok 0, not_found 1, connection_failed 2, dns_error 3, timeout 4, http_error 5, tls_error 6, invalid 7,"
-        " name_mismatch 8, too_large 9, deadline 10, unlisted 11, redirected 12"
+        " name_mismatch 8, too_large 9, deadline 10, unlisted 11, redirected 12, own_limit 13"
     )
     assert ", ".join(f"{one.slug} {one.code}" for one in Result) == codes
 

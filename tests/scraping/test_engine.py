@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -23,7 +24,7 @@ from telegraf_cvmfs.scraping.engine import Engine
 from telegraf_cvmfs.scraping.job import Job, Program
 from telegraf_cvmfs.scraping.proof import Quota
 from telegraf_cvmfs.scraping.visit import Context, Visit
-from tests.builders.demo_runs import NOW
+from tests.builders.demo_runs import NOW, waits
 from tests.builders.jobs import Serve, drive
 
 FLEET = Fleet(servers=())
@@ -254,8 +255,13 @@ def test_a_stage_begins_when_all_jobs_of_the_one_before_have_ended() -> None:
     assert (set(order[:3]), order[3], ended) == ({"a", "b", "c"}, "d", [True])
 
 
+def tasks() -> set[str]:
+    """The threads of this process, whoever began them."""
+    return {one.name for one in Path("/proc/self/task").iterdir()}
+
+
 def test_threads_are_as_many_as_requests_were_under_way_and_end_when_it_is_closed() -> None:
-    before = set(threading.enumerate())  # those of tests before this one may still end
+    before = tasks()  # those of tests before this one may still end
     gate = threading.Event()
 
     def slow(_request: Request) -> Answer:
@@ -265,7 +271,7 @@ def test_threads_are_as_many_as_requests_were_under_way_and_end_when_it_is_close
     transport = Threads(slow, 5)
     for number in range(12):
         transport.start(number, Request(server("s"), "http://s.example/", 1))
-    ours = set(threading.enumerate()) - before
+    ours = tasks() - before
     assert len(ours) == 5
     gate.set()
     numbers: list[int] = []
@@ -273,9 +279,7 @@ def test_threads_are_as_many_as_requests_were_under_way_and_end_when_it_is_close
         numbers += [number for number, _ in transport.finished(5)]
     assert sorted(numbers) == list(range(12))
     transport.close()
-    for thread in ours:
-        thread.join(5)
-    assert not any(thread.is_alive() for thread in ours)
+    assert waits(lambda: not ours & tasks())
 
 
 def test_what_waits_for_a_thread_is_not_asked_any_more_when_it_is_closed() -> None:

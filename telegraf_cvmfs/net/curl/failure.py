@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from errno import ECONNREFUSED
+from errno import EAGAIN, ECONNREFUSED, ENOMEM
 from urllib.parse import urlsplit
 
 import pycurl
@@ -14,8 +14,10 @@ from telegraf_cvmfs.model import Cause, FetchError, Result
 from telegraf_cvmfs.net.answer import MAX_HEAD, not_http, of_proxy
 from telegraf_cvmfs.net.curl.exchange import Exchange
 from telegraf_cvmfs.net.question import Status
+from telegraf_cvmfs.net.sparing import shortage_now
 from telegraf_cvmfs.net.tls import cause_of_refusal
 from telegraf_cvmfs.words.secrecy import without_secrets
+from telegraf_cvmfs.words.shortage import of_errno
 
 OF_HTTP = (pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_FTP_WEIRD_SERVER_REPLY, pycurl.E_HTTP2, pycurl.E_URL_MALFORMAT)
 OF_TLS = (
@@ -27,6 +29,11 @@ _TOO_LARGE = 100
 
 Before libcurl 8.6 it is E_OUT_OF_MEMORY.
 """
+
+_FIRST_WITH_TOO_LARGE = 0x080600  # the number of libcurl 8.6.0
+
+_WANTS_FILES = (pycurl.E_COULDNT_CONNECT, pycurl.E_SSL_CACERT_BADFILE, pycurl.E_FAILED_INIT)
+"""What libcurl says where it cannot open a socket or a file."""
 
 _OPENSSL = re.compile(r"error:([0-9A-Fa-f]{8}):[^:]*:[^:]*:(.*)")
 _NOT_TLS = (156, 198, 267, 313)
@@ -51,6 +58,8 @@ _WORDS: Mapping[str, Cause] = {
 def failure(exchange: Exchange, code: int, words: str, end: str, *, by_proxy: bool) -> FetchError:
     """A transfer that libcurl ended with this code and these words, on its way to `end` (host:port)."""
     handle, words = exchange.handle, without_secrets(words)  # libcurl quotes a proxy that it does not understand
+    if why := _lacked(code, int(handle.getinfo(pycurl.OS_ERRNO))):
+        return FetchError(Result.OWN_LIMIT, why)
     refused = int(handle.getinfo(pycurl.HTTP_CONNECTCODE))
     if by_proxy and not exchange.status and refused not in (0, Status.OK):
         return of_proxy(FetchError(Result.CONNECTION_FAILED, f"it answered CONNECT with HTTP status {refused}"))
@@ -74,6 +83,15 @@ def _failure(exchange: Exchange, code: int, words: str, end: str) -> FetchError:
     if code == pycurl.E_GOT_NOTHING:
         return FetchError(Result.CONNECTION_FAILED, "the server closed the connection without an answer")
     return exchange.cut_off() or FetchError(Result.CONNECTION_FAILED, os.strerror(number) if number else words)
+
+
+def _lacked(code: int, number: int) -> str:
+    """What this process had too little of for a transfer: libcurl gives no number where it got no socket."""
+    if code == pycurl.E_OUT_OF_MEMORY and pycurl.version_info()[2] >= _FIRST_WITH_TOO_LARGE:
+        return of_errno(ENOMEM)
+    if code in _WANTS_FILES and not number:
+        return shortage_now()
+    return "" if number == EAGAIN else of_errno(number)  # that is for threads
 
 
 def _tls(exchange: Exchange, code: int, words: str) -> FetchError:

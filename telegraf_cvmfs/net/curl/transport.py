@@ -7,12 +7,13 @@ addresses that we looked up), follows no redirects, and knows no cookies, no .ne
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -63,7 +64,11 @@ class Curl:
         self._done: list[tuple[int, Outcome | Exception]] = []
         self._trusted: _Authorities | None = None
         self._sockets = _Sockets()
-        self._multi = pycurl.CurlMulti()
+        try:
+            self._multi = pycurl.CurlMulti()
+        except pycurl.error as error:  # it has no files for itself, and does not say so
+            self._sockets.close()
+            raise OSError(errno.EMFILE, str(error)) from error
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._sockets.on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._sockets.on_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, _KEPT)
@@ -87,6 +92,10 @@ class Curl:
             if self._done or time.monotonic() >= until:
                 done, self._done = self._done, []
                 return done
+
+    def spare(self, most: int) -> None:
+        """As `Carrier` has it: libcurl closes one that is idle for each that is needed."""
+        self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, most)
 
     def close(self) -> None:
         """As `Transport` has it; every connection is closed."""
@@ -121,26 +130,33 @@ class Curl:
             addresses = self._circumstances.names.known(route.name, self._sockets.wake)
             if addresses is None and late is not None:
                 raise took_too_long(route.name, late)
+            if addresses is not None and late is None:
+                self._hand_over(wanted, addresses)
+                return
         except FetchError as error:
             self._circumstances.sent()
             self._finish(wanted.number, wanted.request, of_proxy(error) if route.proxy else error)
             return
+        except (OSError, MemoryError) as error:  # too little of something for one more
+            self._finish(wanted.number, wanted.request, error)
+            return
         if late is not None:
             self._finish(wanted.number, wanted.request, FetchError(late, LATE))
-        elif addresses is None:
-            self._waiting.append(wanted)
         else:
-            exchange = route.exchange(self._authorities, self._pages.add)
-            exchange.begin(wanted.number, wanted.request, wanted.until, addresses)
-            self._send(exchange, route)
+            self._waiting.append(wanted)
+
+    def _hand_over(self, wanted: _Waiting, addresses: Sequence[str]) -> None:
+        exchange = wanted.route.exchange(self._authorities, self._pages.add)
+        exchange.begin(wanted.number, wanted.request, wanted.until, addresses)
+        self._send(exchange, wanted.route)
 
     def _send(self, exchange: Exchange, route: Route) -> None:
         """Ask, or ask again: at another address, or for another URL."""
         self._circumstances.sent()
         left = min(exchange.until - time.monotonic(), self._circumstances.deadline.remaining)
         route.aim(exchange, left)
-        self._under_way[exchange.handle] = exchange, route
         self._multi.add_handle(exchange.handle)
+        self._under_way[exchange.handle] = exchange, route
 
     def _finish(self, number: int, request: Request, outcome: Outcome | Exception) -> None:
         self._circumstances.came(request, outcome)
@@ -185,11 +201,11 @@ class Curl:
         self._multi.remove_handle(handle)
         try:
             outcome = self._outcome(exchange, route, fault)
-        except FetchError as error:
+            if outcome is None:
+                self._send(exchange, route)
+                return
+        except (FetchError, OSError, MemoryError) as error:
             outcome = error
-        if outcome is None:
-            self._send(exchange, route)
-            return
         route.learn(exchange)
         if exchange.elsewhere and not route.proxy:
             self._circumstances.names.prefer(route.name, exchange.addresses[0])
@@ -221,8 +237,12 @@ class _Sockets:
     """The sockets that libcurl wants watched, when it wants to be called at the latest, and a way to wake who waits."""
 
     def __init__(self) -> None:
-        self._epoll = select.epoll()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            self._epoll = select.epoll()
+        except OSError:
+            os.close(self._bell)
+            raise
         self._epoll.register(self._bell, select.EPOLLIN)
         self._watched: set[int] = set()
         self._alarm = NEVER
@@ -276,8 +296,9 @@ class _Authorities:
 
     def __init__(self) -> None:
         files, folder = authorities()
+        content = b"\n".join(path.read_bytes() for path in files)
         self._open = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the transport
-        self._open.write(b"\n".join(path.read_bytes() for path in files))
+        self._open.write(content)
         self._open.flush()
         self.file = f"/proc/self/fd/{self._open.fileno()}"
         self.folder = str(folder or "")
