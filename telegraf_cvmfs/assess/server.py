@@ -31,8 +31,9 @@ def server_findings(fleet: Fleet, stratum: Stratum, now: datetime, *, followed: 
         yield Finding("list_unread", Health.UNKNOWN, "it has no list of repositories")
     elif stratum.listing.value is not None:
         yield from _list(stratum.listing.value)
-    yield from _geodb(stratum, now)
-    if fleet.geoapi.enabled:
+    if stratum.server.geoapi:
+        yield from _geodb(stratum, now)
+    if fleet.geoapi.enabled and stratum.server.geoapi:
         yield from _geoapi(stratum, followed=followed)
 
 

@@ -109,6 +109,7 @@ _SERVER: Mapping[str, Convert] = {
     "addresses": values.addresses,
     "via": values.via,
     "follow_redirects": values.boolean,
+    "geoapi": values.boolean,
 }
 _REPOSITORY: Mapping[str, Convert] = {"name": values.text, "keys": values.files, "snapshot_factor": values.factor}
 

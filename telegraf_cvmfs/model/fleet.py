@@ -44,7 +44,7 @@ class Server:
     lies at `<url><place>/<name>`, in the first of them unless it is known to be elsewhere. `limits` are the fleet's
     with this server's own over them. `via` is the URL of a proxy whose answers are read beside the direct ones. With
     `all_addresses` every machine behind the name is scraped by itself: as a server with that `address`. With
-    `follow_redirects` its clients have CVMFS_FOLLOW_REDIRECTS.
+    `follow_redirects` its clients have CVMFS_FOLLOW_REDIRECTS. Without `geoapi` it has none, by choice.
     """
 
     url: str
@@ -59,6 +59,7 @@ class Server:
     address: str | None = None
     places: tuple[str, ...] = ("/cvmfs", "")
     follow_redirects: bool = False
+    geoapi: bool = True
 
     @property
     def label(self) -> str:

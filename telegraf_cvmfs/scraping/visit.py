@@ -359,7 +359,7 @@ class Visit:
         return self._context.parsed.once(replica.repo, partial(own_manifest, replica.repo))
 
     def _test_geoapi(self) -> Job[None]:
-        if self._fleet.geoapi.enabled:
+        if self._fleet.geoapi.enabled and self.server.geoapi:
             listed = self._listing.result is Result.OK
             s3 = self._reader.s3
             self._geoapi, self._geoapi_why, self._geoapi_cause = yield from probe_geoapi(

@@ -283,6 +283,12 @@ def test_a_geoapi_that_nobody_asked_to_be_tested_takes_nothing_from_a_server() -
     assert judged(found, fleet=Fleet((S1,), geoapi=GeoAPI(enabled=False))).servers[0].health is OK
 
 
+def test_a_server_that_has_no_geoapi_by_choice_is_judged_by_neither_its_geoapi_nor_its_places() -> None:
+    for status in (GeoAPIStatus.NO_RESPONSE, GeoAPIStatus.NOT_YET_TESTED):
+        found = server(replace(S1, geoapi=False), geoapi_status=status)
+        assert judged(found).servers[0].health is OK
+
+
 def test_a_geoapi_that_has_nothing_to_test_takes_nothing_from_a_server() -> None:
     assert judged(server(S1, geoapi_status=GeoAPIStatus.NOT_FOUND)).servers[0].health is OK
 
@@ -297,6 +303,16 @@ def test_the_status_is_needed_as_long_as_one_finding_needs_it(on: Server, switch
 def test_the_status_is_not_needed_if_no_finding_needs_it() -> None:
     off = dict.fromkeys(("snapshot_old", "gc_old", "check_failed"), Limit())
     assert verdict_of(replica(on=limited(S1, **off), status=NOT_READ)).health is OK
+
+
+@pytest.mark.parametrize(("published", "found"), [(-1, {}), (0, {}), (1, {"gc_old": CRITICAL})])
+def test_a_repository_without_a_publication_since_its_last_gc_needs_none(
+    published: int, found: dict[str, Health]
+) -> None:
+    last = NOW - timedelta(days=30)
+    served = ok(replace(MANIFEST, published=last + timedelta(seconds=published)))
+    seen = replica(manifest=served, status=ok(replace(STATUS, last_gc=last)))
+    assert {slug: health for slug, health in findings(verdict_of(seen)).items() if slug == "gc_old"} == found
 
 
 @pytest.mark.parametrize("key", ["last_snapshot", "last_gc", "check_status", "last_check"])
