@@ -14,6 +14,7 @@ import pytest
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.model import TransportName
 from telegraf_cvmfs.net import network
+from telegraf_cvmfs.scraping.asking import engine
 from tests.builders.asking import BOTH
 from tests.programs import cache
 from tests.programs import influxdb as influx
@@ -41,6 +42,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _fixtures(item: pytest.Item) -> list[str]:
     """What a test asks for, and what that asks for."""
     return getattr(item, "fixturenames", [])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_pauses() -> Iterator[None]:
+    """What fails is asked once more here too, but at once; how long the pause is has a test of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "PAUSE", (0.02, 0.04))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -44,7 +44,7 @@ MAY_REACH: dict[str, set[str]] = {
     "trust/keysdir.py": {"os", "pathlib"},
     "memory/file.py": {"os", "pathlib", "tempfile"},
     "memory/state.py": {"pathlib"},
-    "scraping/engine.py": {"time"},
+    "scraping/asking/engine.py": {"random", "time"},
     "scraping/members.py": {"time", "socket"},
     "scraping/reserve.py": {"time"},
     "watch.py": {"time"},

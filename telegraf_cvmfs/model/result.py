@@ -43,6 +43,7 @@ class Cause(enum.Enum):
     PROXY = "proxy"  # the proxy was not reached, or did not let it through
     REFUSED = "refused"  # nothing listens at the port
     UNREACHABLE = "unreachable"  # there is no way to the machine
+    UNCONNECTED = "unconnected"  # no connection came about in time
     EXPIRED_CERTIFICATE = "expired_certificate"  # the certificate of the web server has expired
     OTHER_NAME = "other_name"  # the certificate of the web server is for another name
     UNTRUSTED = "untrusted"  # nobody who is trusted signed the certificate of the web server, or it wants one

@@ -79,13 +79,13 @@ class Circumstances:
         self.lacked.setdefault(why)
 
     def came(self, request: Request, outcome: Outcome | Exception) -> None:
-        """Count what became of a request, once it is over."""
+        """Count what became of a request, once it is over; one that failed and then works is no failure."""
         failed, read = not lacked(outcome), 0
         if isinstance(outcome, Answer):
             failed = outcome.status != Status.OK and outcome.status not in NOT_SERVED
             read = outcome.length or 0 if request.sink else len(outcome.body)
         with self._lock:
-            self._failures += failed
+            self._failures += failed if failed or not request.again else -1
             self._bytes += read
 
 

@@ -102,7 +102,9 @@ class Connector:
                     self._names.prefer(host, address)
                 return connection
         if isinstance(reason, TimeoutError):
-            raise FetchError(budget.slow, f"no connection to {host}:{port} in time") from reason
+            raise FetchError(
+                budget.slow, f"no connection to {host}:{port} in time", cause=Cause.UNCONNECTED
+            ) from reason
         why = f"connecting to {host}:{port}: {reason.strerror or reason}"
         cause = Cause.REFUSED if isinstance(reason, ConnectionRefusedError) else Cause.UNREACHABLE
         raise FetchError(Result.CONNECTION_FAILED, why, cause=cause) from reason

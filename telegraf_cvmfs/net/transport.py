@@ -25,7 +25,7 @@ class Request:
     """A URL of a server, and how many bytes of it may be read; none at all is a HEAD.
 
     With `through_proxy` it is asked through the proxy that the server names as `via`. With a `sink` the body of an
-    answer of status 200 goes there and is not kept.
+    answer of status 200 goes there and is not kept. `again` says that it has failed before.
     """
 
     server: Server
@@ -33,6 +33,7 @@ class Request:
     limit: int
     through_proxy: bool = False
     sink: Sink | None = None
+    again: bool = False
 
 
 Outcome = Answer | FetchError

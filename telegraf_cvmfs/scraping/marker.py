@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from telegraf_cvmfs.model import Reading, Replica, Status
+from telegraf_cvmfs.scraping.asking.job import Job
 from telegraf_cvmfs.scraping.documents import LAST_SNAPSHOT, beside
-from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.scraping.reader import Reader
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from telegraf_cvmfs.fleet.targets import places_of
 from telegraf_cvmfs.model import Manifest, Reading, Replica, Result
+from telegraf_cvmfs.scraping.asking.job import Job
 from telegraf_cvmfs.scraping.documents import LARGEST_MANIFEST
-from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.scraping.reader import FORBIDDEN, Reader
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from telegraf_cvmfs.model import Fleet, Manifest, Reading, Replica, RootCatalog
+from telegraf_cvmfs.scraping.asking.job import Job
 from telegraf_cvmfs.scraping.documents import root_catalog_url
-from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.scraping.reader import Reader
 from telegraf_cvmfs.wire.catalog import CatalogReader
 from telegraf_cvmfs.wire.letter import UnsupportedHashError

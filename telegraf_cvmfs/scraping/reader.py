@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from telegraf_cvmfs.model import Answer, Cause, FetchError, ParseError, Reading, Result, Server
 from telegraf_cvmfs.net.answer import NOT_SERVED
 from telegraf_cvmfs.net.question import Status
-from telegraf_cvmfs.net.transport import Request, Sink
+from telegraf_cvmfs.net.transport import Outcome, Request, Sink
+from telegraf_cvmfs.scraping.asking.job import Job
 from telegraf_cvmfs.scraping.documents import NameMismatchError
-from telegraf_cvmfs.scraping.job import Job
 from telegraf_cvmfs.words.fault import place
 from telegraf_cvmfs.words.log import Log
 from telegraf_cvmfs.words.shortage import shortage
@@ -26,6 +26,15 @@ HEAD_NOT_TAKEN = (FORBIDDEN, 405, 501)
 
 SILENT = (Result.CONNECTION_FAILED, Result.DNS_ERROR, Result.TIMEOUT, Result.TLS_ERROR)
 """Failures that come without any answer."""
+
+
+def in_doubt(reading: Reading[Any]) -> bool:
+    """May what went wrong have been chance, so that it is asked for once more before anybody is woken?"""
+    if reading.result is Result.HTTP_ERROR:
+        return reading.http_status in SERVER_ERRORS
+    if reading.result is Result.TLS_ERROR:  # without a cause: it ended in the handshake
+        return reading.cause is None
+    return reading.result is Result.CONNECTION_FAILED or reading.cause is Cause.UNCONNECTED
 
 
 class Reader:
@@ -48,11 +57,17 @@ class Reader:
         self._patience = patience
         self._silences = 0
         self._last: FetchError | None = None
+        self._failed: dict[tuple[str, int], Reading[Any]] = {}
+        """What was asked for in vain, by its URL and limit."""
 
     @property
     def heard(self) -> bool:
         """Did the last request get an answer?"""
         return self._silences == 0
+
+    def ask_once_more(self) -> None:
+        """One answer, and a server that has not answered is asked like any other again."""
+        self._silences = min(self._silences, self._patience)
 
     def read(self, url: str, limit: int, parse: Callable[[bytes], T], sink: Sink | None = None) -> Job[Reading[T]]:
         """One document of at most so many bytes; whatever goes wrong is part of the answer.
@@ -93,8 +108,19 @@ class Reader:
         """The answer of a server that has the document, else what to make of it."""
         if (self.gone or self._silences > self._patience) and self._last is not None:
             return Reading(self._last.result, why=str(self._last), cause=self._last.cause)
-        reply = yield Request(self._server, url, limit, self._through_proxy, sink)
-        self.took, answer = reply.took, reply.outcome
+        what = url, limit
+        reply = yield Request(self._server, *what, self._through_proxy, sink, again=what in self._failed)
+        self.took = reply.took
+        found = self._made_of(url, reply.outcome)
+        if isinstance(found, Answer) or found.result is Result.NOT_FOUND:
+            self._failed.pop(what, None)
+        elif found.result.ours:
+            found = self._failed.get(what, found)  # that it failed is known, and not known to be otherwise
+        elif not found.ours:
+            self._failed[what] = found
+        return found
+
+    def _made_of(self, url: str, answer: Outcome | Exception) -> Answer | Reading[Any]:
         if isinstance(answer, FetchError):
             self._note(answer)
             return Reading(answer.result, http_status=answer.http_status, why=str(answer), cause=answer.cause)

@@ -8,19 +8,16 @@ moment, so a visit that is cut short still has a value for each replica.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from telegraf_cvmfs.fleet.targets import listed_replicas, named_replicas, remembered_replicas
-from telegraf_cvmfs.memory.value import Memory
 from telegraf_cvmfs.model import (
     Backend,
-    Cause,
     Fleet,
-    GeoAPIStatus,
     Listed,
     Listing,
     Manifest,
@@ -33,6 +30,8 @@ from telegraf_cvmfs.model import (
     Stratum,
 )
 from telegraf_cvmfs.net.answer import NOT_SERVED
+from telegraf_cvmfs.scraping.asking.job import Job, Pause, Stages
+from telegraf_cvmfs.scraping.context import Context
 from telegraf_cvmfs.scraping.documents import (
     DETAILS,
     LARGEST_CERTIFICATE,
@@ -48,31 +47,14 @@ from telegraf_cvmfs.scraping.documents import (
     root_catalog_url,
     told,
 )
-from telegraf_cvmfs.scraping.geoapi import probe_geoapi
-from telegraf_cvmfs.scraping.job import Job, Stages
+from telegraf_cvmfs.scraping.geoapi import Tested, probe_geoapi
 from telegraf_cvmfs.scraping.marker import with_marker
-from telegraf_cvmfs.scraping.parsed import Parsed
 from telegraf_cvmfs.scraping.places import absent, absent_if_forbidden, look_elsewhere
 from telegraf_cvmfs.scraping.progress import Progress
-from telegraf_cvmfs.scraping.proof import Proofs, Quota
-from telegraf_cvmfs.scraping.reader import FORBIDDEN, SILENT, Reader, internal
+from telegraf_cvmfs.scraping.proof import Proofs
+from telegraf_cvmfs.scraping.reader import FORBIDDEN, SILENT, Reader, in_doubt, internal
+from telegraf_cvmfs.scraping.replicas import Replicas
 from telegraf_cvmfs.words.log import Log
-from telegraf_cvmfs.words.progress import Moved, unmoved
-
-Inconsistent = Callable[[Replica], bool]
-"""Does what was read of a replica not fit together?"""
-
-
-@dataclass(frozen=True)
-class Context:
-    """What all visits of a run share: earlier runs, the time, what looks inconsistent, how much may be read."""
-
-    memory: Memory
-    now: datetime
-    inconsistent: Inconsistent
-    quota: Quota
-    parsed: Parsed = field(default_factory=Parsed)
-    moved: Moved = unmoved
 
 
 class Visit:
@@ -88,20 +70,18 @@ class Visit:
         self._reader = Reader(server, log, patience, s3=server.backend is Backend.S3)
         self._proxy = Reader(server, log, patience, s3=False, through_proxy=True) if server.via else None
         self._log = log
-        self._replicas: dict[int, Replica] = {}
+        self._replicas = Replicas()
         self.progress = Progress(server.label, context.moved)
-        self._numbers = itertools.count()
         self._asked: set[int] = set()
         """Those whose manifest has been asked for."""
         self._listing: Reading[Listing] = Reading()
         self._meta: Reading[Meta] = Reading()
-        self._geoapi = GeoAPIStatus.NOT_YET_TESTED
-        self._geoapi_why = ""
-        self._geoapi_cause: Cause | None = None
+        self._geoapi = Tested()
         self._response_time: timedelta | None = None
         self._context = context
         self._proofs = Proofs(fleet, context.now, context.quota, self._reader)
-        self._know(self._expected(Listed.UNKNOWN))
+        self._replicas.know(self._expected(Listed.UNKNOWN))
+        self.progress.knows(len(self._replicas))
 
     @property
     def finished(self) -> bool:
@@ -130,6 +110,10 @@ class Visit:
     def probing(self) -> Stages:
         """The list, a manifest, and what signs it: enough to say whether a scrape would work."""
         yield [self._probe()]
+        if self._in_doubt() and not self._anything_up():
+            yield Pause()
+            self._reader.ask_once_more()
+            yield [self._probe()]
 
     def _probe(self) -> Job[None]:
         if self.server.backend is not Backend.S3:
@@ -146,7 +130,7 @@ class Visit:
 
     def proving(self) -> Stages:
         """Read the bytes of root catalogs and hash them, as far as that is due and the run's quota permits."""
-        yield self._proofs.prove(self._replicas, lambda key, reading: self._learn(key, root_catalog=reading))
+        yield self._proofs.prove(self._replicas, lambda key, reading: self._replicas.learn(key, root_catalog=reading))
 
     def stratum(self) -> Stratum:
         """This server as far as it is known."""
@@ -156,12 +140,12 @@ class Visit:
             listing=self._listing,
             meta=self._meta,
             backend=self._backend(replicas),
-            geoapi_status=self._geoapi,
-            geoapi_why=self._geoapi_why,
-            geoapi_cause=self._geoapi_cause,
+            geoapi_status=self._geoapi.status,
+            geoapi_why=self._geoapi.why,
+            geoapi_cause=self._geoapi.cause,
             followed=self._reader.followed,
             response_time=self._response_time,
-            replicas=tuple(_unlisted_if_gone(replica) for replica in replicas),
+            replicas=self._replicas.found(),
         )
 
     def scraping(self) -> Stages:
@@ -170,13 +154,39 @@ class Visit:
         listing = () if self.server.backend is Backend.S3 else (self._read_list(),)
         yield itertools.chain(listing, self._manifests(), self._manifests(), self._early_details(early))
         yield itertools.chain(self._manifests(), self._early_details(early))
+        yield from self._asking_once_more()
         yield (self._look_elsewhere(key) for key in list(self._replicas) if self._elsewhere(key))
         self._reader.gone = not any(reading.result not in SILENT for reading in self._first_readings())
         if self._backend(tuple(self._replicas.values())) is Backend.S3:
             self._reader.s3 = True
-            self._replicas = {key: absent_if_forbidden(replica) for key, replica in self._replicas.items()}
+            self._replicas.update({key: absent_if_forbidden(replica) for key, replica in self._replicas.items()})
         yield self._details(early)
+        if self._geoapi.in_doubt:
+            yield Pause()
+            yield [self._test_geoapi()]
         yield (self._read_again_if_inconsistent(key) for key in self._replicas)
+
+    def _asking_once_more(self) -> Stages:
+        """What failed and may have been chance: one failure is no proof.
+
+        Where nothing was good, one question stands for all: a server that is ill is not asked everything twice.
+        """
+        if not self._in_doubt():
+            return
+        yield Pause()
+        self._reader.ask_once_more()
+        if in_doubt(self._listing):
+            yield [self._read_list()]
+            if in_doubt(self._listing) and not self._anything_up():
+                return
+            yield self._manifests()
+        keys = [key for key, replica in self._replicas.items() if in_doubt(replica.manifest)]
+        if keys and not self._anything_up():
+            yield [self._read_manifest(keys[0])]
+            if in_doubt(self._replicas[keys[0]].manifest):
+                return
+            del keys[0]
+        yield (self._read_manifest(key) for key in keys)
 
     def _manifests(self) -> Iterator[Job[None]]:
         """Those that have not been asked for: what an earlier run saw here need not wait for the list."""
@@ -236,7 +246,8 @@ class Visit:
         names = {replica.repo for replica in replicas}
         others = [replica for replica in self._expected(Listed.UNLISTED) if replica.repo not in names]
         renamed = listing.renamed(replica.remembered for replica in others if replica.remembered)
-        self._know([*replicas, *(replica for replica in others if replica.remembered not in renamed)])
+        self._replicas.know([*replicas, *(replica for replica in others if replica.remembered not in renamed)])
+        self.progress.knows(len(self._replicas))
 
     def _expected(self, listed: Listed) -> list[Replica]:
         """What to ask for without a list: what was seen here before, and what the fleet file names."""
@@ -245,22 +256,6 @@ class Visit:
         names = {replica.repo for replica in seen}
         named = named_replicas(self._fleet, self.server, listed)
         return seen + [replica for replica in named if replica.repo not in names]
-
-    def _know(self, replicas: Iterable[Replica]) -> None:
-        """These are there; what lies where it was thought to lie keeps its number, and what was read of it."""
-        before = {_place(replica): (key, replica) for key, replica in self._replicas.items()}
-        known = dict[int, Replica]()
-        for replica in replicas:
-            key, same = before.get(_place(replica)) or (next(self._numbers), None)
-            known[key] = replace(replica, manifest=same.manifest, proxied=same.proxied) if same else replica
-        self._replicas = known
-        self.progress.knows(len(known))
-
-    def _learn(self, key: int, **readings: Reading[Any]) -> None:
-        if key not in self._replicas:
-            return  # the list that came meanwhile has it elsewhere, or not at all
-        # mypy cannot see that the names are those of readings: they come from `DETAILS`
-        self._replicas[key] = replace(self._replicas[key], **readings)  # type: ignore[arg-type]
 
     # Documents
 
@@ -291,7 +286,7 @@ class Visit:
         reading = yield from self._reader.read(beside(replica, document), document.limit, parse)
         if name == "status" and not replica.source:
             reading = yield from with_marker(self._reader, replica, reading)
-        self._learn(key, **{name: reading})
+        self._replicas.learn(key, **{name: reading})
 
     def _read_certificate(self, key: int, *, anew: bool = False) -> Job[None]:
         """The object that signed the manifest, unless it was read here before: its name is its hash."""
@@ -303,9 +298,9 @@ class Visit:
         known = None if anew else memory.certificate(replica, manifest.certificate)
         if known is None or self._proofs.is_due(replica, memory.proved(replica, manifest.root_catalog)):
             reading = yield from self._reader.read(url, LARGEST_CERTIFICATE, bytes)
-            self._learn(key, certificate=reading)
+            self._replicas.learn(key, certificate=reading)
         else:  # it is as good as the root catalog's bytes: when those are read again, so is this
-            self._learn(key, certificate=Reading(Result.OK, known, why=""))
+            self._replicas.learn(key, certificate=Reading(Result.OK, known, why=""))
 
     def _look_at_root_catalog(self, key: int) -> Job[None]:
         """Is it there, and is it empty? What only its bytes can tell is remembered from when they were read."""
@@ -315,7 +310,7 @@ class Visit:
             return
         proved = partial(self._context.memory.proved, replica, manifest.root_catalog)
         seen = yield from self._reader.look(url, lambda one: RootCatalog(one.length, proved=proved(one.length)))
-        self._learn(key, root_catalog=seen)
+        self._replicas.learn(key, root_catalog=seen)
         other_length = seen.value is not None and seen.value.proved is None
         if other_length and not self._proofs.is_due(replica, proved()):
             yield from self._read_certificate(key, anew=True)
@@ -325,7 +320,7 @@ class Visit:
         replica = self._replicas[key]
         if self._proxy is not None and replica.up and not replica.pass_through:
             reading = yield from self._proxy.read(replica.url, LARGEST_MANIFEST, self._manifest_of(replica))
-            self._learn(key, proxied=reading)
+            self._replicas.learn(key, proxied=reading)
 
     def _read_again_if_inconsistent(self, key: int) -> Job[None]:
         """Whoever publishes while we read gives us documents that do not belong together: once is no proof."""
@@ -335,7 +330,7 @@ class Visit:
     def _read_again(self, key: int) -> Job[None]:
         """Everything that belongs to a manifest, with the manifest; what was read first stays if that fails."""
         before = self._replicas[key]
-        self._learn(key, certificate=Reading(), root_catalog=Reading())
+        self._replicas.learn(key, certificate=Reading(), root_catalog=Reading())
         yield from self._read_manifest(key)
         if self._replicas[key].up:
             yield from self._read_detail(key, "whitelist")
@@ -362,7 +357,7 @@ class Visit:
         if self._fleet.geoapi.enabled and self.server.geoapi:
             listed = self._listing.result is Result.OK
             s3 = self._reader.s3
-            self._geoapi, self._geoapi_why, self._geoapi_cause = yield from probe_geoapi(
+            self._geoapi = yield from probe_geoapi(
                 self._reader,
                 self._fleet.geoapi,
                 self.server,
@@ -379,6 +374,12 @@ class Visit:
             return Backend.CVMFS
         return Backend.S3 if self._hidden() and any(replica.up for replica in replicas) else None
 
+    def _anything_up(self) -> bool:
+        return any(replica.up for replica in self._replicas.values())
+
+    def _in_doubt(self) -> bool:
+        return any(map(in_doubt, self._first_readings()))
+
     def _elsewhere(self, key: int) -> bool:
         """Is a repository not where it was thought to be, on a server that may have it elsewhere?"""
         s3 = self.server.backend is Backend.S3 or (self.server.backend is Backend.AUTO and self._hidden())
@@ -387,14 +388,3 @@ class Visit:
     def _hidden(self) -> bool:
         """Is there no list to be had, as on S3?"""
         return self._listing.http_status in (*NOT_SERVED, FORBIDDEN)
-
-
-def _place(replica: Replica) -> tuple[str, str, str | None]:
-    return replica.url, replica.repo, replica.alias
-
-
-def _unlisted_if_gone(replica: Replica) -> Replica:
-    if replica.listed is not Listed.UNLISTED or replica.manifest.result is not Result.NOT_FOUND:
-        return replica
-    why = "the server neither lists nor serves it"
-    return replace(replica, manifest=replace(replica.manifest, result=Result.UNLISTED, why=why))

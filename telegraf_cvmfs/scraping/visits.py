@@ -10,12 +10,13 @@ from telegraf_cvmfs.fleet.bound import bounded
 from telegraf_cvmfs.memory.value import NOTHING, Memory
 from telegraf_cvmfs.model import Fleet, Scrape, Stratum
 from telegraf_cvmfs.net.network import Network
-from telegraf_cvmfs.scraping.engine import Engine
-from telegraf_cvmfs.scraping.job import Program
+from telegraf_cvmfs.scraping.asking.engine import Engine
+from telegraf_cvmfs.scraping.asking.job import Program
+from telegraf_cvmfs.scraping.context import Context, Inconsistent
 from telegraf_cvmfs.scraping.members import all_members
 from telegraf_cvmfs.scraping.proof import Quota
 from telegraf_cvmfs.scraping.reserve import Reserve
-from telegraf_cvmfs.scraping.visit import Context, Inconsistent, Visit
+from telegraf_cvmfs.scraping.visit import Visit
 from telegraf_cvmfs.words.log import Log
 from telegraf_cvmfs.words.progress import Moved, unmoved
 

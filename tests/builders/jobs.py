@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from telegraf_cvmfs.model import Answer, FetchError
 from telegraf_cvmfs.net.transport import Request
-from telegraf_cvmfs.scraping.job import Job, Reply, Stages
+from telegraf_cvmfs.scraping.asking.job import Job, Pause, Reply, Stages
 from tests.builders.asking import Fetch
 
 T = TypeVar("T")
@@ -40,6 +40,8 @@ def drive(stages: Stages, serve: Serve, pick: Callable[[int], int], width: int, 
     """
     answered = 0
     for stage in stages:
+        if isinstance(stage, Pause):
+            continue
         waiting = list(stage)
         asked: list[tuple[Job[None], Request]] = []
         while waiting or asked:

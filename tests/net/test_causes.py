@@ -22,6 +22,7 @@ BROADCAST = "http://127.255.255.255:8000"
 
 OF_SERVERS = {
     "refuses": Cause.REFUSED,
+    "full backlog": Cause.UNCONNECTED,
     "redirects to another server": Cause.OTHER_SERVER,
     "redirects to garbage": Cause.OTHER_SERVER,
     "redirects to nowhere": Cause.REDIRECTS,

@@ -20,10 +20,11 @@ from telegraf_cvmfs.memory.value import NOTHING
 from telegraf_cvmfs.model import Answer, FetchError, Fleet, Replica, Result, Role, Server, Stratum
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.transport import Outcome, Request, Threads
-from telegraf_cvmfs.scraping.engine import Engine
-from telegraf_cvmfs.scraping.job import Job, Program
+from telegraf_cvmfs.scraping.asking.engine import Engine
+from telegraf_cvmfs.scraping.asking.job import Job, Program
+from telegraf_cvmfs.scraping.context import Context
 from telegraf_cvmfs.scraping.proof import Quota
-from telegraf_cvmfs.scraping.visit import Context, Visit
+from telegraf_cvmfs.scraping.visit import Visit
 from tests.builders.demo_runs import NOW, waits
 from tests.builders.jobs import Serve, drive
 

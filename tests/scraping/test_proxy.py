@@ -20,7 +20,7 @@ from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.points.rows import points
 from telegraf_cvmfs.points.schema import REPO
-from telegraf_cvmfs.scraping.visit import Inconsistent
+from telegraf_cvmfs.scraping.context import Inconsistent
 from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders.hostile import Behaviour, Server, Talk, head, page, path_of, refuses
 from tests.builders.published import LIST, NOW, listing, repository

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pycurl
 
-from telegraf_cvmfs.model import FetchError, Result, Server
+from telegraf_cvmfs.model import Cause, FetchError, Result, Server
 from telegraf_cvmfs.net.answer import AFRESH, LATE, of_proxy
 from telegraf_cvmfs.net.circumstances import Circumstances
 from telegraf_cvmfs.net.curl.exchange import NEVER, Exchange
@@ -228,8 +228,10 @@ class Curl:
     def _failure(self, exchange: Exchange, route: Route, code: int, words: str) -> FetchError:
         late = self._late(exchange.until)
         if code == pycurl.E_OPERATION_TIMEDOUT or late is not None:
-            why = f"no connection to {route.end} in time" if exchange.unconnected else LATE
-            return FetchError(late or Result.TIMEOUT, why, exchange.status or None)
+            if exchange.unconnected:
+                why = f"no connection to {route.end} in time"
+                return FetchError(late or Result.TIMEOUT, why, cause=Cause.UNCONNECTED)
+            return FetchError(late or Result.TIMEOUT, LATE, exchange.status or None)
         return failure(exchange, code, words, route.end, by_proxy=bool(route.proxy))
 
 

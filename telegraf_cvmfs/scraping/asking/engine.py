@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import itertools
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,10 +12,16 @@ from datetime import timedelta
 
 from telegraf_cvmfs.model import Server
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.transport import Transport
-from telegraf_cvmfs.scraping.job import Job, Program, Reply
+from telegraf_cvmfs.net.transport import Outcome, Transport
+from telegraf_cvmfs.scraping.asking.job import Job, Pause, Program, Reply
 
 _NAP = 0.1  # seconds: a signal that cuts the run short is heard within it
+
+PAUSE = (1.0, 2.0)
+"""Seconds, at least and at most: those that pause do not all come back together."""
+
+SHARE = 4
+"""A pause takes no more than one in so many of the seconds that are left."""
 
 STREAMS = 4
 """Where a server takes many requests on one connection, so many times the connections are under way to it."""
@@ -59,14 +67,16 @@ class Engine:
         self._meanwhile = meanwhile
         self._numbers = itertools.count()
         self._asked: dict[int, _Asked] = {}
+        self._pausing: list[tuple[float, int, _Lane]] = []
+        """Servers of which nothing is asked before a time, the first one first."""
 
     def run(self, programs: Iterable[Program]) -> None:
         """Drive these to their ends; what is under way when the time is up stays without a reply."""
         for program in programs:
             self._advance(_Lane(program, self._width))
-        while self._asked and not self._deadline.passed:
+        while (self._asked or self._pausing) and not self._deadline.passed:
             self._meanwhile()
-            for number, outcome in self._transport.finished(min(self._deadline.remaining, _NAP)):
+            for number, outcome in self._finished():
                 asked = self._asked.pop(number)
                 took = timedelta(seconds=time.monotonic() - asked.began)
                 asked.lane.under_way -= 1
@@ -74,6 +84,18 @@ class Engine:
                     asked.lane.width = self._width * STREAMS
                 self._go_on(asked.lane, asked.job, Reply(outcome, took))
                 self._advance(asked.lane)
+            while self._pausing and self._pausing[0][0] <= time.monotonic():
+                self._advance(heapq.heappop(self._pausing)[-1])
+
+    def _finished(self) -> list[tuple[int, Outcome | Exception]]:
+        """The outcomes that have come, after a nap at most."""
+        patience = min(self._deadline.remaining, _NAP)
+        if self._pausing:
+            patience = max(min(patience, self._pausing[0][0] - time.monotonic()), 0.0)
+        if self._asked:
+            return self._transport.finished(patience)
+        time.sleep(patience)
+        return []
 
     def _advance(self, lane: _Lane) -> None:
         """Begin what may be begun: jobs of this stage, or the next stage once all of this one have ended."""
@@ -102,8 +124,16 @@ class Engine:
         if stage is None:
             lane.program.ended()
             return False
+        if isinstance(stage, Pause):
+            self._pause(lane)
+            return False
         lane.waiting = iter(stage)
         return True
+
+    def _pause(self, lane: _Lane) -> None:
+        """Ask this server nothing for a while, but no longer than leaves time for what comes then."""
+        seconds = min(random.uniform(*PAUSE), self._deadline.remaining / SHARE)  # noqa: S311
+        heapq.heappush(self._pausing, (time.monotonic() + seconds, next(self._numbers), lane))
 
     def _go_on(self, lane: _Lane, job: Job[None], reply: Reply | None) -> None:
         """Give a job the reply it waits for, and ask what it asks next; it may be at its end."""

@@ -23,7 +23,12 @@ class Reply:
 Job = Generator[Request, Reply, T]
 """Asks one thing after the other: yields each request, is sent its reply, and returns what it found."""
 
-Stages = Iterator[Iterable[Job[None]]]
+
+class Pause:
+    """A stage in which nothing is asked, for a second or two: what has just failed may be well again."""
+
+
+Stages = Iterator[Iterable[Job[None]] | Pause]
 """Jobs in stages, each made when it is its turn.
 
 Those of one stage may all be under way together; the next is asked for when all of the last have ended.
