@@ -172,7 +172,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("repos_critical", int, "", "those with health 2"),
         Field("repos_unknown", int, "", "those with health 3"),
         Field("requests", int, "", "requests made"),
-        Field("failures", int, "", "requests that got neither the document nor a 404"),
+        Field("failures", int, "", "requests that got neither the document nor a 404, also when asked once more"),
         Field("bytes", int, "bytes", "bytes of documents read"),
         Field("deadline_hit", int, "", "1 if the run's own time was up before all was read"),
         Field("interrupted", int, "", "1 if a signal (Telegraf's SIGTERM, Ctrl-C) ended the run before all was read"),

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders import hostile
-from tests.programs.command import PRINTED, command, environment
+from tests.programs.command import PRINTED, command, environment, without_pauses
 
 pytestmark = pytest.mark.slow
 
@@ -105,13 +105,15 @@ class Execd:
 
 
 @contextmanager
-def execd(folder: Path, *arguments: str | Path, state: str | Path = "none") -> Iterator[Execd]:
+def execd(
+    folder: Path, *arguments: str | Path, state: str | Path = "none", line: Callable[..., list[str]] = command
+) -> Iterator[Execd]:
     """The command with its stderr in a file; killed at the end if it still runs."""
     errors = folder / f"stderr-{time.monotonic_ns()}"
     with (
         errors.open("wb") as file,
         subprocess.Popen(
-            command(*arguments, "execd", "--state-dir", state),
+            line(*arguments, "execd", "--state-dir", state),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=file,
@@ -554,7 +556,8 @@ def test_bad_servers_leave_no_thread_and_no_connection_behind(
 
 @pytest.mark.soak
 def test_many_rounds_leave_nothing_behind(fleet_file_of_each_transport: Path, tmp_path: Path) -> None:
-    with execd(tmp_path, "--config", fleet_file_of_each_transport, state=tmp_path / "state") as running:
+    options = ("--config", fleet_file_of_each_transport)
+    with execd(tmp_path, *options, state=tmp_path / "state", line=without_pauses) as running:
         seen = []
         for number in range(1, ROUNDS + 1):
             running.ask()

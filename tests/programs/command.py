@@ -33,6 +33,12 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "telegraf_cvmfs", *map(str, arguments)]
 
 
+def without_pauses(*arguments: str | Path) -> list[str]:
+    """The same, but what fails is asked for once more at once: for many runs of a fleet with a dead server."""
+    begin = "from telegraf_cvmfs.scraping.asking import engine; engine.PAUSE = 0, 0"
+    return [sys.executable, "-c", f"{begin}; from telegraf_cvmfs.__main__ import entry; entry()", *map(str, arguments)]
+
+
 def run(
     *arguments: str | Path, env: Mapping[str, str] | None = None, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
