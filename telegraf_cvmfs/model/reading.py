@@ -164,7 +164,10 @@ class Stratum:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What a run cost the servers; `failures` are requests that got neither the document nor a 404, also when asked once more."""
+    """What a run cost the servers.
+
+    `failures` are requests that got neither the document nor a 404, also when asked once more.
+    """
 
     requests: int = 0
     failures: int = 0
