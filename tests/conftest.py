@@ -13,8 +13,8 @@ import pytest
 
 from telegraf_cvmfs.demo import DemoFleet
 from telegraf_cvmfs.model import TransportName
+from telegraf_cvmfs.model import fleet as model_fleet
 from telegraf_cvmfs.net import network
-from telegraf_cvmfs.scraping.asking import engine
 from tests.builders.asking import BOTH
 from tests.programs import cache
 from tests.programs import influxdb as influx
@@ -48,7 +48,7 @@ def _fixtures(item: pytest.Item) -> list[str]:
 def _short_pauses() -> Iterator[None]:
     """What fails is asked once more here too, but at once; how long the pause is has a test of its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "PAUSE", (0.02, 0.04))
+        patch.setattr(model_fleet, "PAUSE", (0.02, 0.04))
         yield
 
 

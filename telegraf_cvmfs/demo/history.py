@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def history(when: Sequence[datetime], state: State, log: Log, *, faults: bool = 
     folder = tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-demo-")
     with folder, DemoFleet((*earlier, *when)[0], faults=faults) as demo:
         fleet = demo.fleet(keys=(demo.write(Path(folder.name)).parent / KEY,))
+        fleet = replace(fleet, pause=(0, 0))  # of the past: nothing gets better by waiting now
         keyring = Keyring(fleet, log)
         for moment in (*earlier, *when):
             demo.advance(moment)

@@ -36,6 +36,9 @@ ADVICE: Mapping[tuple[Result, Cause | None], str] = {
     (Result.CONNECTION_FAILED, None): (
         "it hung up before it had answered: is this the port of its web server (80, 8000)? Does it want https?"
     ),
+    (Result.TIMEOUT, Cause.UNCONNECTED): (
+        "no connection came about: is the address right, is the machine up? a firewall that drops packets looks like this"
+    ),
     (Result.TIMEOUT, None): (
         "it did not answer in time: a firewall that drops packets looks like this, and so does an overloaded server"
     ),

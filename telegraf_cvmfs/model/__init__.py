@@ -36,6 +36,7 @@ from telegraf_cvmfs.model.finding import (
     worst,
 )
 from telegraf_cvmfs.model.fleet import (
+    PAUSE,
     Backend,
     Fleet,
     GeoAPI,

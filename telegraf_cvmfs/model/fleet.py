@@ -11,6 +11,9 @@ from pathlib import Path
 from telegraf_cvmfs.model.finding import LIMITS, Limit
 from telegraf_cvmfs.model.maintenance import Maintenance
 
+PAUSE = (1.0, 2.0)
+"""Seconds, at least and at most, before what failed is asked for once more: many do not all come back together."""
+
 
 class Role(enum.StrEnum):
     """What a server is for: publishing, replicating for clients, or replicating for stratum 1s."""
@@ -113,7 +116,7 @@ class Fleet:
 
     `only` and `ignore_repos` are globs, `repos` are names. `keys` are files of master public keys, `key_dirs` folders
     as a client has in /etc/cvmfs/keys, `blacklists` files such as a client's /etc/cvmfs/blacklist. `proxy` is the URL
-    of a proxy, "environment", or empty.
+    of a proxy, "environment", or empty. `pause` is that before what failed is asked for once more.
     """
 
     servers: tuple[Server, ...]
@@ -130,6 +133,7 @@ class Fleet:
     maintenance: tuple[Maintenance, ...] = ()
     geoapi: GeoAPI = GeoAPI()
     deadline: timedelta = timedelta(seconds=45)
+    pause: tuple[float, float] = field(default_factory=lambda: PAUSE)
     connections_per_server: int = 8
     proxy: str = ""
     follow_redirects: bool = False  # of servers that say nothing else

@@ -57,7 +57,7 @@ def scrape(  # noqa: PLR0913  # a run has that many sides; four may be left out
 
     with closing(network.transport()) as transport:
         reserve = Reserve(network.deadline, part, strata)
-        engine = Engine(transport, network.deadline, fleet.connections_per_server, reserve.measure)
+        engine = Engine(transport, network.deadline, fleet.connections_per_server, fleet.pause, reserve.measure)
         engine.run(Program(visit.scraping(), visit.failed, visit.progress.ends) for visit in visits)
         newest = _newest(visits)
         engine.run(Program(visit.reading_overtaken(newest), visit.failed) for visit in visits)
@@ -74,7 +74,9 @@ def probe(fleet: Fleet, now: datetime, network: Network, log: Log) -> tuple[Stra
     context = Context(NOTHING, now, lambda _replica: False, Quota(0))
     visits = [Visit(fleet, server, log, context) for server in fleet.servers]
     with closing(network.transport()) as transport:
-        Engine(transport, network.deadline, 1).run(Program(visit.probing(), visit.failed) for visit in visits)
+        Engine(transport, network.deadline, 1, fleet.pause).run(
+            Program(visit.probing(), visit.failed) for visit in visits
+        )
     if network.lacked:
         log(f"E! {'; '.join(network.lacked)}")
     return tuple(visit.stratum() for visit in visits)

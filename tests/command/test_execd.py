@@ -31,7 +31,7 @@ from telegraf_cvmfs.net.names import Names
 from telegraf_cvmfs.net.network import Network
 from telegraf_cvmfs.scraping.visits import scrape
 from tests.builders import hostile
-from tests.programs.command import PRINTED, command, environment, without_pauses
+from tests.programs.command import PRINTED, environment, without_pauses
 
 pytestmark = pytest.mark.slow
 
@@ -106,7 +106,7 @@ class Execd:
 
 @contextmanager
 def execd(
-    folder: Path, *arguments: str | Path, state: str | Path = "none", line: Callable[..., list[str]] = command
+    folder: Path, *arguments: str | Path, state: str | Path = "none", line: Callable[..., list[str]] = without_pauses
 ) -> Iterator[Execd]:
     """The command with its stderr in a file; killed at the end if it still runs."""
     errors = folder / f"stderr-{time.monotonic_ns()}"
@@ -557,7 +557,7 @@ def test_bad_servers_leave_no_thread_and_no_connection_behind(
 @pytest.mark.soak
 def test_many_rounds_leave_nothing_behind(fleet_file_of_each_transport: Path, tmp_path: Path) -> None:
     options = ("--config", fleet_file_of_each_transport)
-    with execd(tmp_path, *options, state=tmp_path / "state", line=without_pauses) as running:
+    with execd(tmp_path, *options, state=tmp_path / "state") as running:
         seen = []
         for number in range(1, ROUNDS + 1):
             running.ask()

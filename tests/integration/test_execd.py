@@ -92,7 +92,7 @@ def test_a_process_that_is_killed_is_started_again(
     assert finished.code == 0
     assert finished.log.count(STARTED) == 2
     assert [error for error in finished.errors if not any(words in error for words in OF_THE_KILL)] == []
-    assert len(runs) >= 4
+    assert len(runs) >= 3, "a run of a fleet with a dead server takes one to two seconds"
 
 
 def _killed_between(telegraf: Path, arguments: list[str | Path], settings: dict[str, str]) -> Finished:

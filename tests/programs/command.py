@@ -34,9 +34,9 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def without_pauses(*arguments: str | Path) -> list[str]:
-    """The same, but what fails is asked for once more at once: for many runs of a fleet with a dead server."""
-    begin = "from telegraf_cvmfs.scraping.asking import engine; engine.PAUSE = 0, 0"
-    return [sys.executable, "-c", f"{begin}; from telegraf_cvmfs.__main__ import entry; entry()", *map(str, arguments)]
+    """The same, but what fails is asked for once more at once: the demo fleet has a server that is down."""
+    begin = "import telegraf_cvmfs.__main__; from telegraf_cvmfs.model import fleet; fleet.PAUSE = 0, 0"
+    return [sys.executable, "-c", f"{begin}; telegraf_cvmfs.__main__.entry()", *map(str, arguments)]
 
 
 def run(
@@ -44,7 +44,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end."""
     done = subprocess.run(
-        command(*arguments),
+        without_pauses(*arguments),
         env=environment(**(env or {})),
         capture_output=True,
         text=True,

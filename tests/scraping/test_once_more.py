@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -26,7 +27,6 @@ from telegraf_cvmfs.model import (
 )
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.transport import Request, Threads
-from telegraf_cvmfs.scraping.asking import engine
 from telegraf_cvmfs.scraping.asking.engine import Engine
 from telegraf_cvmfs.scraping.asking.job import Job, Pause, Program, Stages
 from telegraf_cvmfs.scraping.visits import probe, scrape
@@ -208,13 +208,10 @@ class Paused:
         raise error
 
 
-def test_servers_pause_for_one_to_two_seconds_all_at_the_same_time_and_not_all_as_long(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(engine, "PAUSE", (0.2, 0.4))
+def test_servers_pause_for_one_to_two_seconds_all_at_the_same_time_and_not_all_as_long() -> None:
     paused = Paused()
     transport = Threads(paused.carry, 8)
-    Engine(transport, Deadline(20), 2).run(paused.program(f"s{number}") for number in range(30))
+    Engine(transport, Deadline(20), 2, (0.2, 0.4)).run(paused.program(f"s{number}") for number in range(30))
     transport.close()
     first, second = paused.asked[:30], paused.asked[30:]
     assert {name for name, _ in first} == {name for name, _ in second}
@@ -226,16 +223,17 @@ def test_servers_pause_for_one_to_two_seconds_all_at_the_same_time_and_not_all_a
 
 
 def test_the_pause_is_one_to_two_seconds() -> None:
-    source = inspect.getsource(engine)
-    assert "PAUSE = (1.0, 2.0)" in source, "the tests have shorter ones"
+    program = "from telegraf_cvmfs.model import Fleet; print(Fleet(()).pause)"  # here it is shorter
+    assert (
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+        == "(1.0, 2.0)\n"
+    )
 
 
 def test_a_pause_takes_no_more_than_a_quarter_of_what_is_left_and_none_outlives_the_run() -> None:
     paused = Paused()
     transport = Threads(paused.carry, 8)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "PAUSE", (60.0, 60.0))
-        Engine(transport, Deadline(0.8), 2).run([paused.program("s")])
+    Engine(transport, Deadline(0.8), 2, (60.0, 60.0)).run([paused.program("s")])
     transport.close()
     (_, first), (_, second) = paused.asked
     assert 0.1 < second - first < 0.6
@@ -249,10 +247,10 @@ def at_first(number: int, bad: hostile.Behaviour, good: hostile.Behaviour) -> ho
     return lambda talk: (bad if talk.number < number else good)(talk)
 
 
-def traffic_of(url: str, seconds: float = 20) -> tuple[Stratum, Traffic]:
+def traffic_of(url: str, seconds: float = 20, pause: float = 0.02) -> tuple[Stratum, Traffic]:
     network = Asking(Deadline(seconds), resolve=lambda _host: [])
     server = Server(url, "s1", Role.STRATUM1)
-    fleet = Fleet((server,), connections_per_server=1, verify_every=None)
+    fleet = Fleet((server,), connections_per_server=1, verify_every=None, pause=(pause, pause))
     seen = scrape(fleet, NOW, network, lambda _line: None)
     return seen.strata[0], seen.traffic
 
@@ -280,15 +278,14 @@ def test_a_failure_after_which_it_works_is_not_counted(bad: hostile.Behaviour) -
 
 
 @pytest.mark.usefixtures("each_transport")
-def test_a_server_that_begins_to_listen_in_the_pause_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "PAUSE", (0.5, 0.5))
+def test_a_server_that_begins_to_listen_in_the_pause_is_up() -> None:
     with hostile.refuses() as url:
         pass
     with ExitStack() as stack:
         port = int(url.rpartition(":")[2])
         opens = threading.Timer(0.2, lambda: stack.enter_context(hostile.Server(GOOD, port=port)))
         opens.start()
-        stratum, traffic = traffic_of(url)
+        stratum, traffic = traffic_of(url, pause=0.5)
         opens.join()
     assert stratum.up
     assert traffic.failures == 0

@@ -10,15 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from telegraf_cvmfs.model import Server
+from telegraf_cvmfs.model import PAUSE, Server
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.transport import Outcome, Transport
 from telegraf_cvmfs.scraping.asking.job import Job, Pause, Program, Reply
 
 _NAP = 0.1  # seconds: a signal that cuts the run short is heard within it
-
-PAUSE = (1.0, 2.0)
-"""Seconds, at least and at most: those that pause do not all come back together."""
 
 SHARE = 4
 """A pause takes no more than one in so many of the seconds that are left."""
@@ -55,15 +52,22 @@ class _Asked:
 class Engine:
     """Asks each server at most `width` questions at the same time, all servers together, in the thread that calls.
 
-    It is `STREAMS` times as many to a server that takes them on one connection. `meanwhile` is called again and again.
+    It is `STREAMS` times as many to a server that takes them on one connection. `pause` is how many seconds a pause
+    takes, at least and at most. `meanwhile` is called again and again.
     """
 
     def __init__(
-        self, transport: Transport, deadline: Deadline, width: int, meanwhile: Callable[[], None] = lambda: None
+        self,
+        transport: Transport,
+        deadline: Deadline,
+        width: int,
+        pause: tuple[float, float] = PAUSE,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         self._transport = transport
         self._deadline = deadline
         self._width = width
+        self._pause_of = pause
         self._meanwhile = meanwhile
         self._numbers = itertools.count()
         self._asked: dict[int, _Asked] = {}
@@ -132,7 +136,7 @@ class Engine:
 
     def _pause(self, lane: _Lane) -> None:
         """Ask this server nothing for a while, but no longer than leaves time for what comes then."""
-        seconds = min(random.uniform(*PAUSE), self._deadline.remaining / SHARE)  # noqa: S311
+        seconds = min(random.uniform(*self._pause_of), self._deadline.remaining / SHARE)  # noqa: S311
         heapq.heappush(self._pausing, (time.monotonic() + seconds, next(self._numbers), lane))
 
     def _go_on(self, lane: _Lane, job: Job[None], reply: Reply | None) -> None:
