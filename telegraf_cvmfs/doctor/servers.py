@@ -37,7 +37,7 @@ ADVICE: Mapping[tuple[Result, Cause | None], str] = {
         "it hung up before it had answered: is this the port of its web server (80, 8000)? Does it want https?"
     ),
     (Result.TIMEOUT, Cause.UNCONNECTED): (
-        "no connection came about: is the address right? a firewall that drops packets looks like this, and a machine that is off"
+        "no connection came about: is the address right? a firewall that drops packets, or a dead machine?"
     ),
     (Result.TIMEOUT, None): (
         "it did not answer in time: a firewall that drops packets looks like this, and so does an overloaded server"
