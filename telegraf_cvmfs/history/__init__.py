@@ -1,1 +1,48 @@
-"""What finished runs saw, kept for later: a spool of runs, and what is made of it."""
+"""What finished runs saw, kept for later: a spool of runs, and what is made of it.
+
+Names are imported when they are asked for: a scrape that keeps its runs needs no database, and one that does not needs
+nothing of this. What needs a library that is not there is an ImportError that says what to install.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+_ROOMS = {
+    "Package": "package",
+    "PackageError": "package",
+    "SpoolError": "spool",
+    "StorageDirectory": "storage",
+    "StorageError": "storage",
+    "StorageHTTP": "storage",
+    "StorageS3": "storage",
+    "extract": "package",
+    "lock": "exclusive",
+    "tempdir": "exclusive",
+    "verify": "package",
+}
+"""Where each name is; what is in none of these is a module of its own."""
+
+_MODULES = ("collectors", "instants")
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return _module(name)
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_module(_ROOMS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*_ROOMS, *_MODULES])
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("telegraf_cvmfs"):
+            raise
+        raise ImportError(f"{error}: pip install 'telegraf-cvmfs[history]'", name=error.name) from error

@@ -11,7 +11,7 @@ import csv
 import io
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +84,8 @@ class Package:
 
     Args:
         collectors: what to gather, no two of the same key.
-        max_size: bytes of the files in one `.tar.gz` before compression; a larger CSV file is split.
+        max_size: bytes of the files in one `.tar.gz` before compression; a larger CSV file is split, a
+            larger object stands alone in its own.
         label: what the names begin with: `<label>-<since>-<until>-<index>.tar.gz`.
         clock: says when a collection started (aware). By default that is its `until`, of which all is over, and now
             where it has none: so the same history is the same bytes. `elapsed` is measured, in whole seconds.
@@ -158,15 +159,25 @@ class Package:
         """What was gathered, moved into a folder, in parts that fit."""
         if found is None:
             return []
-        if isinstance(found, dict):
+        if isinstance(found, Mapping):
             if collector.key == "config":
                 self._config |= found
                 return []
             path = folder / f"{collector.key}.json"
             path.write_bytes(as_json(found))
             return [path]
-        moved = [_moved(Path(file), folder) for file in found]
-        return [part for file in moved for part in (split(file, self._max_size) if file.suffix == ".csv" else [file])]
+        files = [Path(file) for file in found]
+        moved = list[Path]()
+        try:
+            for file in files:
+                moved.append(_moved(file, folder))
+            return [part for file in moved for part in _parts(file, self._max_size)]
+        except BaseException:
+            for file in files:
+                _removed(file)
+            for file in moved:
+                file.unlink(missing_ok=True)
+            raise
 
     def _members(self, folder: Path, contents: _Contents) -> list[Path]:
         """The files of a package in their order, with what it says of itself."""
@@ -199,9 +210,19 @@ def _moved(file: Path, folder: Path) -> Path:
     if target.exists():
         raise ValueError(f"{file.name} was gathered twice")
     shutil.move(file, target)
-    if file.parent.name.startswith(PREFIX) and not any(file.parent.iterdir()):
-        file.parent.rmdir()
+    _removed(file)
     return target
+
+
+def _removed(file: Path) -> None:
+    """Nothing is left of a temporary file, nor of the folder that was made for it alone."""
+    file.unlink(missing_ok=True)
+    if file.parent.name.startswith(PREFIX) and file.parent.exists() and not any(file.parent.iterdir()):
+        file.parent.rmdir()
+
+
+def _parts(file: Path, most: int) -> list[Path]:
+    return split(file, most) if file.suffix == ".csv" else [file]
 
 
 def _status(rows: Sequence[_Row]) -> bytes:
