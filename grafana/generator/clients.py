@@ -10,6 +10,7 @@ stratum 1s serve.
 from __future__ import annotations
 
 from grafana.generator.influxql import NOW
+from grafana.generator.question import InItsOwnWords
 from telegraf_cvmfs.points.schema import REPO
 
 CLIENT = "cvmfs_client_absolute"
@@ -24,30 +25,30 @@ _STRATA = """"role" = 'stratum1' AND "fleet" =~ /^${fleet:regex}$/ AND "server" 
 _CHOSEN = '"repo" =~ /^${repo:regex}$/'
 
 
-def served() -> str:
+def served() -> InItsOwnWords:
     """The newest revision of the chosen repository that the chosen stratum 1s serve."""
-    return f'SELECT max("revision") AS "revision" FROM ({_newest_served()})'
+    return InItsOwnWords(f'SELECT max("revision") AS "revision" FROM ({_newest_served()})')
 
 
-def one_number(function: str, *, behind: bool = False) -> str:
+def one_number(function: str, *, behind: bool = False) -> InItsOwnWords:
     """Over the clients of the chosen repository: `count` of them, or the `max` of how many revisions one is behind."""
     column = "behind" if behind else REVISION
-    return f'SELECT {function}("{column}") AS "{column}" FROM ({_behind()})'
+    return InItsOwnWords(f'SELECT {function}("{column}") AS "{column}" FROM ({_behind()})')
 
 
-def how_many_behind() -> str:
+def how_many_behind() -> InItsOwnWords:
     """How many clients of the chosen repository are behind; 0 if none, nothing where none reports."""
     late = f'SELECT count("behind") AS "late" FROM ({_behind()}) WHERE "behind" > 0'
     all_of_them = f'SELECT count("behind") * 0 AS "late" FROM ({_behind()})'
-    return f'SELECT sum("late") AS "late" FROM ({late}), ({all_of_them})'
+    return InItsOwnWords(f'SELECT sum("late") AS "late" FROM ({late}), ({all_of_them})')
 
 
-def furthest_behind(most: int) -> str:
+def furthest_behind(most: int) -> InItsOwnWords:
     """The clients of the chosen repository, each with its revision, furthest behind first."""
-    return f'SELECT top("behind", {most}) AS "behind", "host", "{REVISION}" FROM ({_behind()})'
+    return InItsOwnWords(f'SELECT top("behind", {most}) AS "behind", "host", "{REVISION}" FROM ({_behind()})')
 
 
-def repositories() -> str:
+def repositories() -> InItsOwnWords:
     """Each repository that clients report: how many do, their oldest and newest revision, how far these are apart.
 
     InfluxQL reckons with the fields of one measurement only, so what is served does not stand beside them.
@@ -55,20 +56,20 @@ def repositories() -> str:
     apart = f'max("{REVISION}") - min("{REVISION}") AS "apart"'
     each = f'count("{REVISION}") AS "clients", min("{REVISION}") AS "oldest", max("{REVISION}") AS "newest"'
     table = f'SELECT {apart}, {each} FROM ({_newest_reported("")}) GROUP BY "repo"'
-    return f'SELECT "apart", "repo", "clients", "oldest", "newest" FROM ({table})'
+    return InItsOwnWords(f'SELECT "apart", "repo", "clients", "oldest", "newest" FROM ({table})')
 
 
-def oldest_over_time() -> str:
+def oldest_over_time() -> InItsOwnWords:
     """The oldest revision of the chosen repository that any client had."""
-    return (
+    return InItsOwnWords(
         f'SELECT min("{REVISION}") AS "{REVISION}" FROM "{CLIENT}" WHERE {_CHOSEN} AND $timeFilter'
         ' GROUP BY time($__interval), "repo" fill(null)'
     )
 
 
-def served_over_time() -> str:
+def served_over_time() -> InItsOwnWords:
     """The revision of the chosen repository on each chosen stratum 1."""
-    return (
+    return InItsOwnWords(
         f'SELECT max("revision") AS "revision" FROM "{REPO}" WHERE {_CHOSEN} AND {_STRATA} AND $timeFilter'
         ' GROUP BY time($__interval), "server" fill(null)'
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from grafana.generator import influxql
 from grafana.generator.panel import DATASOURCE, Panel
+from grafana.generator.question import Question
 from grafana.generator.scale import Json
 from grafana.generator.variables import Variable, always
 
@@ -28,7 +30,7 @@ class Annotation:
     """Events on all curves of a dashboard: a query of two columns, one of which is the text and the other the title."""
 
     name: str
-    query: str
+    query: Question
     text: str
     color: str
 
@@ -43,7 +45,7 @@ class Annotation:
             "target": {
                 "fromAnnotations": True,
                 "name": self.name,
-                "query": self.query,
+                "query": influxql.text(self.query),
                 "rawQuery": True,
                 "refId": "Anno",
                 "tagsColumn": "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from grafana.generator import influxql, links, scale
+from grafana.generator import links, question, scale
 from grafana.generator.columns import looks
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING_FOUND, Panel, Stat, Table
@@ -28,7 +28,7 @@ def servers(most: int) -> Panel:
         "*Status* is the worst of the server and of its replicas, which are counted beside it. The finding is the"
         " server's own, and leads to its page: what it means, how to confirm it by hand, what to do.",
         Table(looks(("status_severity", *_SERVER_COLUMNS), **SERVED), sort="status_severity", nothing=NOTHING_FOUND),
-        influxql.worst(SERVER, _SERVER_COLUMNS, most=most, severity="status_severity"),
+        question.Worst(SERVER, _SERVER_COLUMNS, most=most, severity="status_severity"),
         quiet=NOTHING_WRONG,
     )
 
@@ -40,7 +40,7 @@ def repositories(most: int) -> Panel:
         "Clients go on to the next stratum 1, so one that serves it badly is not felt yet. Red: none serves the"
         " repository as it should. Orange: fewer than the fleet file's min_replicas_ok.",
         Table(looks(("severity", *_REPOSITORY_COLUMNS)), nothing=NOTHING_FOUND),
-        influxql.worst(REPOSITORY, _REPOSITORY_COLUMNS, most=most),
+        question.Worst(REPOSITORY, _REPOSITORY_COLUMNS, most=most),
         quiet=NOTHING_WRONG,
         links=(links.to_page_of("redundancy"),),
     )
@@ -58,19 +58,19 @@ def under_maintenance() -> Panel:
             rising=True,
             nothing=NOTHING_FOUND,
         ),
-        influxql.under_maintenance(_MAINTENANCE_COLUMNS),
+        question.UnderMaintenance(_MAINTENANCE_COLUMNS),
         quiet="empty where nothing is under maintenance",
     )
 
 
-def replicas(most: int, of: Sequence[str] = influxql.FLEET) -> Panel:
+def replicas(most: int, of: Sequence[str] = question.FLEET) -> Panel:
     """Replicas that have a finding, worst first."""
     return Panel(
         "Replicas with a finding, worst first",
         f"The most serious finding of each repository on each server; no more than {most} are listed. A finding leads"
         " to its page: what it means, how to confirm it by hand, what to do.",
         Table(looks(("severity", *_REPO_COLUMNS)), nothing=NOTHING_FOUND),
-        influxql.worst(REPO, _REPO_COLUMNS, of=of, most=most),
+        question.Worst(REPO, _REPO_COLUMNS, of=of, most=most),
         quiet=NOTHING_WRONG,
     )
 
@@ -97,17 +97,17 @@ def matrix_of_servers() -> Panel:
     )
 
 
-def count(slug: str, title: str, meaning: str, *, width: int, of: Sequence[str] = influxql.FLEET) -> Panel:
+def count(slug: str, title: str, meaning: str, *, width: int, of: Sequence[str] = question.FLEET) -> Panel:
     """How many have a finding now, red if it can be critical, with a link to its page."""
     colors = scale.NONE_IS_GOOD if LIMITS[slug].critical else scale.NONE_IS_GOOD_ORANGE
-    query = influxql.how_many(slug, of=of)
+    query = question.HowMany(slug, of=of)
     return Panel(title, meaning, Stat(Look(scale=colors)), query, width=width, links=(links.to_page_of(slug),))
 
 
 def _matrix(title: str, meaning: str, slugs: Sequence[str], columns: Sequence[str]) -> Panel:
     cells = {slug: _cell(slug) for slug in slugs}
     view = Table(looks(columns) | cells, sort=columns[0], rising=True, nothing=NOTHING_FOUND)
-    return Panel(title, meaning, view, influxql.found_now(slugs, columns), quiet=NOTHING_WRONG)
+    return Panel(title, meaning, view, question.FoundNow(slugs, columns), quiet=NOTHING_WRONG)
 
 
 def _cell(slug: str) -> Look:

@@ -1,16 +1,40 @@
-"""The questions that dashboards ask, in InfluxQL for InfluxDB 1, and 2 and 3 by their documentation.
+"""The questions that dashboards ask, written in InfluxQL for InfluxDB 1, and 2 and 3 by their documentation.
 
 A point of `last("up") AS "up", "finding"` is one point: `last` of two fields would be the newest value of each, and a
 finding that is long gone would still be shown. So every question about now has one selector. The outer SELECT makes
-one table of all series, with tags as columns in the order asked for. `of` names the variables that choose what is
-asked about; each is a tag too. Names that are not written are refused with a KeyError.
+one table of all series, with tags as columns in the order asked for. Names that are not written are refused with a
+KeyError.
 """
 # ruff: noqa: S608 - nothing that a stranger could send gets in here
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import singledispatch
 
+from grafana.generator.question import (
+    FIELD,
+    FLEET,
+    Events,
+    FoundNow,
+    HowMany,
+    InItsOwnWords,
+    LastRuns,
+    Matrix,
+    MostSerious,
+    Names,
+    Newest,
+    OneNumber,
+    OverTime,
+    Question,
+    Ranked,
+    SilentFleets,
+    TotalNow,
+    TotalsOverTime,
+    UnderMaintenance,
+    ValuesOf,
+    Where,
+    Worst,
+)
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, TAGS
 
 NOW = "time > ${__to}ms - $fresh AND time <= ${__to}ms"
@@ -22,88 +46,93 @@ RECENT = "time > ${__from}ms - 7d AND time <= ${__to}ms"
 SELECTORS = {REPO: "up", SERVER: "up", REPOSITORY: "replicas", SCRAPE: "servers", PUBLISH: "revision"}
 """A field that every point of the measurement has."""
 
-FLEET = ("fleet",)
-Names = Sequence[str]
+
+@singledispatch
+def text(asked: Question) -> str:
+    """A question in InfluxQL, with Grafana's variables and macros."""
+    raise TypeError(f"{asked} is no question")
 
 
-def newest(
-    measurement: str, columns: Names, *, of: Names = FLEET, only: str = "", needs: Names = (), within: str = NOW
-) -> str:
-    """The newest point of each series, as one table of these columns.
-
-    `only` is a condition on the columns, and on those that it `needs` beside them; `within` is a condition on time.
-    """
-    condition = f" WHERE {only}" if only else ""
-    return f"SELECT {_listed(columns)} FROM ({_newest(measurement, [*columns, *needs], of, within)}){condition}"
+@text.register
+def _newest_points(asked: Newest) -> str:
+    condition = f" WHERE {_any(asked.only)}" if asked.only else ""
+    needed = dict.fromkeys([*asked.columns, *(one.field for one in asked.only)])
+    table = _newest(asked.measurement, [*needed], asked.of)
+    return f"SELECT {_listed(asked.columns)} FROM ({table}){condition}"
 
 
-def worst(measurement: str, columns: Names, *, of: Names = FLEET, most: int = 500, severity: str = "severity") -> str:
-    """As `newest`, but only what is not ok nor under maintenance, and no more than `most` of it: the most serious."""
-    table = _newest(measurement, [severity, "maintenance", *columns], of)
+@text.register
+def _last_runs(asked: LastRuns) -> str:
+    return f"SELECT {_listed(asked.columns)} FROM ({_newest(SCRAPE, asked.columns, FLEET, RECENT)})"
+
+
+@text.register
+def _worst(asked: Worst) -> str:
+    severity = asked.severity
+    table = _newest(asked.measurement, [severity, "maintenance", *asked.columns], asked.of)
     counted = f'"{severity}" > 0 AND "maintenance" = 0'
-    return f'SELECT top("{severity}", {most}) AS "{severity}", {_listed(columns)} FROM ({table}) WHERE {counted}'
+    chosen = f'top("{severity}", {asked.most}) AS "{severity}", {_listed(asked.columns)}'
+    return f"SELECT {chosen} FROM ({table}) WHERE {counted}"
 
 
-def under_maintenance(columns: Names, *, of: Names = FLEET) -> str:
-    """The servers and the replicas that are under maintenance, as one table of these columns."""
+@text.register
+def _under_maintenance(asked: UnderMaintenance) -> str:
     fields = ["maintenance", "problem"]
-    tables = ", ".join(f"({_newest(measurement, fields, of)})" for measurement in (SERVER, REPO))
-    return f'SELECT {_listed(columns)} FROM {tables} WHERE "maintenance" = 1'
+    tables = ", ".join(f"({_newest(measurement, fields, asked.of)})" for measurement in (SERVER, REPO))
+    return f'SELECT {_listed(asked.columns)} FROM {tables} WHERE "maintenance" = 1'
 
 
-def matrix(measurement: str, field: str, by: Names, *, of: Names = FLEET) -> str:
-    """The most serious newest value of a field for each combination of these tags, as a table; as `most_serious`."""
-    listed = _listed(_tags(measurement, by))
-    return f'SELECT "{field}", {listed} FROM ({most_serious(measurement, field, of=of)} GROUP BY {listed})'
+@text.register
+def _matrix(asked: Matrix) -> str:
+    listed = _listed(_tags(asked.measurement, asked.by))
+    table = text(MostSerious(asked.measurement, asked.field, asked.of))
+    return f'SELECT "{asked.field}", {listed} FROM ({table} GROUP BY {listed})'
 
 
-def most_serious(measurement: str, field: str, *, of: Names) -> str:
-    """The largest severity of all that counts as now; what is under maintenance counts as -1."""
-    table = _newest(measurement, [field, "maintenance"], of)
+@text.register
+def _most_serious(asked: MostSerious) -> str:
+    field, table = asked.field, _newest(asked.measurement, [asked.field, "maintenance"], asked.of)
     counted = f'SELECT "{field}" FROM ({table}) WHERE "maintenance" = 0'
     quiet = f'SELECT 0 - "maintenance" AS "{field}" FROM ({table}) WHERE "maintenance" = 1'
     return f'SELECT max("{field}") AS "{field}" FROM ({counted}), ({quiet})'
 
 
-def ranked(function: str, measurement: str, field: str, columns: Names, *, of: Names = FLEET, most: int = 200) -> str:
-    """As `newest`, but only the rows with the largest ("top") or smallest ("bottom") values of a field."""
-    table = _newest(measurement, [field, *columns], of)
-    return f'SELECT {function}("{field}", {most}) AS "{field}", {_listed(columns)} FROM ({table})'
+@text.register
+def _ranked(asked: Ranked) -> str:
+    field, table = asked.field, _newest(asked.measurement, [asked.field, *asked.columns], asked.of)
+    return f'SELECT {asked.function}("{field}", {asked.most}) AS "{field}", {_listed(asked.columns)} FROM ({table})'
 
 
-def one_number(function: str, measurement: str, field: str, *, of: Names) -> str:
-    """One number for all that counts as now, such as the `max` of a field."""
-    return f'SELECT {function}("{field}") AS "{field}" FROM ({_newest(measurement, [field], of)})'
+@text.register
+def _one_number(asked: OneNumber) -> str:
+    field, table = asked.field, _newest(asked.measurement, [asked.field], asked.of)
+    return f'SELECT {asked.function}("{field}") AS "{field}" FROM ({table})'
 
 
-def found_now(slugs: Names, columns: Names, *, of: Names = FLEET) -> str:
-    """What each server or replica has of these findings, in a column each; only those that have any."""
-    only = " OR ".join(f'"{slug}" > 0' for slug in slugs)
-    table = _newest(FINDING, [*slugs, *columns], of, selector=slugs[0])
-    return f"SELECT {_listed([*columns, *slugs])} FROM ({table}) WHERE {only}"
+@text.register
+def _found_now(asked: FoundNow) -> str:
+    only = " OR ".join(f'"{slug}" > 0' for slug in asked.slugs)
+    table = _newest(FINDING, [*asked.slugs, *asked.columns], asked.of, selector=asked.slugs[0])
+    return f"SELECT {_listed([*asked.columns, *asked.slugs])} FROM ({table}) WHERE {only}"
 
 
-def how_many(slug: str, *, of: Names = FLEET) -> str:
-    """How many servers or replicas have a finding now; 0 where none has it, nothing where nothing was written.
-
-    `count` alone would give nothing in both cases, so that a dead scraper would look like health.
-    """
-    table = _newest(FINDING, [slug], of, selector=slug)
+@text.register
+def _how_many(asked: HowMany) -> str:
+    """`count` alone would give nothing both where none has it and where nothing was written."""
+    slug, table = asked.slug, _newest(FINDING, [asked.slug], asked.of, selector=asked.slug)
     found = f'SELECT count("{slug}") AS "found" FROM ({table}) WHERE "{slug}" > 0 AND "{slug}" < 3'
-    asked = f'SELECT count("{slug}") * 0 AS "found" FROM ({table})'
-    return f'SELECT sum("found") AS "found" FROM ({found}), ({asked})'
+    every = f'SELECT count("{slug}") * 0 AS "found" FROM ({table})'
+    return f'SELECT sum("found") AS "found" FROM ({found}), ({every})'
 
 
-def total_now(field: str) -> str:
-    """The sum over fleets of one of `cvmfs_scrape`'s numbers, in each one's newest run."""
-    return f'SELECT sum("{field}") AS "{field}" FROM ({_newest(SCRAPE, [field], FLEET)})'
+@text.register
+def _total_now(asked: TotalNow) -> str:
+    return f'SELECT sum("{asked.field}") AS "{asked.field}" FROM ({_newest(SCRAPE, [asked.field], FLEET)})'
 
 
-def silent_fleets() -> str:
-    """How many fleets had a run in the week before, but none that counts as now.
-
-    Each fleet counts 1 for the week and -1 for now, because InfluxQL cannot say how old a point is.
-    """
+@text.register
+def _silent_fleets(_: SilentFleets) -> str:
+    """Each fleet counts 1 for the week and -1 for now, because InfluxQL cannot say how old a point is."""
     week, now = (
         f'SELECT count("servers") * 0 {one} AS "silent" FROM "{SCRAPE}" WHERE {_chosen(SCRAPE, FLEET)} AND {within}'
         ' GROUP BY "fleet"'
@@ -112,22 +141,22 @@ def silent_fleets() -> str:
     return f'SELECT sum("silent") AS "silent" FROM ({week}), ({now})'
 
 
-def over_time(function: str, measurement: str, field: str, by: Names, *, of: Names = FLEET, only: str = "") -> str:
-    """One curve for each value of the tags `by`; where nothing was written there is a gap."""
-    _fields(measurement, [field])
-    condition = f" AND {only}" if only else ""
+@text.register
+def _over_time(asked: OverTime) -> str:
+    _fields(asked.measurement, [asked.field])
+    condition = f" AND {_any((asked.only,))}" if asked.only else ""
     return (
-        f'SELECT {function}("{field}") AS "{field}" FROM "{measurement}"'
-        f" WHERE {_chosen(measurement, of)} AND $timeFilter{condition}"
-        f" GROUP BY time($__interval), {_listed(_tags(measurement, by))} fill(null)"
+        f'SELECT {asked.function}("{asked.field}") AS "{asked.field}" FROM "{asked.measurement}"'
+        f" WHERE {_chosen(asked.measurement, asked.of)} AND $timeFilter{condition}"
+        f" GROUP BY time($__interval), {_listed(_tags(asked.measurement, asked.by))} fill(null)"
     )
 
 
-def totals_over_time(fields: Names) -> str:
-    """The sums over fleets of `cvmfs_scrape`'s numbers, run by run."""
-    _fields(SCRAPE, fields)
-    inner = ", ".join(f'last("{field}") AS "{field}"' for field in fields)
-    outer = ", ".join(f'sum("{field}") AS "{field}"' for field in fields)
+@text.register
+def _totals_over_time(asked: TotalsOverTime) -> str:
+    _fields(SCRAPE, asked.fields)
+    inner = ", ".join(f'last("{field}") AS "{field}"' for field in asked.fields)
+    outer = ", ".join(f'sum("{field}") AS "{field}"' for field in asked.fields)
     runs = (
         f'SELECT {inner} FROM "{SCRAPE}" WHERE {_chosen(SCRAPE, FLEET)} AND $timeFilter'
         f' GROUP BY time($__interval), "fleet" fill(none)'
@@ -135,21 +164,35 @@ def totals_over_time(fields: Names) -> str:
     return f"SELECT {outer} FROM ({runs}) WHERE $timeFilter GROUP BY time($__interval) fill(null)"
 
 
-def events(measurement: str, columns: Names, *, of: Names = FLEET, most: int = 0) -> str:
-    """All points in the chosen time range, the newest `most` of them if there is a limit."""
-    _fields(measurement, columns)
-    limit = f" ORDER BY time DESC LIMIT {most}" if most else ""
-    where = f"{_chosen(measurement, of)} AND $timeFilter"
-    return f'SELECT {_listed(columns)} FROM "{measurement}" WHERE {where}{limit}'
+@text.register
+def _events(asked: Events) -> str:
+    _fields(asked.measurement, asked.columns)
+    limit = f" ORDER BY time DESC LIMIT {asked.most}" if asked.most else ""
+    where = f"{_chosen(asked.measurement, asked.of)} AND $timeFilter"
+    return f'SELECT {_listed(asked.columns)} FROM "{asked.measurement}" WHERE {where}{limit}'
 
 
-def values_of(tag: str, measurement: str, of: Names = ()) -> str:
-    """The values of a tag that were written in the chosen range or the week before it, for a variable."""
-    field = SELECTORS[measurement]
-    where = f"{_chosen(measurement, of)} AND {RECENT}" if of else RECENT
-    by = _listed(_tags(measurement, [tag]))
+@text.register
+def _values_of(asked: ValuesOf) -> str:
+    field, measurement = SELECTORS[asked.measurement], asked.measurement
+    where = f"{_chosen(measurement, asked.of)} AND {RECENT}" if asked.of else RECENT
+    by = _listed(_tags(measurement, [asked.tag]))
     table = f'SELECT last("{field}") AS "{field}" FROM "{measurement}" WHERE {where} GROUP BY {by}'
     return f"SELECT DISTINCT({by}) FROM ({table})"
+
+
+@text.register
+def _in_its_own_words(asked: InItsOwnWords) -> str:
+    return asked.influxql
+
+
+def alias(name: str) -> str:
+    """The name of a curve, `{server} ({fleet})` or `{field}`, as Grafana's InfluxDB data source wants it."""
+    return "$col" if name == FIELD else name.replace("{", "$tag_").replace("}", "")
+
+
+def _any(conditions: tuple[Where, ...]) -> str:
+    return " OR ".join(f'"{one.field}" {one.sign} {one.value}' for one in conditions)
 
 
 def _newest(measurement: str, columns: Names, of: Names, within: str = NOW, *, selector: str = "") -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from grafana.generator import influxql
 from grafana.generator.look import Link, Look
+from grafana.generator.question import Question
 from grafana.generator.scale import PLAIN, PURPLE, Json, Scale
 
 DATASOURCE = {"type": "influxdb", "uid": "${datasource}"}
@@ -140,7 +142,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Curves:
-    """Numbers over time, one curve for each series, named by `alias` (InfluxDB's `$tag_…` and `$col`)."""
+    """Numbers over time, one curve for each series, named by `alias`, such as `{server} ({fleet})`."""
 
     look: Look
     alias: str
@@ -238,7 +240,7 @@ class Panel:
     title: str
     description: str
     view: Stat | Table | Matrix | Curves | States | Text
-    query: str = ""
+    query: Question | None = None
     width: int = 24
     quiet: str = ""
     links: tuple[Link, ...] = ()
@@ -247,16 +249,16 @@ class Panel:
         """Classic JSON, without id and place."""
         panel: Json = {"title": self.title, "description": self.description, "type": self.view.kind}
         if self.query:
-            panel |= {"datasource": DATASOURCE, "targets": [self._target()]}
+            panel |= {"datasource": DATASOURCE, "targets": [self._target(influxql.text(self.query))]}
         if self.links:
             panel["links"] = [link.json() for link in self.links]
         return panel | self.view.body()
 
-    def _target(self) -> Json:
-        target: Json = {"datasource": DATASOURCE, "refId": "A", "query": self.query, "rawQuery": True}
+    def _target(self, text: str) -> Json:
+        target: Json = {"datasource": DATASOURCE, "refId": "A", "query": text, "rawQuery": True}
         target["resultFormat"] = self.view.format
         if isinstance(self.view, Curves | States):
-            target["alias"] = self.view.alias
+            target["alias"] = influxql.alias(self.view.alias)
         return target
 
 

@@ -69,7 +69,7 @@ HEALTH = Scale(_health((int(health), health) for health in Health), base=CLEAR)
 SEVERITY = Scale((State(-1, "maintenance", BLUE), *_health(enumerate(IN_ORDER))), base=CLEAR)
 """Of the field `severity`: the same healths in the order of seriousness, so that sorting puts the worst first.
 
-Before them what is under maintenance, as `influxql.most_serious` has it.
+Before them what is under maintenance, as `question.MostSerious` has it.
 """
 
 MAINTENANCE = Scale((State(0, "·", CLEAR), State(1, "maintenance", BLUE)), base=CLEAR)

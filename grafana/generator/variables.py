@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from grafana.generator import influxql
+from grafana.generator import influxql, question
 from grafana.generator.panel import DATASOURCE
+from grafana.generator.question import Question
 from grafana.generator.scale import Json
 from telegraf_cvmfs._version import PROJECT_URL
 from telegraf_cvmfs.points.schema import REPO, SCRAPE, SERVER
@@ -25,23 +26,24 @@ class Variable:
 
     name: str
     label: str
-    query: str
+    query: Question
     several: bool = True
     hidden: bool = False
 
     def json(self) -> Json:
         """As a query variable; "All" is every value, also those that come later."""
+        text = influxql.text(self.query)
         variable: Json = {
             "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if self.several else {},
             "datasource": DATASOURCE,
-            "definition": self.query,
+            "definition": text,
             "hide": HIDDEN if self.hidden else 0,
             "includeAll": self.several,
             "label": self.label,
             "multi": self.several,
             "name": self.name,
             "options": [],
-            "query": self.query,
+            "query": text,
             "refresh": ON_TIME_RANGE_CHANGE,
             "regex": "",
             "skipUrlSync": False,
@@ -51,11 +53,11 @@ class Variable:
         return variable | ({"allValue": ".*"} if self.several else {})
 
 
-FLEETS = Variable("fleet", "Fleet", influxql.values_of("fleet", SCRAPE))
-SERVERS = Variable("server", "Server", influxql.values_of("server", SERVER, ["fleet"]))
-ONE_SERVER = Variable("server", "Server", influxql.values_of("server", SERVER, ["fleet"]), several=False)
-REPOS = Variable("repo", "Repository", influxql.values_of("repo", REPO, ["fleet"]))
-ONE_REPO = Variable("repo", "Repository", influxql.values_of("repo", REPO, ["fleet"]), several=False)
+FLEETS = Variable("fleet", "Fleet", question.ValuesOf("fleet", SCRAPE))
+SERVERS = Variable("server", "Server", question.ValuesOf("server", SERVER, ["fleet"]))
+ONE_SERVER = Variable("server", "Server", question.ValuesOf("server", SERVER, ["fleet"]), several=False)
+REPOS = Variable("repo", "Repository", question.ValuesOf("repo", REPO, ["fleet"]))
+ONE_REPO = Variable("repo", "Repository", question.ValuesOf("repo", REPO, ["fleet"]), several=False)
 
 
 def always(own: tuple[Variable, ...]) -> Iterator[Variable | _Fixed]:

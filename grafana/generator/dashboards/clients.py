@@ -6,6 +6,7 @@ from grafana.generator import clients, links, scale
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
 from grafana.generator.panel import FEW, Curves, Panel, Stat, Table
+from grafana.generator.question import Question
 from grafana.generator.variables import ONE_REPO, SERVERS, Variable
 
 _NONE = "no client reports, or no data that counts as now"
@@ -16,7 +17,7 @@ _REVISION = Look(decimals=0)
 SERVED = Variable("served", "Served", clients.served(), several=False, hidden=True)
 
 
-def _number(title: str, meaning: str, query: str, look: Look) -> Panel:
+def _number(title: str, meaning: str, query: Question, look: Look) -> Panel:
     return Panel(title, meaning, Stat(look, nothing=_NONE), query, width=6, quiet=_QUIET)
 
 
@@ -81,7 +82,7 @@ _CURVES = (
     Panel(
         "Oldest revision that a client has",
         "Each step is a publication that has reached the last client. It follows the stratum 1s beside it.",
-        Curves(_REVISION, "$tag_repo", steps=True, buckets=FEW),
+        Curves(_REVISION, "{repo}", steps=True, buckets=FEW),
         clients.oldest_over_time(),
         width=12,
         quiet=_QUIET,
@@ -89,7 +90,7 @@ _CURVES = (
     Panel(
         "Revision on the chosen stratum 1s",
         "Each step is a publication that arrived there.",
-        Curves(_REVISION, "$tag_server", steps=True, buckets=FEW),
+        Curves(_REVISION, "{server}", steps=True, buckets=FEW),
         clients.served_over_time(),
         width=12,
         quiet="the chosen stratum 1s need not have it",

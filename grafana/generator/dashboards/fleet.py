@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from grafana.generator import findings, influxql, links, scale
+from grafana.generator import findings, links, question, scale
 from grafana.generator.columns import looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
 from grafana.generator.panel import FEW, Curves, Matrix, Panel, States, Table
+from grafana.generator.question import Where
 from telegraf_cvmfs.points.schema import REPO, REPOSITORY, SCRAPE, SERVER
 
-NAMED = "$tag_server ($tag_fleet) $tag_address"
+NAMED = "{server} ({fleet}) {address}"
 """The name of a server's curve: two fleets may each have a server of one name, and a server several addresses.
 
 What may be missing comes last: in the middle it would leave a hole.
@@ -41,7 +42,7 @@ _SERVERS = Panel(
     " replicas. *Readable* counts its repositories whose manifest was read and is right; if it is"
     " less than *Repositories*, the server's own page says which are missing.",
     Table(looks(_SERVER_COLUMNS, **findings.SERVED), sort="status_severity"),
-    influxql.newest(SERVER, _SERVER_COLUMNS),
+    question.Newest(SERVER, _SERVER_COLUMNS),
 )
 
 
@@ -51,7 +52,7 @@ _HEALTHS = Panel(
     " time without runs.",
     Curves(
         Look(decimals=0),
-        "$col",
+        question.FIELD,
         {
             "repos_ok": Look("ok", color=scale.GREEN),
             "repos_unknown": Look("unknown", color=scale.PURPLE),
@@ -60,14 +61,14 @@ _HEALTHS = Panel(
         },
         steps=True,
     ),
-    influxql.totals_over_time(("repos_ok", "repos_unknown", "repos_warning", "repos_critical")),
+    question.TotalsOverTime(("repos_ok", "repos_unknown", "repos_warning", "repos_critical")),
     width=12,
 )
 _SERVER_HEALTHS = Panel(
     "Status of servers",
     "The worst of each server and of its replicas over time. A gap is a time without runs.",
     States(scale.SEVERITY, NAMED),
-    influxql.over_time("max", SERVER, "status_severity", ("fleet", "server", "address")),
+    question.OverTime("max", SERVER, "status_severity", ("fleet", "server", "address")),
     width=12,
 )
 _REPO_HEALTHS = Panel(
@@ -75,11 +76,11 @@ _REPO_HEALTHS = Panel(
     "Whether enough stratum 1s served each repository. Where there is no colour they did, or there was no run.",
     States(
         scale.SEVERITY,
-        "$tag_repo ($tag_fleet)",
+        "{repo} ({fleet})",
         buckets=FEW,
         nothing="enough served each, or no data in this time range",
     ),
-    influxql.over_time("max", REPOSITORY, "severity", ("fleet", "repo"), only='"severity" > 0'),
+    question.OverTime("max", REPOSITORY, "severity", ("fleet", "repo"), only=Where("severity", ">", 0)),
     quiet="empty where enough serve each",
 )
 _REPO = Look("Repository", links=(links.TO_REPOSITORY_OF_ANY_FLEET,))
@@ -89,13 +90,13 @@ _MATRIX = Panel(
     " the server does not have it; blue: it is under maintenance. A server's or a repository's own page says what is"
     " wrong.",
     Matrix("severity", "repo", "server", Look(scale=scale.SEVERITY), _REPO),
-    influxql.matrix(REPO, "severity", ("repo", "server")),
+    question.Matrix(REPO, "severity", ("repo", "server")),
 )
 
 
 def _cost(function: str, field: str, title: str, meaning: str, look: Look) -> Panel:
-    query = influxql.over_time(function, SCRAPE, field, ("fleet",))
-    return Panel(title, meaning, Curves(look, "$tag_fleet", below=True), query, width=6)
+    query = question.OverTime(function, SCRAPE, field, ("fleet",))
+    return Panel(title, meaning, Curves(look, "{fleet}", below=True), query, width=6)
 
 
 _DURATION = _cost(
@@ -140,7 +141,7 @@ _RUNS = Panel(
         time=True,
         nothing="no run in the last week",
     ),
-    influxql.newest(SCRAPE, _RUN_COLUMNS, within=influxql.RECENT),
+    question.LastRuns(_RUN_COLUMNS),
 )
 
 FLEET = Dashboard(

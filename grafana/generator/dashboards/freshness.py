@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from grafana.generator import findings, influxql, links, scale
+from grafana.generator import findings, links, question, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.dashboards.fleet import NAMED
 from grafana.generator.panel import FEW, NOTHING_FOUND, Curves, Panel, States, Table
+from grafana.generator.question import Where
 from grafana.generator.variables import REPOS, SERVERS
 from telegraf_cvmfs.points.schema import REPO, SERVER
 
@@ -32,7 +33,7 @@ _LAG = Panel(
     "How long each replica has been without something published, and how many revisions that is. The health says"
     " whether it is too long: the limits are the fleet file's. At most 200 are listed.",
     Table(looks(("lag", *_LAG_COLUMNS)), sort="lag"),
-    influxql.ranked("top", REPO, "lag", _LAG_COLUMNS, of=_OF),
+    question.Ranked("top", REPO, "lag", _LAG_COLUMNS, of=_OF),
 )
 _SNAPSHOT_COLUMNS = (
     "repo",
@@ -51,14 +52,14 @@ _SNAPSHOTS = Panel(
     "When the server's own jobs last ended. A snapshot is the replication itself; a check reads the replica through; a"
     " collection removes what is no longer used, where the repository allows it. At most 200 are listed.",
     Table(looks(("snapshot_age", *_SNAPSHOT_COLUMNS)), sort="snapshot_age"),
-    influxql.ranked("top", REPO, "snapshot_age", _SNAPSHOT_COLUMNS, of=_OF),
+    question.Ranked("top", REPO, "snapshot_age", _SNAPSHOT_COLUMNS, of=_OF),
 )
 _RUNNING_COLUMNS = ("snapshotting_age", "repo", "server", "severity", "snapshot_age", "address", "fleet")
 _RUNNING = Panel(
     "Snapshots that run now",
     "Longest first. One that runs for a day is stuck, or was killed and left its marker behind.",
     Table(looks(_RUNNING_COLUMNS), sort="snapshotting_age", nothing="none runs, or no data that counts as now"),
-    influxql.newest(REPO, _RUNNING_COLUMNS, of=_OF, needs=("snapshotting",), only='"snapshotting" = 1'),
+    question.Newest(REPO, _RUNNING_COLUMNS, of=_OF, only=(Where("snapshotting", "=", 1),)),
     quiet="no snapshot need be running",
 )
 _CHECK_COLUMNS = ("severity", "repo", "server", "check_age", "check_ok", "problem", "address", "fleet")
@@ -66,14 +67,14 @@ _CHECKS = Panel(
     "Failed checks",
     "The server's last integrity check of these found damage. Run it again and repair, see the finding's page.",
     Table(looks(_CHECK_COLUMNS), nothing=NOTHING_FOUND),
-    influxql.newest(REPO, _CHECK_COLUMNS, of=_OF, only='"check_ok" = 0'),
+    question.Newest(REPO, _CHECK_COLUMNS, of=_OF, only=(Where("check_ok", "=", 0),)),
     quiet=findings.NOTHING_WRONG,
 )
 
 
 def _curve(measurement: str, field: str, title: str, meaning: str) -> Panel:
     of = _OF if measurement == REPO else _OF_SERVER
-    query = influxql.over_time("max", measurement, field, ("fleet", "server", "address"), of=of)
+    query = question.OverTime("max", measurement, field, ("fleet", "server", "address"), of=of)
     return Panel(title, meaning, Curves(COLUMNS[field], NAMED), query, width=12)
 
 
@@ -82,11 +83,11 @@ _LAGS = Panel(
     "Of whichever replica is furthest behind. Where there is no curve, none was behind.",
     Curves(
         COLUMNS["lag"],
-        "$tag_repo ($tag_fleet)",
+        "{repo} ({fleet})",
         buckets=FEW,
         nothing="none was behind, or no data in this time range",
     ),
-    influxql.over_time("max", REPO, "lag", ("fleet", "repo"), of=_OF, only='"lag" > 0'),
+    question.OverTime("max", REPO, "lag", ("fleet", "repo"), of=_OF, only=Where("lag", ">", 0)),
     width=12,
     quiet="no replica need be behind",
 )
@@ -105,13 +106,13 @@ _GEOAPI = Panel(
     "Does each server sort servers by distance, and how old is its database of places? Wrong or without an answer,"
     " clients may choose a server on the other side of the world. A stratum 0 and S3 have nothing to test.",
     Table(looks(_GEOAPI_COLUMNS), sort="severity"),
-    influxql.newest(SERVER, _GEOAPI_COLUMNS, of=_OF_SERVER),
+    question.Newest(SERVER, _GEOAPI_COLUMNS, of=_OF_SERVER),
 )
 _GEOAPI_TIME = Panel(
     "GeoAPI over time",
     "What each server's GeoAPI was worth. A gap is a time without runs.",
     States(scale.GEOAPI, NAMED),
-    influxql.over_time("max", SERVER, "geoapi_status", ("fleet", "server", "address"), of=_OF_SERVER),
+    question.OverTime("max", SERVER, "geoapi_status", ("fleet", "server", "address"), of=_OF_SERVER),
     width=12,
 )
 _PLACES = _curve(
@@ -140,7 +141,7 @@ _CACHES = Panel(
         sort="proxy_age",
         nothing="no cache says its age, no proxy is set, or no data that counts as now",
     ),
-    influxql.newest(REPO, _CACHE_COLUMNS, of=_OF, only='"http_age" >= 0 OR "proxy_revision" >= 0'),
+    question.Newest(REPO, _CACHE_COLUMNS, of=_OF, only=(Where("http_age", ">=", 0), Where("proxy_revision", ">=", 0))),
     quiet="caches and proxies are not everywhere",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.generator import findings, influxql, links, scale
+from grafana.generator import findings, links, question, scale
 from grafana.generator.columns import looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
@@ -16,14 +16,14 @@ _SERVED = Panel(
     "Of each fleet, how many repositories all of their stratum 1s serve as they should, and how many fewer do. Clients"
     " go on to the next one.",
     Table(looks(("served", "fleet")), sort="fleet", rising=True),
-    influxql.newest(SCRAPE, ["served", "fleet"]),
+    question.Newest(SCRAPE, ["served", "fleet"]),
 )
 _SILENT = Panel(
     "Silent scrapers",
     "Fleets that had a run in the week before this time range's end, but none that counts as now. While it is not 0,"
     " the numbers beside it leave those fleets out. See whether Telegraf runs, and what its log says.",
     Stat(Look(scale=scale.NONE_IS_GOOD, links=(links.TO_SILENCE,)), nothing="no run in the last week"),
-    influxql.silent_fleets(),
+    question.SilentFleets(),
     width=4,
     links=(links.TO_SILENCE,),
 )
@@ -31,7 +31,7 @@ _LAST_RUN = Panel(
     "Last run",
     "When the newest run started, of whatever fleet. Each fleet's own is at the bottom of the fleet overview.",
     Stat(Look(unit="dateTimeFromNow"), column="Time", nothing="no run in the last week"),
-    influxql.newest(SCRAPE, ["servers", "fleet"], within=influxql.RECENT),
+    question.LastRuns(["servers", "fleet"]),
     width=4,
 )
 _SERVERS_DOWN = findings.count(
@@ -43,7 +43,7 @@ _SERVERS_DOWN = findings.count(
 
 
 def _replicas(field: str, title: str, meaning: str, colors: scale.Scale) -> Panel:
-    return Panel(title, meaning, Stat(Look(scale=colors)), influxql.total_now(field), width=4, links=_TO_FLEET)
+    return Panel(title, meaning, Stat(Look(scale=colors)), question.TotalNow(field), width=4, links=_TO_FLEET)
 
 
 _CRITICAL = _replicas(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.generator import influxql, links, scale
+from grafana.generator import links, question, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Annotation, Dashboard, Row
 from grafana.generator.dashboards.fleet import NAMED
@@ -14,16 +14,16 @@ from telegraf_cvmfs.points.schema import REPOSITORY as CLIENTS
 
 _OF = ("fleet", "repo")
 _REPLICAS_BY = ("fleet", "server", "address", "alias")
-_REPLICA = f"{NAMED} $tag_alias"
+_REPLICA = NAMED + " {alias}"
 
 
 def _worst(measurement: str, title: str, meaning: str) -> Panel:
-    query = influxql.most_serious(measurement, "severity", of=_OF)
+    query = question.MostSerious(measurement, "severity", of=_OF)
     return Panel(title, meaning, Stat(Look(scale=scale.SEVERITY)), query, width=4)
 
 
 def _now(function: str, field: str, title: str, meaning: str, look: Look, *, of: str = REPO) -> Panel:
-    return Panel(title, meaning, Stat(look), influxql.one_number(function, of, field, of=_OF), width=4)
+    return Panel(title, meaning, Stat(look), question.OneNumber(function, of, field, of=_OF), width=4)
 
 
 _NUMBERS = (
@@ -86,12 +86,12 @@ _REPLICAS = Panel(
     "Every server that has it. A few revisions behind for a while is how replication works; *Lag* is for how long."
     " Two servers with one revision and different root hashes have diverged.",
     Table(looks(_COLUMNS)),
-    influxql.newest(REPO, _COLUMNS, of=_OF),
+    question.Newest(REPO, _COLUMNS, of=_OF),
 )
 
 
 def _curve(field: str, title: str, meaning: str, *, steps: bool = False) -> Panel:
-    query = influxql.over_time("max", REPO, field, _REPLICAS_BY, of=_OF)
+    query = question.OverTime("max", REPO, field, _REPLICAS_BY, of=_OF)
     return Panel(title, meaning, Curves(COLUMNS[field], _REPLICA, steps=steps), query, width=12)
 
 
@@ -117,7 +117,7 @@ _HEALTH = Panel(
     "Health of each replica",
     "A gap is a time without runs, or without a verdict.",
     States(scale.SEVERITY, _REPLICA),
-    influxql.over_time("max", REPO, "severity", _REPLICAS_BY, of=_OF),
+    question.OverTime("max", REPO, "severity", _REPLICAS_BY, of=_OF),
     width=12,
 )
 
@@ -132,7 +132,7 @@ _PUBLICATIONS = Panel(
         time=True,
         nothing=NOTHING,
     ),
-    influxql.events(PUBLISH, _PUBLISHED, of=_OF, most=200),
+    question.Events(PUBLISH, _PUBLISHED, of=_OF, most=200),
     quiet="nothing need be published in a time range",
 )
 
@@ -148,5 +148,5 @@ REPOSITORY = Dashboard(
         Row(8, (_PUBLICATIONS,)),
     ),
     (ONE_REPO,),
-    (Annotation("Publications", influxql.events(PUBLISH, ("revision", "repo"), of=_OF), "revision", "blue"),),
+    (Annotation("Publications", question.Events(PUBLISH, ("revision", "repo"), of=_OF), "revision", "blue"),),
 )

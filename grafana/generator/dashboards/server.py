@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from grafana.generator import findings, influxql, links, scale
+from grafana.generator import findings, links, question, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.dashboards.fleet import NAMED
 from grafana.generator.look import Look
 from grafana.generator.panel import FEW, Curves, Panel, Stat, States, Table
+from grafana.generator.question import Where
 from grafana.generator.variables import ONE_SERVER
 from telegraf_cvmfs.points.schema import REPO, SERVER
 
@@ -16,12 +17,12 @@ _MACHINES = ("fleet", "server", "address")
 
 
 def _worst(field: str, title: str, meaning: str) -> Panel:
-    query = influxql.most_serious(SERVER, field, of=_OF)
+    query = question.MostSerious(SERVER, field, of=_OF)
     return Panel(title, meaning, Stat(Look(scale=scale.SEVERITY)), query, width=4)
 
 
 def _now(function: str, field: str, title: str, meaning: str, look: Look, *, quiet: str = "") -> Panel:
-    query = influxql.one_number(function, SERVER, field, of=_OF)
+    query = question.OneNumber(function, SERVER, field, of=_OF)
     return Panel(title, meaning, Stat(look), query, width=4, quiet=quiet)
 
 
@@ -84,7 +85,7 @@ _STATE = Panel(
     "What the newest run found about the server itself. *Answer* and *HTTP* are those of its list of repositories."
     " Where all machines behind its name are scraped there is a row for each address.",
     Table(looks(_STATE_COLUMNS, **findings.SERVED), sort="status_severity"),
-    influxql.newest(SERVER, _STATE_COLUMNS, of=_OF),
+    question.Newest(SERVER, _STATE_COLUMNS, of=_OF),
 )
 _REPLICA_COLUMNS = (
     "severity",
@@ -108,17 +109,17 @@ _REPLICAS = Panel(
     "Its replicas now, worst first",
     "Every repository on it. One without a health is passed through or not judged.",
     Table(looks(_REPLICA_COLUMNS)),
-    influxql.newest(REPO, _REPLICA_COLUMNS, of=_OF),
+    question.Newest(REPO, _REPLICA_COLUMNS, of=_OF),
 )
 
 
 def _states(field: str, title: str, meaning: str, colors: scale.Scale, quiet: str = "") -> Panel:
-    query = influxql.over_time("max", SERVER, field, _MACHINES, of=_OF)
+    query = question.OverTime("max", SERVER, field, _MACHINES, of=_OF)
     return Panel(title, meaning, States(colors, NAMED), query, width=12, quiet=quiet)
 
 
 def _curve(field: str, title: str, meaning: str, quiet: str = "") -> Panel:
-    query = influxql.over_time("max", SERVER, field, _MACHINES, of=_OF)
+    query = question.OverTime("max", SERVER, field, _MACHINES, of=_OF)
     return Panel(title, meaning, Curves(COLUMNS[field], NAMED), query, width=12, quiet=quiet)
 
 
@@ -127,11 +128,11 @@ _REPLICA_HEALTH = Panel(
     "Each of its repositories that was not ok at some time. Where there is no colour it was, or there was no run.",
     States(
         scale.SEVERITY,
-        "$tag_repo ($tag_fleet) $tag_address",
+        "{repo} ({fleet}) {address}",
         buckets=FEW,
         nothing="all were ok, or no data in this time range",
     ),
-    influxql.over_time("max", REPO, "severity", ("fleet", "repo", "address"), of=_OF, only='"severity" > 0'),
+    question.OverTime("max", REPO, "severity", ("fleet", "repo", "address"), of=_OF, only=Where("severity", ">", 0)),
     quiet="empty where all replicas were ok",
 )
 
@@ -145,7 +146,7 @@ _MAINTENANCE = Panel(
     "Maintenance over time",
     "When it was worked on, so that what was wrong fired no alert.",
     States(scale.MAINTENANCE, NAMED),
-    influxql.over_time("max", SERVER, "maintenance", _MACHINES, of=_OF),
+    question.OverTime("max", SERVER, "maintenance", _MACHINES, of=_OF),
 )
 _CURVES = (
     _curve(

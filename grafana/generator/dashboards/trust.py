@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from grafana.generator import findings, influxql, links, scale
+from grafana.generator import findings, links, question, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
 from grafana.generator.panel import FEW, NOTHING_FOUND, Curves, Panel, States, Table
+from grafana.generator.question import Where
 from grafana.generator.variables import REPOS, SERVERS
 from telegraf_cvmfs.points.schema import REPO
 
@@ -35,7 +36,7 @@ _WHITELISTS = Panel(
     " somebody with the master key: sign the whitelist anew on the stratum 0. If only one server is late, it has not"
     " fetched the new one. At most 200 are listed.",
     Table(looks(("whitelist_expires_in", *_WHITELIST_COLUMNS)), sort="whitelist_expires_in", rising=True),
-    influxql.ranked("bottom", REPO, "whitelist_expires_in", _WHITELIST_COLUMNS, of=_OF),
+    question.Ranked("bottom", REPO, "whitelist_expires_in", _WHITELIST_COLUMNS, of=_OF),
 )
 
 _BAD_COLUMNS = ("severity", "signature", "repo", "server", "finding", "problem", "address", "alias", "fleet")
@@ -44,7 +45,7 @@ _SIGNATURES = Panel(
     "What a client with the fleet's master keys would say: clients refuse the repository from this server. What could"
     " not be judged, for instance for want of a key, is left out; the repository's own page has it.",
     Table(looks(_BAD_COLUMNS), nothing=NOTHING_FOUND),
-    influxql.newest(REPO, _BAD_COLUMNS, of=_OF, needs=("signature_ok",), only='"signature_ok" = 0'),
+    question.Newest(REPO, _BAD_COLUMNS, of=_OF, only=(Where("signature_ok", "=", 0),)),
     quiet=_ALL_WELL,
 )
 _CATALOG_COLUMNS = ("severity", "root_catalog", "repo", "server", "problem", "root_hash", "address", "alias", "fleet")
@@ -53,7 +54,7 @@ _CATALOGS = Panel(
     "Without its root catalog a repository cannot be mounted. *missing* and *empty* are seen in each run, *corrupt*"
     " when its bytes are read and hashed. Repair the replica from its source, see the finding's page.",
     Table(looks(_CATALOG_COLUMNS), nothing=NOTHING_FOUND),
-    influxql.newest(REPO, _CATALOG_COLUMNS, of=_OF, needs=("root_catalog_ok",), only='"root_catalog_ok" = 0'),
+    question.Newest(REPO, _CATALOG_COLUMNS, of=_OF, only=(Where("root_catalog_ok", "=", 0),)),
     quiet=_ALL_WELL,
 )
 _DIVERGED_COLUMNS = ("severity", "repo", "server", "revision", "root_hash", "problem", "address", "fleet")
@@ -62,7 +63,7 @@ _DIVERGED = Panel(
     "The same revision number with another root catalog than the stratum 0 has (or, without one, another server):"
     " clients get other files depending on where they ask.",
     Table(looks(_DIVERGED_COLUMNS), nothing=NOTHING_FOUND),
-    influxql.newest(REPO, _DIVERGED_COLUMNS, of=_OF, needs=("diverged",), only='"diverged" > 0'),
+    question.Newest(REPO, _DIVERGED_COLUMNS, of=_OF, only=(Where("diverged", ">", 0),)),
     quiet=_ALL_WELL,
 )
 _VERIFIED_COLUMNS = ("root_catalog", "repo", "server", "root_size", "root_hash", "address", "fleet")
@@ -71,7 +72,7 @@ _VERIFIED = Panel(
     "How long ago the bytes of the root catalog were read from this server and hashed. The fleet file says how often"
     " (verify_every), and how large they may be; what was never hashed is not listed. At most 200 are.",
     Table(looks(("root_catalog_verified_age", *_VERIFIED_COLUMNS)), sort="root_catalog_verified_age"),
-    influxql.ranked("top", REPO, "root_catalog_verified_age", _VERIFIED_COLUMNS, of=_OF),
+    question.Ranked("top", REPO, "root_catalog_verified_age", _VERIFIED_COLUMNS, of=_OF),
 )
 
 _LEFT = Panel(
@@ -81,18 +82,18 @@ _LEFT = Panel(
     " clients refuse it.",
     Curves(
         Look(unit="s", scale=COLUMNS["whitelist_expires_in"].scale),
-        "$tag_repo ($tag_fleet)",
+        "{repo} ({fleet})",
         limits=True,
         buckets=FEW,
         nothing="all had more than a week left, or no data in this time range",
     ),
-    influxql.over_time(
+    question.OverTime(
         "min",
         REPO,
         "whitelist_expires_in",
         ("fleet", "repo"),
         of=_OF,
-        only=f'"whitelist_expires_in" <= {7 * scale.DAY}',
+        only=Where("whitelist_expires_in", "<=", 7 * scale.DAY),
     ),
     quiet="whitelists are signed anew before that",
 )
@@ -101,9 +102,9 @@ _LEFT = Panel(
 def _not_ok(document: str, title: str, meaning: str, colors: scale.Scale) -> Panel:
     """What was surely not ok; what was not known is left out."""
     nothing = "none was surely not ok, or no data in this time range"
-    view = States(colors, "$tag_repo ($tag_fleet)", buckets=FEW, nothing=nothing)
-    only = f'"{document}_ok" = 0'
-    query = influxql.over_time("max", REPO, f"{document}_code", ("fleet", "repo"), of=_OF, only=only)
+    view = States(colors, "{repo} ({fleet})", buckets=FEW, nothing=nothing)
+    only = Where(f"{document}_ok", "=", 0)
+    query = question.OverTime("max", REPO, f"{document}_code", ("fleet", "repo"), of=_OF, only=only)
     return Panel(title, meaning, view, query, width=12, quiet=_ALL_WELL)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from grafana.generator import __main__ as generator
-from grafana.generator import clients, dashboards, influxql, scale
+from grafana.generator import clients, dashboards, influxql, question, scale
 from grafana.generator.dashboard import Dashboard, Row
 from grafana.generator.look import Look
 from grafana.generator.panel import Panel, Stat, Text
@@ -291,9 +291,9 @@ def test_a_dashboard_has_the_variables_that_it_names(page: dict[str, Any]) -> No
 
 def test_a_field_or_tag_that_is_not_written_cannot_be_asked_for() -> None:
     with pytest.raises(KeyError, match="lagg"):
-        influxql.newest("cvmfs_repo", ["lagg"])
+        influxql.text(question.Newest("cvmfs_repo", ["lagg"]))
     with pytest.raises(KeyError, match="repo"):
-        influxql.over_time("max", SERVER, "up", ["repo"])
+        influxql.text(question.OverTime("max", SERVER, "up", ["repo"]))
 
 
 def test_a_row_that_is_too_wide_is_refused() -> None:
@@ -603,5 +603,5 @@ def test_what_has_no_value_is_less_than_anything(falling: bool, order: tuple[int
 
 
 def test_a_stat_shows_the_column_that_is_named() -> None:
-    shown = Panel("x", "x", Stat(Look(), column="Time"), "SELECT").json()
+    shown = Panel("x", "x", Stat(Look(), column="Time"), question.LastRuns(["fleet"])).json()
     assert shown["options"]["reduceOptions"]["fields"] == "/^Time$/"
