@@ -68,6 +68,7 @@ def facts(verdict: ReplicaVerdict, now: datetime) -> str:
     phrases = [
         *_revision(verdict),
         *(_published(manifest, now) if manifest else ()),
+        *_partial([verdict]),
         *_snapshot(replica, now),
         *_whitelist(replica, now),
         *(_root_catalog(manifest) if manifest else ()),
@@ -90,9 +91,8 @@ def newest(verdicts: Sequence[ReplicaVerdict], now: datetime, *, named: bool = F
 
 def together(verdicts: Sequence[ReplicaVerdict], now: datetime) -> str:
     """Replicas that are well, in one phrase; a small lag is well too, so it is told."""
-    return ", ".join(
-        (newest(verdicts, now), *_alone(verdicts), *_late(verdicts), *_snapshots(verdicts, now), *_signed(verdicts))
-    )
+    what = (*_alone(verdicts), *_late(verdicts), *_partial(verdicts), *_snapshots(verdicts, now), *_signed(verdicts))
+    return ", ".join((newest(verdicts, now), *what))
 
 
 def _revision(verdict: ReplicaVerdict) -> Iterator[str]:
@@ -161,6 +161,13 @@ def _late(verdicts: Sequence[ReplicaVerdict]) -> Iterator[str]:
         lag = max(verdict.lag or timedelta(0) for verdict in late)
         since = f" (lag {in_words(lag)})" if lag else ""
         yield f"{where(late)} {'up to ' * (len(late) > 1)}{most} behind{since}"
+
+
+def _partial(verdicts: Sequence[ReplicaVerdict]) -> Iterator[str]:
+    """Said of replicas that have only a part of their repository: not everything is to be had there."""
+    some = [one for one in verdicts if one.replica.partial is not None and one.replica.partial.value]
+    if some:
+        yield "partial" if len(verdicts) == 1 else f"partial on {where(some)}"
 
 
 def _snapshots(verdicts: Sequence[ReplicaVerdict], now: datetime) -> Iterator[str]:

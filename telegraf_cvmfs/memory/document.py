@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from telegraf_cvmfs.memory.value import Memory, Publication, Remembered
-from telegraf_cvmfs.model import Entry, Key, Signature, Trust
+from telegraf_cvmfs.model import Entry, Key, Partial, Signature, Trust
 from telegraf_cvmfs.wire.repositories import is_repository_name, is_served_path
 
 T = TypeVar("T")
@@ -93,6 +93,7 @@ def _row(one: Remembered, certificates: list[str]) -> list[Any]:
         "alias": entry.alias,
         "source": None if entry.replica else True,
         "pass_through": entry.pass_through or None,
+        "partial": None if one.partial is None else [_unix(one.partial.asked), _digit(one.partial.value)],
     }
     known = {name: value for name, value in unusual.items() if value is not None}
     certificate = certificates.index(one.certificate) if one.certificate in certificates else None
@@ -156,7 +157,7 @@ def _verified(rows: list[Any]) -> dict[str, Trust]:
 def _remembered(row: list[Any], certificates: list[str]) -> Remembered:
     name, seen, revision, root_hash, since, proved, certificate, *unusual = row
     return Remembered(
-        entry=_entry(name, unusual[0] if unusual else {}),
+        entry=_entry(name, known := unusual[0] if unusual else {}),
         seen=_moment(seen),
         revision=_maybe(_number, revision),
         root_hash=_maybe(_text, root_hash),
@@ -164,7 +165,17 @@ def _remembered(row: list[Any], certificates: list[str]) -> Remembered:
         proved=_maybe(_moment, proved[0] if isinstance(proved, list) else proved),
         proved_length=_number(proved[1]) if isinstance(proved, list) else None,
         certificate=None if certificate is None else certificates[_number(certificate)],
+        partial=_maybe(_partial, known.get("partial")),
     )
+
+
+def _digit(value: bool | None) -> int | None:  # noqa: FBT001
+    return None if value is None else int(value)
+
+
+def _partial(row: list[Any]) -> Partial:
+    asked, value = row
+    return Partial(_maybe(lambda digit: bool(("0", "1").index(str(digit))), value), _moment(asked))
 
 
 def _maybe(convert: Callable[[Any], T], value: Any) -> T | None:  # noqa: ANN401

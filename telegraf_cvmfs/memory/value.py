@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from telegraf_cvmfs.fleet.bound import MOST_REPLICAS
-from telegraf_cvmfs.model import Entry, Listed, Manifest, Replica, ReplicaVerdict, Run, ServerVerdict, Trust
+from telegraf_cvmfs.model import Entry, Listed, Manifest, Partial, Replica, ReplicaVerdict, Run, ServerVerdict, Trust
 from telegraf_cvmfs.wire.letter import is_object
 from telegraf_cvmfs.wire.repositories import MOST_ENTRIES
 from telegraf_cvmfs.words.log import Log
@@ -50,7 +50,7 @@ class Remembered:
 
     `root_hash` is that of the revision last read, newest or not, `proved` is when the bytes of that root catalog were
     last hashed there and `proved_length` how many they were, `certificate` the name of the certificate object that was
-    last read there.
+    last read there, `partial` whether it had only a part of the repository when that was last asked.
     """
 
     entry: Entry
@@ -61,6 +61,7 @@ class Remembered:
     proved: datetime | None = None
     proved_length: int | None = None
     certificate: str | None = None
+    partial: Partial | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,11 @@ class Memory:
             return None
         other = length is not None and one.proved_length is not None and length != one.proved_length
         return None if other else one.proved
+
+    def partial(self, replica: Replica) -> Partial | None:
+        """Whether this replica had only a part of the repository when that was last asked."""
+        one = self._find(replica)
+        return None if one is None else one.partial
 
     def _find(self, replica: Replica) -> Remembered | None:
         return self._by_place.get((replica.server.label, replica.repo, replica.alias))
@@ -247,6 +253,8 @@ def _replica_after(before: Remembered | None, verdict: ReplicaVerdict, now: date
     entry = _entry(replica)
     after = before or Remembered(entry, now)
     changes: dict[str, Any] = {"entry": entry, "seen": now if here else after.seen}
+    if replica.partial is not None:
+        changes["partial"] = replica.partial
     if manifest is not None:
         proved, length = _proved(replica, after, manifest)
         changes |= {"root_hash": manifest.root_catalog, "proved": proved, "proved_length": length}

@@ -15,6 +15,7 @@ from telegraf_cvmfs.model.documents import (
     Listing,
     Manifest,
     Meta,
+    Partial,
     RootCatalog,
     RootCatalogState,
     Snapshotting,

@@ -86,6 +86,14 @@ class Snapshotting:
     unread: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """Does a replica have only a part of its repository, and when was that asked? `value` is None if not understood."""
+
+    value: bool | None
+    asked: datetime
+
+
 class RootCatalogState(Coded):
     """What a root catalog is worth to clients: the word, and the number that stands for it."""
 

@@ -12,6 +12,7 @@ from telegraf_cvmfs.model.documents import (
     Listing,
     Manifest,
     Meta,
+    Partial,
     RootCatalog,
     RootCatalogState,
     Snapshotting,
@@ -103,6 +104,7 @@ class Replica:
     whitelist: Reading[Whitelist] = Reading()
     certificate: Reading[bytes] = Reading()  # the object as stored
     root_catalog: Reading[RootCatalog] = Reading()
+    partial: Partial | None = None  # None: not asked
     proxied: Reading[Manifest] | None = None  # the manifest as a proxy gives it; None where none is asked
 
     @property

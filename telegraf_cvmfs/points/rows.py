@@ -185,6 +185,8 @@ def _problem(verdict: ReplicaVerdict | ServerVerdict | RepositoryVerdict, first:
 def _replica_fields(verdict: ReplicaVerdict, stratum: Stratum, now: datetime) -> _Fields:
     replica = verdict.replica
     fields: _Fields = {"up": int(replica.up), "http_age": replica.manifest.age, "url": replica.url}
+    if replica.partial is not None and replica.partial.value is not None:
+        fields["partial"] = int(replica.partial.value)
     return (
         fields
         | _reading_fields(replica.manifest)

@@ -102,6 +102,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         Field("snapshotting", int, "", "1 while a snapshot runs"),
         Field("snapshotting_age", int, "s", "how long the running snapshot has been running"),
         Field("garbage_collectable", int, "", "1 if the repository can be garbage collected"),
+        Field("partial", int, "", "1 if the replica has only a part of the repository, 0 if all; absent if not asked"),
         Field("geoapi_status", int, "", f"its server's: {_GEOAPI}"),
         Field("geoapi_ok", int, "", "1 if the GeoAPI works, 0 if not; absent if unknown"),
         Field("whitelist_expires", int, "unix time", "when the whitelist expires, as stated"),

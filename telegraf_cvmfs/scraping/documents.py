@@ -8,6 +8,7 @@ from typing import Any
 
 from telegraf_cvmfs.model import Listed, Listing, Manifest, ParseError, Replica, Result
 from telegraf_cvmfs.wire.manifest import parse_manifest, path_of
+from telegraf_cvmfs.wire.partial import parse_partial
 from telegraf_cvmfs.wire.repositories import parse_listing, parse_meta
 from telegraf_cvmfs.wire.status import parse_last_snapshot, parse_snapshotting, parse_status
 from telegraf_cvmfs.wire.whitelist import parse_whitelist
@@ -28,6 +29,7 @@ class Document:
 LISTING = Document("/cvmfs/info/v1/repositories.json", 4096 * KIB, parse_listing)
 META = Document("/cvmfs/info/v1/meta.json", 256 * KIB, parse_meta)
 LAST_SNAPSHOT = Document(".cvmfs_last_snapshot", 64 * KIB, parse_last_snapshot)
+PARTIAL = Document(".cvmfs_partial_replication", 1024 * KIB, parse_partial, of_source=False)
 DETAILS: Mapping[str, Document] = {
     "whitelist": Document(".cvmfswhitelist", 64 * KIB, parse_whitelist),
     "status": Document(".cvmfs_status.json", 64 * KIB, parse_status),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from telegraf_cvmfs.model import Listed, Reading, Replica, Result
+from telegraf_cvmfs.model import Listed, Replica, Result
 
 
 class Replicas(dict[int, Replica]):
@@ -25,11 +25,10 @@ class Replicas(dict[int, Replica]):
             key, same = before.get(_place(replica)) or (next(self._numbers), None)
             self[key] = replace(replica, manifest=same.manifest, proxied=same.proxied) if same else replica
 
-    def learn(self, key: int, **readings: Reading[Any]) -> None:
-        """What was read of one, unless the list that came meanwhile has it elsewhere, or not at all."""
+    def learn(self, key: int, **found: Any) -> None:  # noqa: ANN401
+        """What was read of one, by the fields of a replica, unless the list that came meanwhile has it elsewhere."""
         if key in self:
-            # mypy cannot see that the names are those of readings: they come from `DETAILS`
-            self[key] = replace(self[key], **readings)  # type: ignore[arg-type]
+            self[key] = replace(self[key], **found)
 
     def found(self) -> tuple[Replica, ...]:
         """All of them, as they are known; one that an earlier run saw and that is gone is called unlisted."""

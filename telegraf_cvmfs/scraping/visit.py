@@ -49,6 +49,7 @@ from telegraf_cvmfs.scraping.documents import (
 )
 from telegraf_cvmfs.scraping.geoapi import Tested, probe_geoapi
 from telegraf_cvmfs.scraping.marker import with_marker
+from telegraf_cvmfs.scraping.partial import may_be_partial, partial_of
 from telegraf_cvmfs.scraping.places import absent, absent_if_forbidden, look_elsewhere
 from telegraf_cvmfs.scraping.progress import Progress
 from telegraf_cvmfs.scraping.proof import Proofs
@@ -225,6 +226,7 @@ class Visit:
         yield self._read_certificate(key)
         yield self._look_at_root_catalog(key)
         yield self._read_through_proxy(key)
+        yield self._ask_if_partial(key)
         self.progress.reads()
 
     def _first_readings(self) -> list[Reading[Any]]:
@@ -287,6 +289,13 @@ class Visit:
         if name == "status" and not replica.source:
             reading = yield from with_marker(self._reader, replica, reading)
         self._replicas.learn(key, **{name: reading})
+
+    def _ask_if_partial(self, key: int) -> Job[None]:
+        replica, listing = self._replicas[key], self._listing.value
+        if may_be_partial(replica, listing.cvmfs_version if listing else None):
+            known = self._context.memory.partial(replica)
+            known = yield from partial_of(self._reader, replica, known, self._context.now, self._log)
+            self._replicas.learn(key, partial=known)
 
     def _read_certificate(self, key: int, *, anew: bool = False) -> Job[None]:
         """The object that signed the manifest, unless it was read here before: its name is its hash."""

@@ -276,6 +276,10 @@ def test_the_name_of_a_server_is_its_host_and_port() -> None:
         ("[scrape]\nconnections_per_server = true", "expected a whole number from 1 to 64"),
         ("[scrape]\nproxy = 'squid:3128:1'", "expected a proxy such as"),
         ("[geoapi]\nenabled = 'no'", "[geoapi] enabled: is 'no', expected true or false"),
+        (
+            "[[server]]\nurl = 'http://a'\nrole = 'stratum1'\ngeoapi = 'NONE'",
+            "line 4: [[server]] number 1 geoapi: is 'NONE', expected true or false",
+        ),
         ("[geoapi]\nservers = ['http://a.example:8000']", "expected host names without scheme and port"),
         (
             "[limits]\nsnapshot_late = '1h'",

@@ -176,7 +176,9 @@ def test_a_bad_source_raises(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", gzip.compress(b""), gzip.compress(b'{"measurement":"cvmfs_scrape","schema":99}\n')]
+    "body",
+    [b"", b"{}", gzip.compress(b""), gzip.compress(b'{"measurement":"cvmfs_scrape","schema":99}\n')],
+    ids=["empty", "no gzip", "no rows", "another form"],
 )
 def test_a_damaged_run_is_loud_and_named(name: str, body: bytes, spool: Path) -> None:
     path = sorted(spool.rglob("*.gz"))[1]

@@ -419,7 +419,11 @@ def test_a_byte_that_changed_is_loud_or_changes_nothing(data: st.DataObject) -> 
         assert members_of(path) == whole
 
 
-@pytest.mark.parametrize("body", [b"", b"no archive", gzip.compress(b""), gzip.compress(b"\0" * 1024)])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"no archive", gzip.compress(b""), gzip.compress(b"\0" * 1024)],
+    ids=["empty", "no gzip", "nothing", "zeros"],
+)
 def test_what_is_no_package_is_refused(body: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(body)

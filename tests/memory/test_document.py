@@ -14,7 +14,7 @@ from telegraf_cvmfs.memory.document import document, parse
 from telegraf_cvmfs.memory.file import read, write
 from telegraf_cvmfs.memory.state import State
 from telegraf_cvmfs.memory.value import Memory, Publication, Remembered
-from telegraf_cvmfs.model import Entry, Key, Signature, Trust
+from telegraf_cvmfs.model import Entry, Key, Partial, Signature, Trust
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HASH = "519e3e797e3351ae5cefc7c0c964441457484d78"
@@ -23,6 +23,14 @@ MEMORY = Memory(
         "stratum1.example.org": (
             Remembered(Entry("repo.tld", "/cvmfs/repo.tld", replica=True), NOW, 7, HASH, NOW, NOW, 512, HASH),
             Remembered(Entry("b.tld", "/opt/b", replica=False, alias="b", pass_through=True), NOW - timedelta(days=1)),
+            *(
+                Remembered(
+                    Entry(f"{value}.tld".lower(), f"/cvmfs/{value}.tld".lower(), replica=True),
+                    NOW,
+                    partial=Partial(value, NOW),
+                )
+                for value in (True, False, None)
+            ),
         )
     },
     {"repo.tld": (Publication(6, NOW - timedelta(hours=9), "a" * 6), Publication(7, NOW, "b" * 6))},

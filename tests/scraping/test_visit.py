@@ -625,13 +625,14 @@ def test_a_crash_costs_one_document_and_one_line(document: str, monkeypatch: pyt
     wrong, asked_again = alone(S1, served, complaints)
     assert complaints[0].startswith("E! internal error, please report it: ZeroDivisionError")
     assert complaints[1:] == [f"I! {url}: {complaints[0][3:]}"]  # for whoever wants to hear more
-    objects = {"root_catalog"} if document == "manifest" else set()  # only a manifest names them
-    assert set(asked) - set(asked_again) == {url for url in asked if objects and "/b.tld/data/" in url}
+    of_manifest = {"root_catalog", "partial"} if document == "manifest" else set()  # not asked without one
+    parts = ("/b.tld/data/", "/b.tld/.cvmfs_partial") if of_manifest else ()
+    assert set(asked) - set(asked_again) == {url for url in asked if any(part in url for part in parts)}
     for before, after in zip(right.replicas, wrong.replicas, strict=True):
         changed = {
             name for name in (one.name for one in fields(before)) if getattr(before, name) != getattr(after, name)
         }
-        assert changed == ({document, *objects} if before.repo == "b.tld" else set())
+        assert changed == ({document, *of_manifest} if before.repo == "b.tld" else set())
 
 
 def test_a_crash_on_a_list_costs_the_list_and_not_the_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -753,3 +754,12 @@ def test_time_that_is_up_after_all_manifests_costs_details_alone() -> None:
 def test_a_run_that_ends_in_time_says_so() -> None:
     seen, _ = visited(Fleet((S1,)), replicas_on(S1, "repo.tld"))
     assert not seen.deadline_hit
+
+
+def test_a_server_without_a_geoapi_by_choice_is_not_asked_for_one() -> None:
+    chosen = replace(S1, geoapi=False)
+    stratum, asked = alone(chosen, replicas_on(S1, "a.tld"))
+    assert not asked_for(asked, "/geo/")
+    assert stratum.geoapi_status is GeoAPIStatus.NOT_YET_TESTED
+    _, asked = alone(S1, replicas_on(S1, "a.tld"))
+    assert asked_for(asked, "/geo/")
