@@ -173,6 +173,8 @@ def _check_lag(case: Case) -> Iterator[Finding]:
 def _check_status(case: Case) -> Iterator[Finding]:
     """Is there anything that the server's status should say, and could not be read?"""
     status = case.replica.status
+    if status.answered and (status.value is None or not status.value.unreadable):
+        return
     needed = [
         (slug, key)
         for key, slug in _IN_STATUS.items()

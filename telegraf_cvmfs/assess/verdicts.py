@@ -157,5 +157,11 @@ def _snapshot_factor(fleet: Fleet, repo: str) -> float:
 
 
 def _worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    order = list(FINDINGS)
-    return tuple(sorted(findings, key=lambda found: (-SEVERITY.index(found.health), order.index(found.slug))))
+    return tuple(sorted(findings, key=_seriousness))
+
+
+def _seriousness(found: Finding) -> tuple[int, int]:
+    return -SEVERITY.index(found.health), _ORDER[found.slug]
+
+
+_ORDER = {slug: place for place, slug in enumerate(FINDINGS)}

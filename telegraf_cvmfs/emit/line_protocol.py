@@ -62,8 +62,8 @@ def line(point: Point) -> str | None:
     fields.pop("", None)
     if not fields or not (head := measurement(point.measurement)):
         return None
-    labels = "".join(f",{name}={text}" for name, text in sorted(tags.items()) if name and text)
-    values = ",".join(f"{name}={text}" for name, text in fields.items())
+    labels = "".join([f",{name}={text}" for name, text in sorted(tags.items()) if name and text])
+    values = ",".join([f"{name}={text}" for name, text in fields.items()])
     return f"{head}{labels} {values} {nanoseconds(point.time)}"
 
 
@@ -83,7 +83,7 @@ def value(content: Value) -> str:
     """A field's value: `12i`, `1.0`, `"text"`; a bool is written as the integer that it is."""
     if isinstance(content, str):
         return quoted(content)
-    return number(content) + "i" * isinstance(content, int)
+    return f"{int(content)}i" if isinstance(content, int) else number(content)
 
 
 def number(content: float) -> str:
@@ -97,6 +97,7 @@ def quoted(text: str) -> str:
     return f'"{_escape(_IN_STRINGS, cut)}"'
 
 
+@lru_cache(maxsize=64)
 def measurement(name: str) -> str:
     """The name of a measurement; an equals sign is not escaped there."""
     return _escape(_IN_MEASUREMENTS, _plain(name.lstrip("#")))
@@ -113,10 +114,15 @@ def _plain(text: str) -> str:
     return plain if plain.strip() else ""
 
 
+@lru_cache(maxsize=64)  # a run's lines have its own moment, nearly all
 def nanoseconds(moment: datetime) -> int:
     """Since 1970, exact: a float has no room for nanoseconds."""
     return (moment - EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def _escape(characters: re.Pattern[str], text: str) -> str:
-    return characters.sub(r"\\\g<0>", text)
+    return characters.sub(_with_backslash, text)
+
+
+def _with_backslash(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"

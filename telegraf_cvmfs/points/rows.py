@@ -45,6 +45,8 @@ class Point:
 
 _Fields = dict[str, Value | None]
 
+_NAMES = {measurement: tuple(field.name for field in fields) for measurement, fields in FIELDS.items()}
+
 
 def points(run: Run) -> list[Point]:
     """Every row that one run is worth, worst case included: a server that is down has its rows too."""
@@ -76,7 +78,7 @@ def _point(measurement: str, tags: Mapping[str, str | None], fields: _Fields, ti
     return Point(
         measurement,
         {name: value for name, value in tags.items() if value},
-        {field.name: value for field in FIELDS[measurement] if (value := fields.get(field.name)) is not None},
+        {name: value for name in _NAMES[measurement] if (value := fields.get(name)) is not None},
         time,
     )
 
@@ -187,19 +189,17 @@ def _replica_fields(verdict: ReplicaVerdict, stratum: Stratum, now: datetime) ->
     fields: _Fields = {"up": int(replica.up), "http_age": replica.manifest.age, "url": replica.url}
     if replica.partial is not None and replica.partial.value is not None:
         fields["partial"] = int(replica.partial.value)
-    return (
-        fields
-        | _reading_fields(replica.manifest)
-        | _verdict_fields(verdict)
-        | _manifest_fields(replica, now)
-        | _comparison_fields(verdict)
-        | _status_fields(replica, now)
-        | _whitelist_fields(replica, now)
-        | _proxy_fields(replica)
-        | _trust_fields(verdict)
-        | _root_catalog_fields(replica, now)
-        | _geoapi_fields(stratum)
-    )
+    fields |= _reading_fields(replica.manifest)
+    fields |= _verdict_fields(verdict)
+    fields |= _manifest_fields(replica, now)
+    fields |= _comparison_fields(verdict)
+    fields |= _status_fields(replica, now)
+    fields |= _whitelist_fields(replica, now)
+    fields |= _proxy_fields(replica)
+    fields |= _trust_fields(verdict)
+    fields |= _root_catalog_fields(replica, now)
+    fields |= _geoapi_fields(stratum)
+    return fields
 
 
 def _manifest_fields(replica: Replica, now: datetime) -> _Fields:
