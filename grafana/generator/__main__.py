@@ -23,8 +23,8 @@ def files() -> dict[Path, str]:
     from grafana.generator import rules  # noqa: PLC0415
     from grafana.generator.rules import prometheus  # noqa: PLC0415
 
-    for_grafana = dashboards.files() | rules.files()
-    return {Path("grafana") / path: text for path, text in for_grafana.items()} | prometheus.files()
+    for_grafana = {Path("grafana") / path: text for path, text in rules.files().items()}
+    return dashboards.files() | for_grafana | prometheus.files()
 
 
 def differing(root: Path, made: Mapping[Path, str]) -> list[Path]:

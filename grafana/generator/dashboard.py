@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from grafana.generator import influxql
-from grafana.generator.panel import DATASOURCE, Panel
+from grafana.generator.panel import Panel
 from grafana.generator.question import Question
 from grafana.generator.scale import Json
+from grafana.generator.source import REFERENCE, Source
 from grafana.generator.variables import Variable, always
 
 SCHEMA_VERSION = 41
 COLUMNS = 24
-TAG = "cvmfs"
 
 
 @dataclass(frozen=True)
@@ -34,25 +33,15 @@ class Annotation:
     text: str
     color: str
 
-    def json(self) -> Json:
-        """As an annotation query of the InfluxDB data source."""
+    def json(self, source: Source) -> Json:
+        """As an annotation query."""
         return {
-            "datasource": DATASOURCE,
+            "datasource": {"type": source.kind, **REFERENCE},
             "enable": True,
             "hide": False,
             "iconColor": self.color,
             "name": self.name,
-            "target": {
-                "fromAnnotations": True,
-                "name": self.name,
-                "query": influxql.text(self.query),
-                "rawQuery": True,
-                "refId": "Anno",
-                "tagsColumn": "",
-                "textColumn": self.text,
-                "timeEndColumn": "",
-                "titleColumn": "",  # the column that is left over; without one the title would be the time in ms
-            },
+            **source.events(self.name, self.query, self.text),
         }
 
 
@@ -73,25 +62,30 @@ class Dashboard:
         """The name of its file."""
         return f"{self.uid.removeprefix('cvmfs-')}.json"
 
-    def json(self) -> Json:
+    def can_ask(self, source: Source) -> bool:
+        """Can all of its questions be asked of this data source?"""
+        panels = [panel.query for row in self.rows for panel in row.panels if panel.query]
+        return all(source.answers(asked) for asked in (*panels, *(one.query for one in self.variables)))
+
+    def json(self, source: Source) -> Json:
         """The whole page in classic JSON."""
         return {
-            "annotations": {"list": [one.json() for one in self.annotations]},
+            "annotations": {"list": [one.json(source) for one in self.annotations]},
             "description": self.description,
             "editable": False,
             "fiscalYearStartMonth": 0,
             "graphTooltip": 1,
-            "links": [_to_the_others()],
-            "panels": list(self._placed()),
+            "links": [_to_the_others(source.tag)],
+            "panels": list(self._placed(source)),
             "refresh": "1m",
             "schemaVersion": SCHEMA_VERSION,
-            "tags": [TAG],
-            "templating": {"list": [one.json() for one in always(self.variables)]},
+            "tags": [source.tag],
+            "templating": {"list": list(always(self.variables, source))},
             "time": {"from": self.range, "to": "now"},
             "timepicker": {},
             "timezone": "browser",
             "title": self.title,
-            "uid": self.uid,
+            "uid": source.page(self.uid),
         }
 
     def quiet(self) -> dict[int, str]:
@@ -106,7 +100,7 @@ class Dashboard:
                 number += 1
                 yield number, panel
 
-    def _placed(self) -> Iterator[Json]:
+    def _placed(self, source: Source) -> Iterator[Json]:
         """Row by row, from left to right, each panel with its number and place."""
         numbers = {id(panel): number for number, panel in self._numbered()}
         top = 0
@@ -117,7 +111,7 @@ class Dashboard:
             left = 0
             for panel in row.panels:
                 place = {"h": row.height, "w": panel.width, "x": left, "y": top}
-                yield {**panel.json(), "id": numbers[id(panel)], "gridPos": place}
+                yield {**panel.json(source), "id": numbers[id(panel)], "gridPos": place}
                 left += panel.width
             if left > COLUMNS:
                 raise ValueError(f"{self.uid}: a row is {left} wide, more than {COLUMNS}")
@@ -129,14 +123,14 @@ def _heading(title: str, number: int, top: int) -> Json:
     return {"collapsed": False, "gridPos": place, "id": number, "panels": [], "title": title, "type": "row"}
 
 
-def _to_the_others() -> Json:
-    """A row of links to all pages with our tag, which keep the chosen values and the time range."""
+def _to_the_others(tag: str) -> Json:
+    """A row of links to all pages with this tag, which keep the chosen values and the time range."""
     return {
         "asDropdown": False,
         "icon": "external link",
         "includeVars": True,
         "keepTime": True,
-        "tags": [TAG],
+        "tags": [tag],
         "targetBlank": False,
         "title": "",
         "tooltip": "",

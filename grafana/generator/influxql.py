@@ -23,6 +23,7 @@ from grafana.generator.question import (
     MostSerious,
     Names,
     Newest,
+    NewestRun,
     OneNumber,
     OverTime,
     Question,
@@ -64,6 +65,11 @@ def _newest_points(asked: Newest) -> str:
 @text.register
 def _last_runs(asked: LastRuns) -> str:
     return f"SELECT {_listed(asked.columns)} FROM ({_newest(SCRAPE, asked.columns, FLEET, RECENT)})"
+
+
+@text.register
+def _newest_run(_: NewestRun) -> str:
+    return text(LastRuns(("servers", "fleet")))
 
 
 @text.register

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grafana.generator import influxql
 from grafana.generator.look import Link, Look
 from grafana.generator.question import Question
 from grafana.generator.scale import PLAIN, PURPLE, Json, Scale
+from grafana.generator.source import REFERENCE, Source
 
-DATASOURCE = {"type": "influxdb", "uid": "${datasource}"}
 NOTHING_NOW = "no data that counts as now"
 NOTHING_FOUND = "nothing found, or no data that counts as now"
 NOTHING = "no data in this time range"
@@ -245,21 +244,21 @@ class Panel:
     quiet: str = ""
     links: tuple[Link, ...] = ()
 
-    def json(self) -> Json:
+    def json(self, source: Source) -> Json:
         """Classic JSON, without id and place."""
         panel: Json = {"title": self.title, "description": self.description, "type": self.view.kind}
-        if self.query:
-            panel |= {"datasource": DATASOURCE, "targets": [self._target(influxql.text(self.query))]}
         if self.links:
             panel["links"] = [link.json() for link in self.links]
-        return panel | self.view.body()
+        panel |= self.view.body()
+        return panel | self._asking(self.query, source, panel) if self.query else panel
 
-    def _target(self, text: str) -> Json:
-        target: Json = {"datasource": DATASOURCE, "refId": "A", "query": text, "rawQuery": True}
-        target["resultFormat"] = self.view.format
-        if isinstance(self.view, Curves | States):
-            target["alias"] = influxql.alias(self.view.alias)
-        return target
+    def _asking(self, query: Question, source: Source, panel: Json) -> Json:
+        datasource = {"type": source.kind, **REFERENCE}
+        targets = [{"datasource": datasource, **target} for target in source.targets(query, self.view)]
+        asking: Json = {"datasource": datasource, "targets": targets}
+        if steps := [*source.shaping(query, self.view), *panel.get("transformations", ())]:
+            asking["transformations"] = steps
+        return asking
 
 
 def _plain(look: Look) -> Json:

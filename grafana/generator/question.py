@@ -66,6 +66,11 @@ class LastRuns:
 
 
 @dataclass(frozen=True)
+class NewestRun:
+    """When the newest run began, of whatever fleet, within a week before the end of the range."""
+
+
+@dataclass(frozen=True)
 class UnderMaintenance:
     """The servers and the replicas that are under maintenance, as one table of these columns."""
 
@@ -184,6 +189,7 @@ Question = (
     | Worst
     | Ranked
     | LastRuns
+    | NewestRun
     | UnderMaintenance
     | Matrix
     | FoundNow

@@ -78,28 +78,26 @@ FOUND = Scale((State(0, "·", CLEAR), *_health((int(health), health) for health 
 """Of the fields of `cvmfs_finding`; what was not found is a dot."""
 
 
-def _coded(kind: type[Coded], colors: Mapping[str, str], other: str, *, slugs: bool) -> Scale:
-    """Words for a code, by its slug or by its number; `colors` are by slug."""
+def _coded(kind: type[Coded], colors: Mapping[str, str], other: str) -> Scale:
+    """Words for a code, by its slug and by its number: Prometheus has only numbers; `colors` are by slug."""
     return Scale(
         tuple(
-            State(one.slug if slugs else one.code, one.slug.replace("_", " "), colors.get(one.slug, other))
+            State(value, one.slug.replace("_", " "), colors.get(one.slug, other))
             for one in kind
+            for value in (one.slug, one.code)
         )
     )
 
 
 _SIGNATURES = {one.slug: GREEN if one.ok else PURPLE if one.ok is None else RED for one in Signature}
-SIGNATURE = _coded(Signature, _SIGNATURES, RED, slugs=True)
-SIGNATURE_CODE = _coded(Signature, _SIGNATURES, RED, slugs=False)
+SIGNATURE = _coded(Signature, _SIGNATURES, RED)
 
 _CATALOGS = {RootCatalogState.OK.slug: GREEN, RootCatalogState.NOT_CHECKED.slug: PURPLE}
-ROOT_CATALOG = _coded(RootCatalogState, _CATALOGS, RED, slugs=True)
-ROOT_CATALOG_CODE = _coded(RootCatalogState, _CATALOGS, RED, slugs=False)
+ROOT_CATALOG = _coded(RootCatalogState, _CATALOGS, RED)
 
 _BROKEN = (Result.NOT_FOUND, Result.INVALID, Result.NAME_MISMATCH, Result.TOO_LARGE)
 _RESULTS = {one.slug: RED for one in _BROKEN} | {Result.OK.slug: GREEN, Result.UNLISTED.slug: ORANGE}
-RESULT = _coded(Result, _RESULTS, PURPLE, slugs=True)
-RESULT_CODE = _coded(Result, _RESULTS, PURPLE, slugs=False)
+RESULT = _coded(Result, _RESULTS, PURPLE)
 
 
 def _geoapi() -> Scale:

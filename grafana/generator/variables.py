@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from grafana.generator import influxql, question
-from grafana.generator.panel import DATASOURCE
+from grafana.generator import question
 from grafana.generator.question import Question
 from grafana.generator.scale import Json
+from grafana.generator.source import REFERENCE, Source
 from telegraf_cvmfs._version import PROJECT_URL
 from telegraf_cvmfs.points.schema import REPO, SCRAPE, SERVER
 
 DOCS = f"{PROJECT_URL}/blob/main/docs"
-FRESH = ("15m", "30m", "1h", "6h")
 
 ON_TIME_RANGE_CHANGE = 2
 ALPHABETICAL = 5  # without case
@@ -30,12 +29,12 @@ class Variable:
     several: bool = True
     hidden: bool = False
 
-    def json(self) -> Json:
+    def json(self, source: Source) -> Json:
         """As a query variable; "All" is every value, also those that come later."""
-        text = influxql.text(self.query)
+        text, query = source.values(self.query)
         variable: Json = {
             "current": {"selected": True, "text": ["All"], "value": ["$__all"]} if self.several else {},
-            "datasource": DATASOURCE,
+            "datasource": {"type": source.kind, **REFERENCE},
             "definition": text,
             "hide": HIDDEN if self.hidden else 0,
             "includeAll": self.several,
@@ -43,7 +42,7 @@ class Variable:
             "multi": self.several,
             "name": self.name,
             "options": [],
-            "query": text,
+            "query": query,
             "refresh": ON_TIME_RANGE_CHANGE,
             "regex": "",
             "skipUrlSync": False,
@@ -60,51 +59,49 @@ REPOS = Variable("repo", "Repository", question.ValuesOf("repo", REPO, ["fleet"]
 ONE_REPO = Variable("repo", "Repository", question.ValuesOf("repo", REPO, ["fleet"]), several=False)
 
 
-def always(own: tuple[Variable, ...]) -> Iterator[Variable | _Fixed]:
+def always(own: tuple[Variable, ...], source: Source) -> Iterator[Json]:
     """A dashboard's variables: those that each of them has, and its own."""
-    yield _Fixed(_DATASOURCE)
-    yield FLEETS
-    yield from own
-    yield _Fixed(_FRESH)
-    yield _Fixed(_DOCS)
+    yield _datasource(source.kind)
+    yield FLEETS.json(source)
+    yield from (one.json(source) for one in own)
+    yield _fresh(source.fresh)
+    yield _DOCS
 
 
-@dataclass(frozen=True)
-class _Fixed:
-    text: Json
+def _datasource(kind: str) -> Json:
+    return {
+        "current": {"selected": True, "text": kind, "value": kind},
+        "hide": 0,
+        "includeAll": False,
+        "label": "Data source",
+        "multi": False,
+        "name": "datasource",
+        "options": [],
+        "query": kind,
+        "refresh": 1,
+        "regex": "",
+        "skipUrlSync": False,
+        "type": "datasource",
+    }
 
-    def json(self) -> Json:
-        return self.text
 
+def _fresh(spans: Mapping[str, str]) -> Json:
+    """How old data may be, as words and as the queries want it."""
+    (text, first), *_ = spans.items()
+    return {
+        "current": {"selected": True, "text": text, "value": first},
+        "description": "How old data may be to count as now. Longer than the time between two runs.",
+        "hide": 0,
+        "includeAll": False,
+        "label": "Counts as now",
+        "multi": False,
+        "name": "fresh",
+        "options": [{"selected": value == first, "text": text, "value": value} for text, value in spans.items()],
+        "query": ",".join(text if text == value else f"{text} : {value}" for text, value in spans.items()),
+        "skipUrlSync": False,
+        "type": "custom",
+    }
 
-_DATASOURCE: Json = {
-    "current": {"selected": True, "text": "influxdb", "value": "influxdb"},
-    "hide": 0,
-    "includeAll": False,
-    "label": "Data source",
-    "multi": False,
-    "name": "datasource",
-    "options": [],
-    "query": "influxdb",
-    "refresh": 1,
-    "regex": "",
-    "skipUrlSync": False,
-    "type": "datasource",
-}
-
-_FRESH: Json = {
-    "current": {"selected": True, "text": FRESH[0], "value": FRESH[0]},
-    "description": "How old data may be to count as now. Longer than the time between two runs.",
-    "hide": 0,
-    "includeAll": False,
-    "label": "Counts as now",
-    "multi": False,
-    "name": "fresh",
-    "options": [{"selected": value == FRESH[0], "text": value, "value": value} for value in FRESH],
-    "query": ",".join(FRESH),
-    "skipUrlSync": False,
-    "type": "custom",
-}
 
 _DOCS: Json = {
     "current": {"selected": True, "text": DOCS, "value": DOCS},

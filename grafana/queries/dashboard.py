@@ -9,15 +9,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from grafana.generator.dashboards import may_be_empty
+from grafana.generator.dashboards import FOLDERS, may_be_empty
+from grafana.generator.source import INFLUXDB, PROMETHEUS
 from grafana.queries.interpolation import Chosen, QueryError, Range, bucket, duration, interpolate
+from grafana.queries.prometheus import Prometheus
 from telegraf_cvmfs.net.influxdb import Database, DeniedError, Series, StrangeError, UnreachableError, Value
 
-FOLDER = Path(__file__).parents[1] / "dashboards"
+_ROOT = Path(__file__).parents[2]
+FOLDER, OF_PROMETHEUS = (_ROOT / FOLDERS[source.kind] for source in (INFLUXDB, PROMETHEUS))
 _QUIET = may_be_empty()
 
 Json = dict[str, Any]
 Choice = str | Sequence[str]
+Server = Database | Prometheus
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,18 @@ class Answer:
         return sum(any(row[index] is not None for index in wanted) for row in self.rows)
 
     @property
+    def is_further(self) -> bool:
+        """Is it another column of a table, or another curve, than the first?"""
+        return self.kind == "panel" and self.ref_id > "A"
+
+    @property
     def good(self) -> bool:
-        """Is there something, or need there be nothing?"""
-        return bool(self.count or self.may_be_empty)
+        """Is there something, or need there be nothing? Of the queries of one table the first must have something."""
+        return bool(self.count or self.may_be_empty or self.is_further)
 
 
 def answers(
-    database: Database,
+    server: Server,
     folder: Path = FOLDER,
     *,
     variables: Mapping[str, Choice] | None = None,
@@ -70,12 +79,12 @@ def answers(
     """
     found = []
     for path in sorted(folder.glob("*.json")):
-        found += answers_of(database, path, variables=variables, now=now, span=span, points=points)
+        found += answers_of(server, path, variables=variables, now=now, span=span, points=points)
     return found
 
 
 def answers_of(
-    database: Database,
+    server: Server,
     path: Path,
     *,
     variables: Mapping[str, Choice] | None = None,
@@ -84,12 +93,12 @@ def answers_of(
     points: int = 500,
 ) -> list[Answer]:
     """As `answers`, but of the one dashboard in this file."""
-    return _Page(database, _read(path), variables or {}, now or datetime.now(UTC), span, points).answers()
+    return _Page(server, _read(path), variables or {}, now or datetime.now(UTC), span, points).answers()
 
 
 @dataclass(frozen=True)
 class _Page:
-    database: Database
+    server: Server
     json: Json
     choices: Mapping[str, Choice]
     now: datetime
@@ -101,10 +110,10 @@ class _Page:
         variables = sorted(self.json["templating"]["list"], key=lambda one: bool(one["type"] == "query"))
         found = [answer for one in variables if (answer := self._variable(one, chosen))]
         asked = [
-            ("annotation", {"title": one["name"]}, one.get("target", {})) for one in self.json["annotations"]["list"]
+            ("annotation", {"title": one["name"]}, one.get("target", one)) for one in self.json["annotations"]["list"]
         ]
         asked += [("panel", one, target) for one in _panels(self.json["panels"]) for target in one.get("targets", ())]
-        return found + [self._answer(*one, chosen) for one in asked if one[2].get("query")]
+        return found + [self._answer(*one, chosen) for one in asked if one[2].get("query") or one[2].get("expr")]
 
     def _variable(self, variable: Json, chosen: dict[str, Chosen]) -> Answer | None:
         """Add its values to those chosen; the answer to its query, if it has one."""
@@ -121,10 +130,10 @@ class _Page:
         return answer
 
     def _answer(self, kind: str, panel: Json, target: Json, chosen: Mapping[str, Chosen]) -> Answer:
-        query = interpolate(target["query"], chosen, self._range(panel))
+        query = interpolate(target.get("expr") or target["query"], chosen, self._range(panel))
         uid, number = str(self.json["uid"]), int(panel.get("id", 0))
         reason = "events need not happen" if kind == "annotation" else _QUIET.get((uid, number), "")
-        series = _asked(self.database, query)
+        series = self._asked(kind, query, target, self._range(panel))
         columns, rows = _table(series)
         return Answer(
             dashboard=uid,
@@ -139,6 +148,16 @@ class _Page:
             columns=columns,
             rows=_sorted(panel, columns, rows),
         )
+
+    def _asked(self, kind: str, query: str, target: Json, chosen: Range) -> tuple[Series, ...]:
+        if isinstance(self.server, Database):
+            return _asked(self.server, query)
+        if kind == "variable":
+            return self.server.label_values(query, chosen.start, chosen.end)
+        if target.get("instant"):
+            return self.server.at(query, chosen.end)
+        step = duration(target["step"]) if target.get("step") else chosen.interval
+        return self.server.over(query, chosen.start, chosen.end, step)
 
     def _range(self, panel: Json) -> Range:
         span = self.span or duration(str(self.json["time"]["from"]).removeprefix("now-"))

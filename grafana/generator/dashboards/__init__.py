@@ -14,18 +14,39 @@ from grafana.generator.dashboards.home import HOME
 from grafana.generator.dashboards.repository import REPOSITORY
 from grafana.generator.dashboards.server import SERVER_PAGE
 from grafana.generator.dashboards.trust import TRUST
+from grafana.generator.source import INFLUXDB, PROMETHEUS, SOURCES, Source, linked
 
 DASHBOARDS: tuple[Dashboard, ...] = (HOME, FLEET, SERVER_PAGE, REPOSITORY, TRUST, FRESHNESS, CLIENTS)
 
 
+FOLDERS: Mapping[str, Path] = {
+    INFLUXDB.kind: Path("grafana/dashboards"),
+    PROMETHEUS.kind: Path("prometheus/dashboards"),
+}
+"""Where the dashboards for each kind of data source are."""
+
+
 def files() -> dict[Path, str]:
-    """Path below grafana/ -> text of each dashboard."""
+    """Path below the root -> text of each dashboard."""
     return {
-        Path("dashboards") / one.file: json.dumps(one.json(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        FOLDERS[source.kind] / one.file: text(one, source)
+        for source in SOURCES
         for one in DASHBOARDS
+        if one.can_ask(source)
     }
+
+
+def text(dashboard: Dashboard, source: Source) -> str:
+    """The file of a dashboard for a data source."""
+    page = json.dumps(dashboard.json(source), indent=2, sort_keys=True, ensure_ascii=False)
+    return linked(page, source) + "\n"
 
 
 def may_be_empty() -> Mapping[tuple[str, int], str]:
     """Dashboard's uid and panel's number -> why the panel may rightly have no rows."""
-    return {(one.uid, number): why for one in DASHBOARDS for number, why in one.quiet().items()}
+    return {
+        (source.page(one.uid), number): why
+        for source in SOURCES
+        for one in DASHBOARDS
+        for number, why in one.quiet().items()
+    }

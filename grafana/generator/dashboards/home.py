@@ -31,7 +31,7 @@ _LAST_RUN = Panel(
     "Last run",
     "When the newest run started, of whatever fleet. Each fleet's own is at the bottom of the fleet overview.",
     Stat(Look(unit="dateTimeFromNow"), column="Time", nothing="no run in the last week"),
-    question.LastRuns(["servers", "fleet"]),
+    question.NewestRun(),
     width=4,
 )
 _SERVERS_DOWN = findings.count(

@@ -139,7 +139,7 @@ _REPLICA_HEALTH = Panel(
 _OVER_TIME = (
     _states("up", "Up", "1 if its list or any manifest was read. A gap is a time without runs.", scale.UP),
     _states("severity", "Health over time", "The server's own health, without its replicas'.", scale.SEVERITY),
-    _states("result_code", "How reading its list ended", "The list of repositories.", scale.RESULT_CODE),
+    _states("result_code", "How reading its list ended", "The list of repositories.", scale.RESULT),
     _states("geoapi_status", "GeoAPI over time", "What its GeoAPI was worth.", scale.GEOAPI),
 )
 _MAINTENANCE = Panel(

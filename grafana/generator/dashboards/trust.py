@@ -112,13 +112,13 @@ _REFUSED = _not_ok(
     "signature",
     "Signatures that were not ok",
     "Repositories that clients refused from some server at some time in this range; the colour says what was wrong.",
-    scale.SIGNATURE_CODE,
+    scale.SIGNATURE,
 )
 _BROKEN = _not_ok(
     "root_catalog",
     "Root catalogs that were not ok",
     "Repositories whose root catalog was missing, empty or corrupt on some server at some time in this time range.",
-    scale.ROOT_CATALOG_CODE,
+    scale.ROOT_CATALOG,
 )
 
 TRUST = Dashboard(
