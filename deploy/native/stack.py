@@ -96,10 +96,11 @@ def _build(stack: Stack, options: Options, found: _Programs) -> None:
     fleet = options.config.absolute() if options.config else parts.start_demo(stack)
     parts.with_fleet(stack, _fleet_name(fleet))
     parts.start_telegraf(stack, found.telegraf, server, fleet)
+    prometheus = parts.prometheus_url(stack) if found.prometheus or stack.lives("prometheus") else ""
     if found.grafana:
-        parts.start_grafana(stack, found.grafana, server)
+        parts.start_grafana(stack, found.grafana, server, prometheus)
     if found.prometheus:
-        parts.start_prometheus(stack, found.prometheus, parts.start_exporter(stack, fleet))
+        parts.start_prometheus(stack, found.prometheus, parts.start_exporter(stack, fleet), prometheus)
 
 
 def _fleet_name(path: Path) -> str:

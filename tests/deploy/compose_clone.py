@@ -39,7 +39,7 @@ PASSWORDS = {
 }
 
 READ_BY_CONTAINERS = (
-    "deploy/influxdb/logins.sh", "grafana/dashboards/home.json", "grafana/provisioning/alerting/rules.yaml",
+    "deploy/influxdb/logins.sh", "grafana/dashboards/home.json", "grafana/examples/mute-timings.yaml", "grafana/provisioning/alerting/rules.yaml",
     "prometheus/rules.yaml",
     "telegraf/telegraf.conf", "telegraf/telegraf.d/cvmfs.conf", "telegraf/outputs/health.conf",
 )  # fmt: skip

@@ -234,7 +234,7 @@ def test_the_data_source_in_a_comment_is_one_too() -> None:
 
 def test_dashboards_are_read_from_where_they_are_mounted() -> None:
     _, document = provisioned("dashboards/cvmfs.yaml")
-    (provider,) = document["providers"]
+    provider, of_prometheus = document["providers"]
     grafana = STACK.services["grafana"]
     folder = grafana["environment"]["CVMFS_DASHBOARDS"]
     mounts = {mount["target"]: mount["source"] for mount in grafana["volumes"] if isinstance(mount, dict)}
@@ -242,6 +242,19 @@ def test_dashboards_are_read_from_where_they_are_mounted() -> None:
     assert (provider["folder"], provider["allowUiUpdates"]) == ("CVMFS", False)
     home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert (ROOT / mounts[folder] / home.relative_to(folder)).is_file()
+    assert of_prometheus["options"]["path"] == "$CVMFS_DASHBOARDS_PROMETHEUS"
+    source = mounts[grafana["environment"]["CVMFS_DASHBOARDS_PROMETHEUS"]]
+    without = re.fullmatch(r"\$\{PROMETHEUS_DASHBOARDS:-(.*)\}", source)
+    assert without is not None
+    assert not [*(ROOT / without[1]).glob("*.json")]
+    assert "export PROMETHEUS_DASHBOARDS=./prometheus/dashboards" in (ROOT / "stack").read_text()
+
+
+def test_the_data_source_for_prometheus_is_the_one_that_its_dashboards_name() -> None:
+    _, document = provisioned("datasources/prometheus.yaml")
+    (source,) = document["datasources"]
+    assert (source["uid"], source["type"], source["url"]) == ("prometheus", "prometheus", "$PROMETHEUS_URL")
+    assert STACK.services["grafana"]["environment"]["PROMETHEUS_URL"] == "http://prometheus:9090"
 
 
 def test_nobody_gets_into_grafana_without_being_asked() -> None:

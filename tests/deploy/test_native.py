@@ -215,6 +215,8 @@ def test_grafana_gets_our_provisioning_and_its_own_folders(stack: Stack, given: 
     provisioning, dashboards = Path(got["GF_PATHS_PROVISIONING"]), Path(got["CVMFS_DASHBOARDS"])
     assert {path.name for path in provisioning.iterdir()} >= {"datasources", "dashboards", "alerting"}
     assert (dashboards / "home.json").samefile(got["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (Path(got["CVMFS_DASHBOARDS_PROMETHEUS"]) / "home.json").samefile(ROOT / "prometheus/dashboards/home.json")
+    assert got["PROMETHEUS_URL"] == stack.url("prometheus")
     for name in ("DATA", "LOGS", "PLUGINS"):
         assert Path(got[f"GF_PATHS_{name}"]).is_relative_to(stack.folder / "grafana")
     assert (got["GF_AUTH_ANONYMOUS_ENABLED"], got["GF_USERS_ALLOW_SIGN_UP"]) == ("false", "false")

@@ -88,7 +88,7 @@ def test_a_stratum_that_is_stopped_is_told_in_the_chat(prometheus: Path, alertma
             "server": STOPPED,
             "severity": "critical",
         }
-        dashboard = f"http://localhost:3000/d/cvmfs-server?var-fleet=demo&var-server={STOPPED}"
+        dashboard = f"http://localhost:3000/d/cvmfs-server-prometheus?var-fleet=demo&var-server={STOPPED}"
         assert alert["annotations"]["dashboard_url"] == dashboard
         comes(lambda: relay.relay.health()["alerts"])
         relay.pass_time(400)

@@ -96,8 +96,8 @@ def start_telegraf(stack: Stack, program: Path, server: str, fleet: Path) -> Non
     launcher.wait(part, lambda: time.monotonic() > settled or None, 2 * _SETTLES, "Telegraf did not settle")
 
 
-def start_grafana(stack: Stack, program: Path, server: str) -> None:
-    """The Grafana that is installed, with our data source and dashboards."""
+def start_grafana(stack: Stack, program: Path, server: str, prometheus_url: str) -> None:
+    """The Grafana that is installed, with our data sources and dashboards; those for Prometheus if it has a URL."""
     launcher, folder = stack.launcher, stack.launcher.folder
     part = stack.lives("grafana")
     if part is None:
@@ -106,7 +106,8 @@ def start_grafana(stack: Stack, program: Path, server: str) -> None:
     else:
         port = int(part.url.rpartition(":")[2])
     url = f"http://127.0.0.1:{port}"
-    settings = grafana.settings(folder, port, stack.passwords.grafana_admin, influxdb.reader(server, stack.passwords))
+    reader = influxdb.reader(server, stack.passwords)
+    settings = grafana.settings(folder, port, stack.passwords.grafana_admin, reader, prometheus_url)
     file = folder.write("grafana.ini", "# Empty: all settings are variables.\n")
     own = grafana.of_the_user(stack.environment)
     part = launcher.start("grafana", grafana.command(program, file), own | settings, url)
@@ -129,15 +130,17 @@ def start_exporter(stack: Stack, fleet: Path) -> str:
     return url
 
 
-def start_prometheus(stack: Stack, program: Path, exporter: str) -> None:
+def prometheus_url(stack: Stack) -> str:
+    """Where Prometheus listens, or is going to."""
+    part = stack.lives("prometheus")
+    return part.url if part else f"http://127.0.0.1:{stack.port('PROMETHEUS_PORT', 'prometheus', PROMETHEUS_PORT)}"
+
+
+def start_prometheus(stack: Stack, program: Path, exporter: str, url: str) -> None:
     """Prometheus with the shipped rules, once it has what the exporter tells."""
     launcher, folder = stack.launcher, stack.launcher.folder
-    part = stack.lives("prometheus")
-    if part is None:
+    if stack.lives("prometheus") is None:
         stack.say("starting Prometheus …")
-        url = f"http://127.0.0.1:{stack.port('PROMETHEUS_PORT', 'prometheus', PROMETHEUS_PORT)}"
-    else:
-        url = part.url
     grafana_part = stack.lives("grafana")
     text = prometheus.settings(exporter, grafana_part.url if grafana_part else "")
     file, data = folder.write("prometheus.yaml", text), folder.subfolder("prometheus")

@@ -17,6 +17,8 @@ _PATIENCE = 5.0  # seconds for one request
 _PACKAGED = Path("/usr/share/grafana")
 PROVISIONING = CLONE / "grafana" / "provisioning"
 DASHBOARDS = CLONE / "grafana" / "dashboards"
+OF_PROMETHEUS = CLONE / "prometheus" / "dashboards"
+NO_DASHBOARDS = CLONE / "grafana" / "examples"
 SETTINGS = {
     "GF_PATHS_PROVISIONING": str(PROVISIONING),
     "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(DASHBOARDS / "home.json"),
@@ -51,8 +53,8 @@ def _is_home(folder: Path) -> bool:
     return (folder / "conf" / "defaults.ini").is_file()
 
 
-def settings(folder: Folder, port: int, password: str, reader: Database) -> dict[str, str]:
-    """Grafana's settings by variables, and those that the provisioning files read."""
+def settings(folder: Folder, port: int, password: str, reader: Database, prometheus: str = "") -> dict[str, str]:
+    """Grafana's settings by variables, and those that the provisioning files read; `prometheus` is its URL, if any."""
     folders = {name: str(folder.subfolder("grafana") / name) for name in ("data", "logs", "plugins")}
     return {
         **SETTINGS,
@@ -60,6 +62,8 @@ def settings(folder: Folder, port: int, password: str, reader: Database) -> dict
         "GF_SERVER_HTTP_PORT": str(port),
         "GF_SERVER_ROOT_URL": f"http://localhost:{port}/",
         "GF_SECURITY_ADMIN_PASSWORD": password,
+        "CVMFS_DASHBOARDS_PROMETHEUS": str(OF_PROMETHEUS if prometheus else NO_DASHBOARDS),
+        "PROMETHEUS_URL": prometheus,
         "INFLUXDB_URL": reader.url,
         "INFLUXDB_DATABASE": reader.name,
         "INFLUXDB_USERNAME": reader.user,

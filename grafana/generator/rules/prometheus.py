@@ -13,6 +13,7 @@ import yaml
 
 from grafana.generator import rules
 from grafana.generator.rules.rule import Object, Rule, in_grafana
+from grafana.generator.source import PROMETHEUS
 from telegraf_cvmfs.emit.prometheus import STARTED, finding_metric
 from telegraf_cvmfs.points.schema import REPO, SCRAPE, TAGS
 
@@ -25,7 +26,7 @@ _HEADER = """\
 # They read the verdicts that the plugin writes, so limits are changed in the fleet file. docs/prometheus.md says more.
 """
 _DASHBOARDS = "{{ if .ExternalLabels.grafana }}{{ .ExternalLabels.grafana }}/d/%s{{ end }}"
-"""Prometheus does not know where Grafana is unless an external label says so."""
+"""The pages that ask Prometheus; it does not know where Grafana is unless an external label says so."""
 
 _JUDGED = "(cvmfs_replica_health != 3) < bool 2 unless cvmfs_replica_maintenance == 1"
 AVAILABLE = {
@@ -43,6 +44,11 @@ server the share of its replicas; of a repository whether any stratum 1 has it, 
 _RECORDED = {"replica": "max", "server": "avg", "repository": "max"}
 _SPANS = {"1d": "5m", "30d": "1h"}
 """Over how long availability is averaged, and how often."""
+
+
+def _page(link: str) -> str:
+    uid, question, chosen = link.partition("?")
+    return f"{PROMETHEUS.page(uid)}{question}{chosen}"
 
 
 def files() -> dict[Path, str]:
@@ -97,7 +103,7 @@ def _alert(rule: Rule) -> Object:
         "expr": expression(rule),
         "for": one["for"],
         "labels": one["labels"],
-        "annotations": one["annotations"] | {"dashboard_url": _DASHBOARDS % rule.dashboard},
+        "annotations": one["annotations"] | {"dashboard_url": _DASHBOARDS % _page(rule.dashboard)},
     }
 
 
