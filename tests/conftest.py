@@ -136,6 +136,11 @@ def seaweedfs() -> Path:
 
 
 @pytest.fixture(scope="session")
+def victoriametrics() -> Path:
+    return _program(cache.victoriametrics)
+
+
+@pytest.fixture(scope="session")
 def debian_pycurl() -> Path:
     return _program(cache.debian_pycurl)
 

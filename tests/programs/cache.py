@@ -25,8 +25,20 @@ from deploy.native.programs import (
 )
 from tests.programs.influxdb2_build import influxd2
 from tests.programs.seaweedfs import seaweedfs
+from tests.programs.victoriametrics import victoriametrics
 
-__all__ = ["PROGRAMS", "SETTINGS", "Missing", "influxd", "influxd2", "nginx", "prometheus", "seaweedfs", "telegraf"]
+__all__ = [
+    "PROGRAMS",
+    "SETTINGS",
+    "Missing",
+    "influxd",
+    "influxd2",
+    "nginx",
+    "prometheus",
+    "seaweedfs",
+    "telegraf",
+    "victoriametrics",
+]
 
 ALERTMANAGER = "prometheus-alertmanager"
 TEMPLATES = b"/usr/share/prometheus/alertmanager"
@@ -113,6 +125,7 @@ PROGRAMS: Mapping[str, Callable[[], Path]] = {
     "chromium": chromium,
     "nginx": nginx,
     "seaweedfs": seaweedfs,
+    "victoriametrics": victoriametrics,
     "debian_pycurl": debian_pycurl,
 }
 
