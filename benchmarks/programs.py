@@ -24,7 +24,7 @@ def compiled(name: str, room: Path) -> Path:
 def found(room: Path, log: Callable[[str], None]) -> dict[str, Path]:
     """The contenders' programs by their names; the log is told of those that cannot be had."""
     ways: Mapping[str, Callable[[], Path]] = {
-        PYTHON_PEER: _python_peer,
+        PYTHON_PEER: python_peer,
         RUST_PEER: _rust_peer,
         CURL: _curl,
         FLOOR: lambda: compiled("floor", room),
@@ -44,7 +44,8 @@ def _curl() -> Path:
     return Path(curl)
 
 
-def _python_peer() -> Path:
+def python_peer() -> Path:
+    """The Python of an environment with cvmfs-server-scraper."""
     folder = f"{PYTHON_PACKAGE.replace('==', '-')}-python{sys.version_info.major}.{sys.version_info.minor}"
     return installed(folder, "bin/python", _install_python_peer)
 
