@@ -28,7 +28,7 @@ SERVED = HERE.parent / "builders" / "documents"
 FINDS = HERE / "finds"
 FLEET_FILE = HERE / "fleet.toml"  # is not there: only the keys beside it are read
 LONGEST_SENTENCE = 8192  # a path of 4096 characters, in words, and the keys that are known
-MOST_SECONDS = 1.0  # of the processor, for an input of some 32 kB; what is linear takes a hundredth of it
+MOST_SECONDS = 3.0  # of the processor, for an input of some 32 kB; what is linear takes a hundredth of that
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tests.builders.published import LIST
 
 pytestmark = pytest.mark.slow
 
-SERVERS, REPOSITORIES, DEADLINE = 300, 100, 10.0
+SERVERS, REPOSITORIES, DEADLINE = 300, 50, 10.0
 ROOM = 8.0  # seconds that a busy machine may take on top
 SINGLE_DIGIT = 10
 NAMES = [f"r{number:02}.example" for number in range(REPOSITORIES)]
