@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import fnmatch
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,16 +51,38 @@ def run(options: argparse.Namespace, deadline: Deadline) -> int:
     path, moment = maintenance_file(options), now()
     if options.number and options.action != "end":
         raise ConfigError(f"{_WHAT} {options.action}: takes no number")
-    own = [one for one in maintenance.load(path) if one.until > moment]
     if options.action == "add":
         window = _window(options, moment)
         _refuse_strangers(options, deadline)
-        _write(path, [*own, window])
+        with _alone(path):
+            _write(path, [*_not_over(path, moment), window])
     elif options.action == "end":
-        ended = _numbers(options.number, own)
-        _write(path, [one for number, one in enumerate(own, 1) if number not in ended])
+        with _alone(path):
+            own = _not_over(path, moment)
+            ended = _numbers(options.number, own)
+            _write(path, [one for number, one in enumerate(own, 1) if number not in ended])
     show([*_listed(options, path, moment, deadline), *_kept_apart(options, path)])
     return 0
+
+
+def _not_over(path: Path, moment: datetime) -> list[Maintenance]:
+    return [one for one in maintenance.load(path) if one.until > moment]
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Of two who change the file at the same time the second waits: else the first one's window would be lost."""
+    folder = next(one for one in path.parents if one.is_dir())  # the file itself is replaced
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # that it cannot be written is said by whoever writes
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _kept_apart(options: argparse.Namespace, path: Path) -> list[str]:

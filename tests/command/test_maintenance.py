@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,14 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "windows.toml"
     path.write_text(text(windows))
     assert load(path) == windows
+
+
+def test_of_many_who_add_at_once_nobody_loses_a_window(fleet_file: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        adding = [
+            pool.submit(run, "maintenance", "add", "--config", fleet_file, "--for", "4h", "--why", f"reason {n}")
+            for n in range(8)
+        ]
+    assert [one.result().returncode for one in adding] == [0] * 8
+    kept = load(beside(fleet_file))
+    assert {window.why for window in kept} == {f"reason {number}" for number in range(8)}
