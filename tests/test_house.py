@@ -57,6 +57,7 @@ MAY_REACH: dict[str, set[str]] = {
     "history/query.py": {"pathlib"},
     "history/exclusive.py": {"fcntl", "os", "pathlib", "shutil", "tempfile", "time"},
     "history/package/package.py": {"pathlib", "shutil", "time"},
+    **{f"history/report/{name}.py": {"pathlib"} for name in ("files", "report", "seen")},
     **{f"history/package/{name}.py": {"pathlib"} for name in ("extract", "members", "split", "verify")},
     **{f"history/storage/{name}.py": OUTSIDE_WORLD for name in ("content", "directory", "http", "s3")},
     "exporter/server.py": {"http", "socket", "time"},
@@ -90,15 +91,14 @@ def called(path: Path) -> list[str]:
 
 def wing_of(path: Path) -> str:
     """Its folder, or its own name; what runs a sub-command belongs to the command, wherever it lies."""
-    if path.name == "command.py":
-        return "command"
-    return name_of(path).partition("/")[0].removesuffix(".py")
+    wing, *rooms = name_of(path).removesuffix(".py").split("/")
+    return "command" if rooms[:1] == ["command"] else wing
 
 
 def wing_named(module: str) -> str:
     """The same of a module by its full name."""
     parts = module.split(".")
-    return "command" if parts[2:] == ["command"] else parts[1]
+    return "command" if parts[2:3] == ["command"] else parts[1]
 
 
 def modules_imported(path: Path) -> set[str]:

@@ -61,6 +61,23 @@ def memory_path(fleet: Fleet, options: argparse.Namespace) -> Path | None:
     return path_of(Path(chosen) if chosen else default_folder(os.environ), fleet.name)
 
 
+def spool_folder(options: argparse.Namespace, deadline: Deadline) -> Path:
+    """The folder of the spool that the options or the fleet name.
+
+    Raises:
+        ConfigError: neither names one, or it is not there; the fleet cannot be read.
+    """
+    folder: Path | None = options.spool
+    if folder is None:
+        with one_fleet(options, deadline) as fleet:
+            folder = Path(fleet.history.dir) if fleet.history.dir else None
+    if folder is None:
+        raise ConfigError("no spool is named: --spool DIR does, or [history] dir of the fleet file")
+    if not folder.is_dir():
+        raise ConfigError(f"spool {folder}: there is no such folder")
+    return folder
+
+
 def keeper(options: argparse.Namespace) -> Callable[[Fleet, Run], None]:
     """What keeps a run in the spool that the options or the fleet name; nothing where none does."""
     spool: Spool | None = None

@@ -41,6 +41,10 @@ COMMANDS: Mapping[str, Command] = {
     "exporter": Command("exporter.command", "scrape on a schedule, and answer Prometheus from the last finished run"),
     "fleets": Command("command.fleets", "list the public fleets that come with the program"),
     "maintenance": Command("command.maintenance", "add, list and end windows of maintenance"),
+    "report": Command(
+        "history.command.report", "write what was available in a month, from the runs that a spool keeps"
+    ),
+    "history": Command("history.command.package", "pack a span of a spool, or verify what was packed"),
     "doctor": Command("doctor.command", "say where the chain to Grafana breaks, and what to do"),
     "demo": Command("demo.command", "serve the demo fleet on loopback until interrupted"),
 }

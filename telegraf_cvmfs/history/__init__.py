@@ -8,10 +8,28 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from telegraf_cvmfs.history import collectors as collectors
+    from telegraf_cvmfs.history import instants as instants
+    from telegraf_cvmfs.history.exclusive import lock as lock
+    from telegraf_cvmfs.history.exclusive import tempdir as tempdir
+    from telegraf_cvmfs.history.package import Package as Package
+    from telegraf_cvmfs.history.package import PackageError as PackageError
+    from telegraf_cvmfs.history.package import extract as extract
+    from telegraf_cvmfs.history.package import verify as verify
+    from telegraf_cvmfs.history.report import ReportAvailability as ReportAvailability
+    from telegraf_cvmfs.history.spool import SpoolError as SpoolError
+    from telegraf_cvmfs.history.storage import StorageDirectory as StorageDirectory
+    from telegraf_cvmfs.history.storage import StorageError as StorageError
+    from telegraf_cvmfs.history.storage import StorageHTTP as StorageHTTP
+    from telegraf_cvmfs.history.storage import StorageS3 as StorageS3
 
 _ROOMS = {
     "Package": "package",
     "PackageError": "package",
+    "ReportAvailability": "report",
     "SpoolError": "spool",
     "StorageDirectory": "storage",
     "StorageError": "storage",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from telegraf_cvmfs.history.spool import SCHEMA, SpoolError, kept
-from telegraf_cvmfs.points.schema import FIELDS, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, FINDING, TAGS
 
 _TYPES = {int: "BIGINT", float: "DOUBLE", str: "VARCHAR"}
 _RUN = "strptime(parse_filename(filename, true, 'both_slash')[:22] || '+0000', '%Y%m%dT%H%M%S.%f%z')"
@@ -52,6 +52,17 @@ def _read(measurement: str, files: Sequence[Path]) -> str:
     spec = ", ".join(f"'{name}': '{kind}'" for name, kind in ({"measurement": "VARCHAR"} | texts).items())
     paths = ", ".join(literal(str(path)) for path in files)
     return f"read_json([{paths}], format = 'newline_delimited', columns = {{{spec}}}, filename = true)"
+
+
+def together(files: Sequence[Path], wanted: Mapping[str, str]) -> str:
+    """A FROM clause that reads these columns of all measurements but findings at once; `wanted` are names and types.
+
+    None of them may be a field of two measurements that differs in type.
+    """
+    spec = ", ".join(f"'{name}': '{kind}'" for name, kind in ({"measurement": "VARCHAR"} | dict(wanted)).items())
+    paths = ", ".join(literal(str(path)) for path in files)
+    read = f"read_json([{paths}], format = 'newline_delimited', columns = {{{spec}}}, filename = true)"
+    return f"(SELECT *, {_RUN} AS run FROM {read} WHERE measurement != '{FINDING}')"
 
 
 def _column(name: str, kind: str) -> str:

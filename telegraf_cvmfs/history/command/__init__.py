@@ -1,0 +1,1 @@
+"""The sub-commands `history` and `report`."""
