@@ -11,31 +11,34 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from telegraf_cvmfs.command import options as run_options
-from telegraf_cvmfs.command.terminal import logger, now, show
+from telegraf_cvmfs.command.terminal import OutputError, logger, now, show
 from telegraf_cvmfs.demo.fleet import KEY, NAME, DemoFleet
 from telegraf_cvmfs.demo.history import history, moments
 from telegraf_cvmfs.emit import emitter
+from telegraf_cvmfs.history.spool import write as write_spooled
 from telegraf_cvmfs.memory import file as memory_file
 from telegraf_cvmfs.memory.state import State
-from telegraf_cvmfs.model import ConfigError
+from telegraf_cvmfs.model import ConfigError, Run
 from telegraf_cvmfs.net.deadline import Deadline, ending_signals
 from telegraf_cvmfs.words.log import Log
 
-STEP = timedelta(minutes=10)
+STEP, SPOOLED_STEP = timedelta(minutes=10), timedelta(hours=2)
 TICK = 10
 """Seconds after which the fleet that serves moves on; all that happens to it happens at whole minutes."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What the demo serves, or what it prints instead."""
-    parser.set_defaults(directory=None, history=None, step=None)
+    parser.set_defaults(directory=None, history=None, step=None, spool=None)
     run_options.add_demo_faults(parser)
     directory = "where its fleet file lies while it serves: fleet.toml, and the key (default: a temporary directory)"
     parser.add_argument("--directory", metavar="DIR", type=Path, help=directory)
     past = "do not serve: print what runs of so long until now (24h, say) would have printed, oldest first, and end"
     parser.add_argument("--history", metavar="SPAN", type=run_options.span, help=past)
-    step = "the time between those runs (default: 10m)"
+    step = "the time between those runs (default: 10m; with --spool 2h)"
     parser.add_argument("--step", metavar="SPAN", type=run_options.span, help=step)
+    spool = "keep those runs there, as a scrape with --spool does, instead of printing them"
+    parser.add_argument("--spool", metavar="DIR", type=Path, help=spool)
     memory = "leave the memory of those runs there, as for a scrape (default: nowhere)"
     parser.add_argument("--state-dir", metavar="DIR", help=memory)
 
@@ -59,6 +62,8 @@ def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], d
         raise ConfigError("demo: --step is the time between runs of --history, which was not asked for")
     if options.state_dir is not None:
         raise ConfigError("demo: --state-dir is for the memory of --history, which was not asked for")
+    if options.spool is not None:
+        raise ConfigError("demo: --spool is for the runs of --history, which was not asked for")
     signals = ending_signals()
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     if deadline.passed:
@@ -73,31 +78,47 @@ def serve(options: argparse.Namespace, deadline: Deadline, clock: Callable[[], d
 
 
 def print_history(options: argparse.Namespace, deadline: Deadline, until: datetime, log: Log) -> None:
-    """Print the runs of the last `options.history`, oldest first and each as soon as it is made.
+    """Print the runs of the last `options.history`, or spool them, oldest first and each as soon as it is made.
 
     With a state directory their memory is left there, for whoever scrapes the fleet from now on.
 
     Raises:
         ConfigError: the options do not fit together, or there is no such history.
+        OutputError: a run cannot be spooled.
     """
     if options.directory is not None:
         raise ConfigError("demo: --directory is for a demo that serves, and --history serves nobody")
     try:
-        when = moments(until, options.history, options.step or STEP)
+        when = moments(until, options.history, options.step or (SPOOLED_STEP if options.spool else STEP))
     except ValueError as error:
         raise ConfigError(f"demo: --history: {error}") from error
-    keeper, emit = State(None, log), emitter(options.format)
+    keeper, tell = State(None, log), _teller(options)
     runs = history(when, keeper, log, faults=options.demo_faults)
     with contextlib.closing(runs):
         for run in runs:
             if deadline.passed:
                 return
-            show(emit(run))
+            tell(run)
     if options.state_dir not in (None, "none"):
         try:
             memory_file.write(memory_file.path_of(Path(options.state_dir), NAME), keeper.memory)
         except memory_file.StateError as error:
             log(f"W! {error}")
+
+
+def _teller(options: argparse.Namespace) -> Callable[[Run], None]:
+    """What becomes of a run of the past."""
+    folder, emit = options.spool, emitter(options.format)
+    if folder is None:
+        return lambda run: show(emit(run))
+
+    def spooled(run: Run) -> None:
+        try:
+            write_spooled(folder, run)
+        except OSError as error:
+            raise OutputError(f"demo: --spool {folder}: {error.strerror or error}") from error
+
+    return spooled
 
 
 def _advance(demo: DemoFleet, moment: datetime) -> None:

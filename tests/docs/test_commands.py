@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from tests.docs.blocks import blocks
 from tests.grafana.command import board
 from tests.grafana.relay.receivers import HOOK, Fault, chat
 from tests.grafana.server import Grafana, grafana
+from tests.programs import seaweedfs as weed
 
 DOCUMENTS = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 
@@ -39,6 +40,9 @@ TRIED = {
     ("relay.md", "cp grafana/relay/relay.example.toml relay.toml"),
     ("alerts.md", "cp grafana/examples/contact-point-email.yaml grafana/provisioning/alerting/local-contact-point.yaml"),
     ("fleet-file.md", "telegraf-cvmfs --config fleet.toml --check"),
+    ("history.md", "telegraf-cvmfs demo --history 40d --spool try/spool"),
+    ("history.md", "telegraf-cvmfs report --spool try/spool --to try/report"),
+    ("history.md", "telegraf-cvmfs history package --spool try/spool --since 2026-11-01 --to try/packages"),
 }  # fmt: skip
 """Document and first line of the blocks that the tests below run."""
 
@@ -57,6 +61,7 @@ NOT_HERE = {
     ("dashboards.md", "make check"): "opens an editor; tests/grafana/generator runs the generator",
     ("doctor.md", "sudo telegraf-cvmfs doctor"): "needs root; tests/integration/test_doctor walks a real chain",
     ("doctor.md", "sudo install -m 600 /dev/null /root/doctor.env"): "needs root, and opens an editor",
+    ("history.md", 'pip install "telegraf-cvmfs[history]"'): "installs from a package index",
     ("nagios.md", "telegraf-cvmfs --nagios --config /etc/telegraf-cvmfs/fleet.toml"): "tests/command/test_nagios runs these",
     ("native.md", "./stack native"): NATIVE,
     ("native.md", "./stack native status"): NATIVE,
@@ -215,3 +220,29 @@ def test_the_token_that_the_doctor_advises_is_one_that_the_doctor_can_use(clone:
         )
         assert (done.returncode, server.issued[0]["key"]) == (0, token)
         assert "the login is right (GRAFANA_TOKEN)" in [step.what for step in told.steps]
+
+
+# --- the history ------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_page_about_history_ends_with_a_workbook_and_a_package_in_seaweedfs(
+    clone: Path, seaweedfs: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In fewer steps than an hour or two: forty days of those take a minute."""
+    past, report, package = (text for text in blocks(DOCUMENTS["history.md"], "sh") if "pip" not in text)
+    done = paste(past.replace("--history 40d", "--history 40d --step 12h") + report, clone, {})
+    assert done.returncode == 0, done.stdout
+    (book,) = (clone / "try" / "report").glob("demo-availability-*.xlsx")
+    assert book.name in done.stdout
+    since = (datetime.now(UTC) - timedelta(days=20)).strftime("%Y-%m-%d")
+    done = paste(package.replace("2026-11-01", since), clone, {})
+    assert done.returncode == 0, done.stdout
+    assert ": whole: " in done.stdout
+    (code,) = blocks(DOCUMENTS["history.md"], "python")
+    code = code.replace("datetime(2026, 11, 1, tzinfo=UTC)", f'datetime.fromisoformat("{since}T00:00:00+00:00")')
+    with weed.running(seaweedfs, tmp_path_factory.mktemp("seaweedfs")) as there:
+        (clone / "store.py").write_text(code.replace("http://s3.example.org:8333", there.endpoint))
+        done = paste("python store.py", clone, {})
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^packages/cvmfs-\S+\.tar\.gz \d+ of \d+ times up$", done.stdout, re.MULTILINE), done.stdout

@@ -77,7 +77,7 @@ def test_each_interval_is_one_batch_and_telegraf_stops_it_cleanly(
     assert time.monotonic() - began < 7 + 4, (
         "it ends by itself when its input does, before Telegraf's SIGTERM after 5 s"
     )
-    assert 4 <= len(runs) <= 8
+    assert 3 <= len(runs) <= 8, "a run of a fleet with a dead server takes one to two seconds"
     assert all(later - earlier > 300_000_000 for earlier, later in itertools.pairwise(runs))
     assert measurements == FIELDS.keys()
     assert {row["count"] for row in counts} == {len(runs)}, "whole batches"

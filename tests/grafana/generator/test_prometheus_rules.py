@@ -146,6 +146,8 @@ def test_each_rule_of_grafana_is_one_of_prometheus_with_the_same_time_labels_and
         for name in ("summary", "description", "runbook_url"):
             assert one["annotations"][name] == rule["annotations"][name]
         path = rule["annotations"]["dashboard_url"].removeprefix("{{ externalURL }}")
+        page, question, chosen = path.partition("?")
+        path = f"{page}-prometheus{question}{chosen}"
         assert f"{{{{ .ExternalLabels.grafana }}}}/{path}{{{{ end }}}}" in one["annotations"]["dashboard_url"]
 
 
