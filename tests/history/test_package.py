@@ -210,6 +210,28 @@ def test_a_file_that_was_gathered_twice_fails_the_second_collector(tmp_path: Pat
     assert [row["status"] for row in status_of(found)] == ["ok", "failed"]
 
 
+def test_an_object_that_is_called_as_a_file_of_another_collector_or_of_ours_fails(tmp_path: Path) -> None:
+    made = [of(lambda: gathered('{"first": 1}\n', "two.json"), "one"), of(lambda: {"second": 2}, "two")]
+    (path,) = kept(Package([*made, of(lambda: {"third": 3}, "manifest")]), tmp_path / "out")
+    found = members_of(path)
+    assert json.loads(found["two.json"]) == {"first": 1}
+    assert [row["status"] for row in status_of(found)] == ["ok", "failed", "failed"]
+    assert "third" not in json.loads(found["manifest.json"])
+
+
+def test_of_a_file_that_could_not_be_split_no_part_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path, most: int) -> list[Path]:
+        split(path, most)
+        raise OSError("no space left")
+
+    monkeypatch.setattr("telegraf_cvmfs.history.package.package.split", broken)
+    rows = "a\n" + "1\n" * 20
+    made = [of(lambda: gathered(rows), "rows"), of(lambda: {"x": 1}, "other")]
+    for tarball in Package(made, max_size=20):
+        assert list(tarball.path.parent.glob("*_split*")) == []
+        assert [row["status"] for row in status_of(members_of(tarball.path))] == ["failed", "ok"]
+
+
 def several(count: int, body: str = "a\n1\n") -> list[Collector]:
     return [of(partial(gathered, body, f"f{number}.csv"), f"f{number}") for number in range(count)]
 

@@ -163,7 +163,7 @@ class Package:
             if collector.key == "config":
                 self._config |= found
                 return []
-            path = folder / f"{collector.key}.json"
+            path = _free(folder, f"{collector.key}.json")
             path.write_bytes(as_json(found))
             return [path]
         files = [Path(file) for file in found]
@@ -176,7 +176,8 @@ class Package:
             for file in files:
                 _removed(file)
             for file in moved:
-                file.unlink(missing_ok=True)
+                for part in (file, *folder.glob(f"{file.stem}_split*{file.suffix}")):
+                    part.unlink(missing_ok=True)
             raise
 
     def _members(self, folder: Path, contents: _Contents) -> list[Path]:
@@ -203,12 +204,17 @@ class Package:
         return max((moment for one in self._collectors if (moment := one.moment("until"))), default=None)
 
 
+def _free(folder: Path, name: str) -> Path:
+    """Where a file of this name goes, if there may be one and is none yet."""
+    if not is_name(name) or name in _OURS:
+        raise ValueError(f"{name!r} is no name for a CSV or JSON file of a package")
+    if (folder / name).exists():
+        raise ValueError(f"{name} was gathered twice")
+    return folder / name
+
+
 def _moved(file: Path, folder: Path) -> Path:
-    if not is_name(file.name) or file.name in _OURS:
-        raise ValueError(f"{file.name!r} is no name for a CSV or JSON file of a package")
-    target = folder / file.name
-    if target.exists():
-        raise ValueError(f"{file.name} was gathered twice")
+    target = _free(folder, file.name)
     shutil.move(file, target)
     _removed(file)
     return target
