@@ -13,6 +13,7 @@ _BACK, _FORE = "color-background", "color-text"
 COLUMNS: Mapping[str, Look] = {
     "severity": Look("Health", scale=scale.SEVERITY, cell=_BACK, width=90),
     "status_severity": Look("Status", scale=scale.SEVERITY, cell=_BACK, width=90),
+    "available": Look("Available", "percentunit", decimals=3, width=110),
     "maintenance": Look("Maintenance", scale=scale.MAINTENANCE, cell=_BACK, width=110),
     "served": Look("Repositories"),
     "replicas": Look("Of", decimals=0, width=60),

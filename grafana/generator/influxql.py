@@ -14,6 +14,7 @@ from functools import singledispatch
 from grafana.generator.question import (
     FIELD,
     FLEET,
+    Availability,
     Events,
     FoundNow,
     HowMany,
@@ -43,6 +44,9 @@ NOW = "time > ${__to}ms - $fresh AND time <= ${__to}ms"
 
 RECENT = "time > ${__from}ms - 7d AND time <= ${__to}ms"
 """The chosen range and a week before it: what was removed longer ago is no longer offered."""
+
+MONTH = "time > ${__to}ms - 30d AND time <= ${__to}ms"
+"""The 30 days before the end of the chosen time range."""
 
 SELECTORS = {REPO: "up", SERVER: "up", REPOSITORY: "replicas", SCRAPE: "servers", PUBLISH: "revision"}
 """A field that every point of the measurement has."""
@@ -79,6 +83,14 @@ def _worst(asked: Worst) -> str:
     counted = f'"{severity}" > 0 AND "maintenance" = 0'
     chosen = f'top("{severity}", {asked.most}) AS "{severity}", {_listed(asked.columns)}'
     return f"SELECT {chosen} FROM ({table}) WHERE {counted}"
+
+
+@text.register
+def _availability(asked: Availability) -> str:
+    _fields(asked.measurement, asked.columns)
+    where, by = f"{_chosen(asked.measurement, asked.of)} AND {MONTH}", _listed(TAGS[asked.measurement])
+    table = f'SELECT mean("available") AS "available" FROM "{asked.measurement}" WHERE {where} GROUP BY {by}'
+    return f'SELECT bottom("available", {asked.most}) AS "available", {_listed(asked.columns)} FROM ({table})'
 
 
 @text.register

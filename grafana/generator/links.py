@@ -7,8 +7,9 @@ from grafana.generator.look import Link
 KEPT = "${datasource:queryparam}&${fresh:queryparam}&${__url_time_range}"
 FLEET_OF_ROW = "var-fleet=${__data.fields.fleet:percentencode}"
 
-HOME, FLEET, SERVER, REPOSITORY, TRUST, FRESHNESS, CLIENTS = (
-    f"cvmfs-{page}" for page in ("home", "fleet", "server", "repository", "trust", "freshness", "clients")
+HOME, FLEET, SERVER, REPOSITORY, TRUST, FRESHNESS, AVAILABILITY, CLIENTS = (
+    f"cvmfs-{page}"
+    for page in ("home", "fleet", "server", "repository", "trust", "freshness", "availability", "clients")
 )
 
 TO_SERVER = Link("This server", f"/d/{SERVER}?var-server=${{__value.raw:percentencode}}&{FLEET_OF_ROW}&{KEPT}")

@@ -8,12 +8,13 @@ KeyError. What Prometheus does not have (sentences, hashes) is no column.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import singledispatch
 
 from grafana.generator.question import (
     FLEET,
+    Availability,
     Events,
     FoundNow,
     HowMany,
@@ -38,6 +39,9 @@ from grafana.generator.question import (
 from telegraf_cvmfs.emit.prometheus import LABELS, REPLICA, STARTED, finding_metric, metric
 from telegraf_cvmfs.model import FINDINGS, SEVERITY, Health, RootCatalogState, Signature, Subject
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, TAGS
+
+MONTH = "30d:10m"
+"""Over what time availability is averaged, and in what steps."""
 
 RECENT = "7d"
 """How far back the last run of a fleet is looked for."""
@@ -92,6 +96,12 @@ def _ranked(asked: Ranked) -> tuple[Column, ...]:
     value = _once(asked.measurement, _now(_field(asked.measurement, asked.field, asked.of)))
     chosen = f"{asked.function}k({asked.most}, {value})"
     return tuple(_table(asked.measurement, (asked.field, *asked.columns), asked.of, chosen))
+
+
+@columns.register
+def _availability(asked: Availability) -> tuple[Column, ...]:
+    shares = _once(asked.measurement, f"avg_over_time({_field(asked.measurement, 'available', asked.of)}[{MONTH}])")
+    return (Column("available", f"bottomk({asked.most}, {shares})"),)
 
 
 @columns.register
@@ -163,7 +173,9 @@ def _over_time(asked: OverTime) -> tuple[Column, ...]:
     value = _field(asked.measurement, asked.field, asked.of)
     if asked.only is not None:
         value = f"{value} and on ({_listed(TAGS[asked.measurement])}) {_holds(asked.measurement, asked.only, asked.of)}"
-    return (Column(asked.field, f"{asked.function} by ({_listed(asked.by)}) ({value})"),)
+    return (
+        Column(asked.field, f"{_FUNCTIONS.get(asked.function, asked.function)} by ({_listed(asked.by)}) ({value})"),
+    )
 
 
 @columns.register
@@ -243,20 +255,47 @@ def _field(measurement: str, name: str, of: Names) -> str:
     """The value of a field, an age of what is a moment here, in the parentheses that it needs."""
     name = _CODES.get(name, name)
     _known(measurement, (name,))
-    base = _series(measurement, _SELECTORS[measurement], of)
-    if name == "severity":
-        return _severity(_series(measurement, "health", of))
-    if name == "maintenance":
-        return f"({_series(measurement, name, of)} or {base} * 0)"
-    if name == "http_status":
-        read = f"({_series(measurement, 'result_code', of)} == 0)"
-        return f"({_series(measurement, name, of)} or {read} + 200)"
+    if name in _DERIVED:
+        return f"({_DERIVED[name](measurement, of)})"
     if name == "whitelist_expires_in":
         hours = f"floor({_series(measurement, 'whitelist_expires', of)} / 3600)"  # clients compare whole hours only
         return f"({hours} * 3600 - time())"
     if name.endswith("_age") and (moment := _moment(measurement, name)):
         return f"(time() - {moment}{_chosen(measurement, of)})"
     return _series(measurement, name, of)
+
+
+def _health_in_order(measurement: str, of: Names) -> str:
+    return _severity(_series(measurement, "health", of))
+
+
+def _available(measurement: str, of: Names) -> str:
+    """1 or 0; nothing where it is unknown or under maintenance."""
+    judged = f"({_series(measurement, 'health', of)} != {int(Health.UNKNOWN)}) < bool {int(Health.CRITICAL)}"
+    return f"{judged} unless on ({_listed(TAGS[measurement])}) {_series(measurement, 'maintenance', of)} == 1"
+
+
+def _maintenance(measurement: str, of: Names) -> str:
+    base = _series(measurement, _SELECTORS[measurement], of)
+    return f"{_series(measurement, 'maintenance', of)} or {base} * 0"
+
+
+def _http_status(measurement: str, of: Names) -> str:
+    """Where the list or the manifest was read there is no sample, and it came with a 200."""
+    read = f"({_series(measurement, 'result_code', of)} == 0)"
+    return f"{_series(measurement, 'http_status', of)} or {read} + 200"
+
+
+_DERIVED: Mapping[str, Callable[[str, Names], str]] = {
+    "severity": _health_in_order,
+    "available": _available,
+    "maintenance": _maintenance,
+    "http_status": _http_status,
+}
+"""Fields that are made of others here."""
+
+_FUNCTIONS = {"mean": "avg"}
+"""What is called otherwise than in InfluxQL."""
 
 
 def _moment(measurement: str, age: str) -> str | None:

@@ -59,6 +59,19 @@ class Ranked:
 
 
 @dataclass(frozen=True)
+class Availability:
+    """The share of the 30 days before the end of the range in which each of these was available, as a table.
+
+    What was unknown or under maintenance does not count. At most `most` rows, those with the least.
+    """
+
+    measurement: str
+    columns: Names
+    of: Names = FLEET
+    most: int = 500
+
+
+@dataclass(frozen=True)
 class LastRuns:
     """The newest run of each fleet within a week before the end of the range, when it was, and these columns."""
 
@@ -186,6 +199,7 @@ class InItsOwnWords:
 
 Question = (
     Newest
+    | Availability
     | Worst
     | Ranked
     | LastRuns

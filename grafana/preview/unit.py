@@ -56,6 +56,7 @@ def _moment(value: float, _now: float) -> str:
 
 
 _SCALED: Mapping[str, Callable[[float, int | None], str]] = {
+    "percentunit": lambda value, decimals: f"{_number(value * 100, decimals)}%",
     "s": _span,
     "bytes": _scaled(_BYTES, " B"),
     "short": _scaled(_COUNTS, ""),

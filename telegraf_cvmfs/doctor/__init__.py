@@ -23,7 +23,7 @@ from telegraf_cvmfs.model import Fleet
 from telegraf_cvmfs.net.deadline import Deadline
 from telegraf_cvmfs.net.question import basic
 from telegraf_cvmfs.net.web import Web
-from telegraf_cvmfs.words.secrecy import Secrecy, login_in, secrets_in
+from telegraf_cvmfs.words.secrecy import Secrecy, login_in, secrets_in, without_secrets
 
 __all__ = ["ALL_WELL", "BROKEN", "DEADLINE", "Plugin", "examine"]
 
@@ -76,8 +76,15 @@ def examine(
         steps = [_seen_by_grafana(step) if step is stored.unseen else step for step in steps]
     steps += shown.steps
     secrecy = Secrecy(_secrets(database.login, dashboards) | secrets_in(machine.environment, environment))
-    steps = [replace(step, what=secrecy.hide(step.what), advice=secrecy.hide(step.advice)) for step in steps]
+    steps = [
+        replace(step, what=_harmless(secrecy, step.what), advice=_harmless(secrecy, step.advice)) for step in steps
+    ]
     return text(steps), BROKEN if first_wrong(steps) else ALL_WELL
+
+
+def _harmless(secrecy: Secrecy, said: str) -> str:
+    """What is said without secrets: those that are known, and logins and queries of URLs, which may be."""
+    return without_secrets(secrecy.hide(said))
 
 
 def _trial(

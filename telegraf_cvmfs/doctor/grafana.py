@@ -20,7 +20,10 @@ from telegraf_cvmfs.net.question import REDIRECTS, Ask, Question, Reply, Status,
 from telegraf_cvmfs.words.text import listed
 
 DATASOURCE = "influxdb"
-DASHBOARDS = ("cvmfs-home", "cvmfs-fleet", "cvmfs-server", "cvmfs-repository", "cvmfs-trust", "cvmfs-freshness")
+DASHBOARDS = tuple(
+    f"cvmfs-{page}"
+    for page in ("home", "fleet", "server", "repository", "trust", "freshness", "availability", "clients")
+)
 RULES = "cvmfs-"
 """How the uid of each of our alert rules begins."""
 

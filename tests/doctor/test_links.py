@@ -759,3 +759,21 @@ def test_the_example_in_the_docs_is_what_the_report_looks_like() -> None:
         else:
             steps[-1] = replace(steps[-1], advice=row[3])
     assert text(steps) == match[1]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"INFLUXDB_URL": "http://127.0.0.1:9/?token=s3cr3t-one"},
+        {"GRAFANA_URL": "http://127.0.0.1:9/grafana?auth_token=s3cr3t-one"},
+        {"TELEGRAF_CONFIG_PATH": "telegraf:s3cr3t-one@example.org/telegraf.conf"},
+    ],
+    ids=lambda variable: next(iter(variable)),
+)
+def test_what_stands_in_an_address_and_may_be_a_secret_is_not_shown(variable: dict[str, str], tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text('[[server]]\nurl = "http://127.0.0.1:9"\nrole = "stratum1"\n')
+    done = run("doctor", "--config", fleet, "--state-dir", tmp_path, "--deadline", "8", env=variable)
+    assert done.returncode in (0, 1)
+    assert next(iter(variable)) in done.stdout or "127.0.0.1:9" in done.stdout or "example.org" in done.stdout
+    assert "s3cr3t-one" not in done.stdout + done.stderr

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grafana.generator.dashboard import Dashboard
+from grafana.generator.dashboards.availability import AVAILABILITY
 from grafana.generator.dashboards.clients import CLIENTS
 from grafana.generator.dashboards.fleet import FLEET
 from grafana.generator.dashboards.freshness import FRESHNESS
@@ -16,7 +17,9 @@ from grafana.generator.dashboards.server import SERVER_PAGE
 from grafana.generator.dashboards.trust import TRUST
 from grafana.generator.source import INFLUXDB, PROMETHEUS, SOURCES, Source, linked
 
-DASHBOARDS: tuple[Dashboard, ...] = (HOME, FLEET, SERVER_PAGE, REPOSITORY, TRUST, FRESHNESS, CLIENTS)
+DASHBOARDS: tuple[Dashboard, ...] = (
+    HOME, FLEET, SERVER_PAGE, REPOSITORY, TRUST, FRESHNESS, AVAILABILITY, CLIENTS
+)  # fmt: skip
 
 
 FOLDERS: Mapping[str, Path] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana.generator import links, question, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Annotation, Dashboard, Row
+from grafana.generator.dashboards import availability
 from grafana.generator.dashboards.fleet import NAMED
 from grafana.generator.look import Look
 from grafana.generator.panel import NOTHING, Curves, Panel, Stat, States, Table
@@ -143,6 +144,7 @@ REPOSITORY = Dashboard(
     (
         Row(4, _NUMBERS),
         Row(8, (_REPLICAS,)),
+        Row(8, availability.of_repository(), "Availability"),
         Row(9, (_LAG, _REVISION), "Over time"),
         Row(9, (_HEALTH, _SIZE)),
         Row(8, (_PUBLICATIONS,)),

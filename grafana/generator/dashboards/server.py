@@ -5,6 +5,7 @@ from __future__ import annotations
 from grafana.generator import findings, links, question, scale
 from grafana.generator.columns import COLUMNS, looks
 from grafana.generator.dashboard import Dashboard, Row
+from grafana.generator.dashboards import availability
 from grafana.generator.dashboards.fleet import NAMED
 from grafana.generator.look import Look
 from grafana.generator.panel import FEW, Curves, Panel, Stat, States, Table
@@ -180,6 +181,7 @@ SERVER_PAGE = Dashboard(
         Row(4, (_STATUS, _HEALTH, _READABLE, _ANSWER, _GEOAPI, _PLACES)),
         Row(5, (_STATE,)),
         Row(10, (_REPLICAS,)),
+        Row(8, availability.of_server(), "Availability"),
         Row(5, _OVER_TIME[:2], "Over time"),
         Row(5, _OVER_TIME[2:]),
         Row(4, (_MAINTENANCE,)),

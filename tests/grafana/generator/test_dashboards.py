@@ -39,7 +39,10 @@ from tests import ROOT
 FOLDER = ROOT / "grafana" / "dashboards"
 FOLDERS = [ROOT / folder for folder in dashboards.FOLDERS.values()]
 PAGES: dict[str, Any] = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
-UIDS = {f"cvmfs-{name}" for name in ("home", "fleet", "server", "repository", "trust", "freshness", "clients")}
+UIDS = {
+    f"cvmfs-{name}"
+    for name in ("home", "fleet", "server", "repository", "trust", "freshness", "availability", "clients")
+}
 
 BUILT_IN = {"__from", "__to", "__interval", "__interval_ms", "timeFilter", "__url_time_range"}
 OF_A_VALUE = ("__value", "__data")
@@ -121,7 +124,7 @@ def test_the_committed_dashboards_and_alert_rules_are_those_that_the_generator_m
 def test_there_is_no_dashboard_that_the_generator_does_not_make() -> None:
     here = {path.relative_to(generator.ROOT) for folder in FOLDERS for path in folder.glob("*.json")}
     assert here == dashboards.files().keys()
-    assert len(here) == 13
+    assert len(here) == 15
 
 
 def test_a_changed_and_a_missing_file_are_named_and_written_again(tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_the_check_fails_with_the_name_of_the_file(
 # --- whole --------------------------------------------------------------------------------------------
 
 
-def test_there_are_the_seven_dashboards_under_their_fixed_uids() -> None:
+def test_there_are_the_eight_dashboards_under_their_fixed_uids() -> None:
     assert {page["uid"] for page in PAGES.values()} == UIDS
     assert {f"cvmfs-{name}" for name in PAGES} == UIDS
 

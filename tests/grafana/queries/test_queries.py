@@ -108,7 +108,7 @@ def test_every_panel_and_variable_answers_but_for_those_that_the_demo_has_nothin
     empty = {(answer.dashboard, answer.panel_title) for answer in asked.answers if not answer.count}
     assert empty == EMPTY_IN_THE_DEMO
     assert all(answer.good for answer in asked.answers)
-    assert len({answer.dashboard for answer in asked.answers}) == 7
+    assert len({answer.dashboard for answer in asked.answers}) == 8
 
 
 @pytest.mark.parametrize("server", ["stratum0", "stratum1-healthy", "stratum1-lagging", "stratum1-faulty"])
