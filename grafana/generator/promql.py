@@ -40,7 +40,7 @@ from telegraf_cvmfs.emit.prometheus import LABELS, REPLICA, STARTED, finding_met
 from telegraf_cvmfs.model import FINDINGS, SEVERITY, Health, RootCatalogState, Signature, Subject
 from telegraf_cvmfs.points.schema import FIELDS, FINDING, PUBLISH, REPO, REPOSITORY, SCRAPE, SERVER, TAGS
 
-MONTH = "30d:10m"
+MONTH = "30d:5m"
 """Over what time availability is averaged, and in what steps."""
 
 RECENT = "7d"
@@ -100,7 +100,8 @@ def _ranked(asked: Ranked) -> tuple[Column, ...]:
 
 @columns.register
 def _availability(asked: Availability) -> tuple[Column, ...]:
-    shares = _once(asked.measurement, f"avg_over_time({_field(asked.measurement, 'available', asked.of)}[{MONTH}])")
+    available = _field(asked.measurement, "available", asked.of)
+    shares = _once(asked.measurement, f"avg_over_time({available}[{MONTH}]) or {available}")  # a first step comes late
     return (Column("available", f"bottomk({asked.most}, {shares})"),)
 
 

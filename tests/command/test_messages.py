@@ -134,7 +134,7 @@ def test_hostile_lines_are_masked_in_time() -> None:
     for piece in (":/", "://a:", "a:", "a:b@", "://?"):
         began = time.monotonic()
         without_secrets(piece * 5_000)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 3  # what is not linear takes minutes
 
 
 _SERVER = '[[server]]\nurl = "http://a.tld"\nrole = "stratum1"\n'

@@ -380,7 +380,7 @@ def test_a_login_is_sent_to_nobody_but_who_it_is_for(server: Grafana) -> None:
         ("/api/ds/query", grafana_server.answer({"results": 3}), WRONG, "a query through Grafana fails"),
         ("/api/ds/query", grafana_server.answer({"results": {"A": {"frames": [3, {}]}}}), WRONG, "no points"),
         ("/api/dashboards/", grafana_server.status(403), NOT_ASKED, "the dashboards"),
-        ("/api/dashboards/uid/cvmfs-trust", grafana_server.status(404), WRONG, "1 of 6 dashboards are missing: cvmfs-trust"),
+        ("/api/dashboards/uid/cvmfs-trust", grafana_server.status(404), WRONG, "1 of 8 dashboards are missing: cvmfs-trust"),
         ("/api/v1/provisioning", grafana_server.status(403), OK, "1 alert rules are there"),
         ("/api/v1/provisioning", grafana_server.status(500), WRONG, "the alert rules"),
         ("/api/v1/provisioning", grafana_server.answer([[[[[[[[[{"uid": "cvmfs-deep"}]]]]]]]]]), WRONG, "no alert rules"),

@@ -213,7 +213,7 @@ def test_where_all_is_well_every_link_says_so(chain: Chain, shown: Grafana) -> N
         "points arrive: the newest run of the fleet demo",
         "the data source 'influxdb' is there",
         "through Grafana, points arrive",
-        "all 6 dashboards",
+        "all 8 dashboards",
         "3 alert rules",
     ):
         assert part in done.stdout
@@ -499,7 +499,7 @@ def test_an_unhealthy_data_source(chain: Chain) -> None:
 @pytest.mark.usefixtures("shown")
 def test_missing_dashboards(chain: Chain) -> None:
     del chain.grafana.dashboards["cvmfs-trust"], chain.grafana.dashboards["cvmfs-home"]
-    breaks_at(chain.doctor(), "Grafana", "2 of 6 dashboards are missing: cvmfs-home, cvmfs-trust", "provisioning")
+    breaks_at(chain.doctor(), "Grafana", "2 of 8 dashboards are missing: cvmfs-home, cvmfs-trust", "provisioning")
 
 
 @pytest.mark.usefixtures("shown")

@@ -18,7 +18,7 @@ def test_a_telegraf_that_keeps_running_keeps_writing(
     telegraf: Path, influxdb: InfluxDB, settings: dict[str, str]
 ) -> None:
     often = {"TELEGRAF_CVMFS_INTERVAL": "2s", "TELEGRAF_CVMFS_JITTER": "0s"}
-    finished = run(telegraf, INTO_INFLUXDB_1, settings | often, stop_after=8)
+    finished = run(telegraf, INTO_INFLUXDB_1, settings | often, stop_after=14)
     rows = influxdb.query(settings["INFLUXDB_DATABASE"], "SELECT repos FROM cvmfs_scrape")
     assert (finished.code, finished.errors) == (0, [])
     assert "partial write" not in finished.log

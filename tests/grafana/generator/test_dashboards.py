@@ -46,7 +46,7 @@ UIDS = {
 
 BUILT_IN = {"__from", "__to", "__interval", "__interval_ms", "timeFilter", "__url_time_range"}
 OF_A_VALUE = ("__value", "__data")
-UNITS = {"s", "bytes", "dateTimeFromNow", "dateTimeAsLocal"}
+UNITS = {"s", "bytes", "percentunit", "dateTimeFromNow", "dateTimeAsLocal"}
 
 # of @grafana/schema 13.2.3, raw/composable/*/panelcfg and common.gen: what we use of it must be there
 OPTIONS = {
