@@ -9,12 +9,14 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from line_protocol_parser import parse_line  # type: ignore[import-untyped]
 
 from telegraf_cvmfs.model import TransportName
 from tests.builders.asking import BOTH
@@ -85,9 +87,16 @@ def test_a_large_fleet_ends_with_its_deadline_and_a_point_for_every_replica(
         (tmp_path / "fleet.toml").write_text(text)
         seconds, threads, lines = run(tmp_path)
     assert seconds < DEADLINE + ROOM
-    replicas = REPOSITORIES if kind != "silent" else 1
-    assert sum(line.startswith("cvmfs_repo,") for line in lines) == SERVERS * replicas
-    assert sum(line.startswith("cvmfs_server,") for line in lines) == SERVERS
+    points = [parse_line(line) for line in lines]
+    results = {
+        point["tags"]["server"]: point["fields"]["result"] for point in points if point["measurement"] == "cvmfs_server"
+    }
+    replicas = Counter(point["tags"]["server"] for point in points if point["measurement"] == "cvmfs_repo")
+    assert len(results) == SERVERS
+    # A busy machine may not have read every server's list in time: then the one repository that was named is told.
+    assert replicas == {name: REPOSITORIES if result == "ok" else 1 for name, result in results.items()}
+    read = sum(result == "ok" for result in results.values())
+    assert read == 0 if kind == "silent" else read > SERVERS * 0.9
     if transport is TransportName.CURL:
         assert threads < SINGLE_DIGIT
 
