@@ -38,13 +38,18 @@ def test_an_export_is_sorted_keeps_the_uid_and_drops_what_is_grafanas_own(tools:
     assert (tmp_path / "home.json").stat().st_mode & 0o777 == 0o644
 
 
+def written(folder: Path) -> dict[str, tuple[int, int]]:
+    """Which file each name is, and when it was written."""
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
 def test_a_second_export_touches_nothing_and_an_edit_is_written(tools: Tools, tmp_path: Path) -> None:
     tools.server.add_dashboard(board(), "CVMFS")
     tools.server.add_dashboard(board("cvmfs-fleet"), "CVMFS")
     tools.run("export", "--to", tmp_path)
-    before = {path.name: path.stat() for path in tmp_path.iterdir()}
+    before = written(tmp_path)
     assert tools.run("export", "--to", tmp_path).out.count("unchanged") == 2
-    assert {path.name: path.stat() for path in tmp_path.iterdir()} == before
+    assert written(tmp_path) == before
     tools.server.dashboards["cvmfs-home"].dashboard.update(title="CVMFS now", version=2)
     done = tools.run("export", "--to", tmp_path)
     assert [line.split()[0] for line in done.out.splitlines()] == ["unchanged", "written"]
