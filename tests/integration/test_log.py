@@ -86,7 +86,8 @@ def _log(telegraf: Path, folder: Path, plugin: str, stop_after: float) -> tuple[
     print(finished.log)  # noqa: T201  # shown with a failure
     assert finished.code == 0
     assert points.count("cvmfs_repo,") == runs * len(REPOSITORIES)
-    return re.findall(r"^\S+ [EW]! \[inputs\.execd?\](.*)$", finished.log, re.MULTILINE), runs
+    said = (re.fullmatch(r"\[inputs\.execd?\](.*)", line) for line in finished.trouble)
+    return [found[1] for found in said if found], runs
 
 
 def _counted(lines: Iterable[str]) -> dict[str, int]:

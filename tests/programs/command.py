@@ -52,6 +52,6 @@ def run(
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    if done.stdout.startswith("cvmfs"):
+    if done.stdout.startswith(("cvmfs_", "cvmfs,")):
         PRINTED.add(done.stdout)
     return done
