@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from telegraf_cvmfs.history.package import extract as extract
     from telegraf_cvmfs.history.package import verify as verify
     from telegraf_cvmfs.history.report import ReportAvailability as ReportAvailability
+    from telegraf_cvmfs.history.rollup import Rollups as Rollups
+    from telegraf_cvmfs.history.rollup import TableOutages as TableOutages
+    from telegraf_cvmfs.history.rollup import TableReplicas as TableReplicas
+    from telegraf_cvmfs.history.rollup import TableRepositories as TableRepositories
+    from telegraf_cvmfs.history.rollup import TableRuns as TableRuns
+    from telegraf_cvmfs.history.rollup import TableServers as TableServers
     from telegraf_cvmfs.history.spool import SpoolError as SpoolError
     from telegraf_cvmfs.history.storage import StorageDirectory as StorageDirectory
     from telegraf_cvmfs.history.storage import StorageError as StorageError
@@ -30,11 +36,17 @@ _ROOMS = {
     "Package": "package",
     "PackageError": "package",
     "ReportAvailability": "report",
+    "Rollups": "rollup",
     "SpoolError": "spool",
     "StorageDirectory": "storage",
     "StorageError": "storage",
     "StorageHTTP": "storage",
     "StorageS3": "storage",
+    "TableOutages": "rollup",
+    "TableReplicas": "rollup",
+    "TableRepositories": "rollup",
+    "TableRuns": "rollup",
+    "TableServers": "rollup",
     "extract": "package",
     "lock": "exclusive",
     "tempdir": "exclusive",

@@ -95,11 +95,12 @@ def files_of(
     """
     found = [one.path for one in kept(Path(source), since, until, fleet)]
     for path in found:
-        _check(path)
+        check(path)
     return found
 
 
-def _check(path: Path) -> None:
+def check(path: Path) -> None:
+    """SpoolError if a run's file is damaged at its head, or of another form; OSError if it cannot be read."""
     try:
         with gzip.open(path) as file:
             form = json.loads(file.readline(1 << 20))["schema"]

@@ -13,10 +13,10 @@ import openpyxl
 import pytest
 
 from telegraf_cvmfs.history import ReportAvailability
-from telegraf_cvmfs.history.report.figures import Down, Incident, Times, incidents, percentile
+from telegraf_cvmfs.history.report.figures import Times, percentile
 from telegraf_cvmfs.history.report.files import write as write_files
 from telegraf_cvmfs.history.report.sheets import Sheet
-from telegraf_cvmfs.history.report.words import words
+from telegraf_cvmfs.history.rollup.words import words
 from telegraf_cvmfs.history.spool import Kept, SpoolError, write
 from telegraf_cvmfs.model import Health, Maintenance, Run, ServerVerdict
 from tests.builders.runs import S0, S1, S1_NL, down, down_server, finding, replica, run, server
@@ -238,7 +238,8 @@ def spans(found: list[Kept], until: float = 24) -> list[tuple[float, float]]:
 def test_a_word_holds_until_the_next_run_and_for_at_most_twice_the_median_of_its_day() -> None:
     assert spans(kept(0, 1, 2, 7, 8)) == [(0, 1), (1, 2), (2, 4), (7, 8), (8, 10)]
     assert spans(kept(-1, 1, 2, 3), 2.5) == [(0, 1), (1, 2), (2, 2.5)]
-    assert spans(kept(1)) == []
+    assert spans(kept(1)) == [(1, 1)]
+    assert spans(kept(-1)) == []
     assert spans(kept(0, 2, fleet="a") + kept(1, 2, fleet="b")) == [(0, 2), (2, 6), (1, 2), (2, 4)]
     assert spans(kept(20, 21, 22, 30), 48) == [(20, 21), (21, 22), (22, 24), (30, 32)]  # the last alone on its day
 
@@ -247,17 +248,6 @@ def test_what_was_not_observed_is_unknown_and_where_nothing_is_known_there_is_no
     assert Times.of({"up": 60, "unknown": 10}, 100) == Times(up=60, unknown=40)
     assert (Times.of({}, 100).availability, Times.of({"maintenance": 100}, 100).reliability) == (None, None)
     assert Times.of({"maintenance": 100}, 100).availability == 0
-
-
-def test_an_incident_ends_where_a_word_ends_early_or_a_run_saw_it_up() -> None:
-    def seen(number: int, begins: float, ends: float) -> Down:
-        return Down(number, MONTH + begins * HOUR, MONTH + ends * HOUR, f"finding{number}", "")
-
-    found = incidents([seen(1, 1, 2), seen(2, 2, 4), seen(3, 7, 8), seen(5, 9, 10)])
-    assert [((each.begins - MONTH) / HOUR, each.seconds / 3600, each.finding) for each in found] == [
-        (1, 3, "finding1"), (7, 1, "finding3"), (9, 1, "finding5")
-    ]  # fmt: skip
-    assert isinstance(found[0], Incident)
 
 
 @pytest.mark.parametrize(

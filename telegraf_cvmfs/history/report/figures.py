@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from telegraf_cvmfs.history.report.seen import LAGS
-
-STATES = ("up", "down", "maintenance", "unknown")
+from telegraf_cvmfs.history.rollup.columns import LAGS, STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +38,6 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Down:
-    """A run that saw something down, and for how long its word holds."""
-
-    number: int
-    begins: datetime
-    ends: datetime
-    finding: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
 class Incident:
     """Something was down without a break, as far as it was observed; `finding` and `problem` are those at its begin."""
 
@@ -63,20 +50,6 @@ class Incident:
     def seconds(self) -> float:
         """How long it was."""
         return (self.ends - self.begins).total_seconds()
-
-
-def incidents(downs: Iterable[Down]) -> list[Incident]:
-    """Runs in their order that saw one thing down, one after the other, are one incident, until a word ends early."""
-    found = list[Incident]()
-    last: Down | None = None
-    for down in downs:
-        if last is not None and down.number == last.number + 1 and down.begins == last.ends:
-            begun = found[-1]
-            found[-1] = Incident(begun.begins, down.ends, begun.finding, begun.problem)
-        else:
-            found.append(Incident(down.begins, down.ends, down.finding, down.problem))
-        last = down
-    return found
 
 
 def longest(found: Sequence[Incident]) -> float | None:

@@ -10,20 +10,14 @@ from typing import Any
 
 from telegraf_cvmfs.history.instants import last_month
 from telegraf_cvmfs.history.report import sheets
-from telegraf_cvmfs.history.report.figures import (
-    Down,
-    Incident,
-    Times,
-    incidents,
-    longest,
-    mean_time_to_repair,
-    percentile,
-)
-from telegraf_cvmfs.history.report.seen import Seen, seen
+from telegraf_cvmfs.history.report.figures import Incident, Times, longest, mean_time_to_repair, percentile
+from telegraf_cvmfs.history.report.seen import listed, seen
 from telegraf_cvmfs.history.report.sheets import Sheet, Value
-from telegraf_cvmfs.history.report.words import usual
+from telegraf_cvmfs.history.rollup.columns import STATES, lag_columns
+from telegraf_cvmfs.history.rollup.words import usual
 
 _DECEMBER = 12
+_OUTAGE = "kind, fleet, server, address, role, repo, alias, begins, ends, finding, problem"
 Key = tuple[str, ...]
 Row = tuple[Value, ...]
 
@@ -49,8 +43,10 @@ class ReportAvailability:
         utc = moment.astimezone(UTC)
         self.since = datetime(utc.year, utc.month, 1, tzinfo=UTC)
         self.until = datetime(utc.year + utc.month // _DECEMBER, utc.month % _DECEMBER + 1, 1, tzinfo=UTC)
-        self._seen = seen(Path(source), self.since, self.until, fleet)
-        self._incidents = dict(_incidents(self._seen))
+        self._database = seen(Path(source), self.since, self.until, fleet)
+        self._incidents: dict[Key, list[Incident]] = {}
+        for *key, begins, ends, finding, problem in self._asked(f"SELECT {_OUTAGE} FROM outages ORDER BY ALL"):
+            self._incidents.setdefault(tuple(key), []).append(Incident(begins, ends, finding, problem))
 
     @property
     def month(self) -> str:
@@ -60,7 +56,7 @@ class ReportAvailability:
     @property
     def fleets(self) -> list[str]:
         """The fleets that were watched in it; none where there was no run."""
-        return sorted({word.run.fleet for word in self._seen.words})
+        return [fleet for (fleet,) in self._asked("SELECT DISTINCT fleet FROM runs ORDER BY ALL")]
 
     def sheets(self) -> tuple[Sheet, ...]:
         """Summary, Servers, Served (a repository by any), Repositories (on each), Incidents, Coverage, Definitions."""
@@ -81,15 +77,13 @@ class ReportAvailability:
         return (self.until - self.since).total_seconds()
 
     def _asked(self, query: str) -> list[tuple[Any, ...]]:
-        return self._seen.database.execute(query).fetchall()
+        return listed(self._database, query)
 
     def _times(self, table: str, key: str) -> dict[Key, Times]:
-        states: dict[Key, dict[str, float]] = {}
-        for *found, state, seconds in self._asked(
-            f"SELECT {key}, state, sum(seconds) FROM {table} GROUP BY ALL ORDER BY ALL"
-        ):
-            states.setdefault(tuple(found), {})[state] = seconds
-        return {found: Times.of(one, self._span) for found, one in states.items()}
+        states = ", ".join(f"seconds_{state}::DOUBLE" for state in STATES)
+        found = self._asked(f"SELECT {states}, {key} FROM {table} ORDER BY {key}")
+        many = len(STATES)
+        return {row[many:]: Times.of(dict(zip(STATES, row, strict=False)), self._span) for row in found}
 
     def _servers(self) -> list[Row]:
         found = list[Row]()
@@ -101,16 +95,16 @@ class ReportAvailability:
 
     def _replicas(self) -> list[Row]:
         key = "fleet, repo, alias, server, address, role"
-        buckets: dict[Key, dict[int, float]] = {}
-        counted = f"SELECT {key}, bucket, sum(seconds) FROM replicas WHERE bucket IS NOT NULL GROUP BY ALL"
-        for *one, bucket, seconds in self._asked(counted):
-            buckets.setdefault(tuple(one), {})[bucket] = seconds
-        most = {tuple(one): lag for *one, lag in self._asked(f"SELECT {key}, max(longest) FROM replicas GROUP BY ALL")}
+        columns = lag_columns()
+        lags = f"SELECT {', '.join(f'{name}::DOUBLE' for name in columns)}, lag_max, {key} FROM replicas"
+        found = {row[len(columns) + 1 :]: row for row in self._asked(lags)}
+        buckets = {one: dict(enumerate(row[: len(columns)])) for one, row in found.items()}
+        most = {one: row[len(columns)] for one, row in found.items()}
         return [
             (
                 *one,
                 *_shares(times),
-                *(percentile(share, buckets.get(one, {}), most[one]) for share in (0.5, 0.95)),
+                *(percentile(share, buckets[one], most[one]) for share in (0.5, 0.95)),
                 most[one],
                 *_seconds(times),
             )
@@ -118,10 +112,14 @@ class ReportAvailability:
         ]
 
     def _repositories(self) -> list[Row]:
-        totals = "sum(served) / nullif(sum(seconds), 0), min(least), sum(had) / nullif(sum(seconds), 0)"
-        served = {(fleet, repo): tuple(row) for fleet, repo, *row in self._asked(
-            f"SELECT fleet, repo, {totals} FROM repositories GROUP BY ALL"
-        )}  # fmt: skip
+        all_of = " + ".join(f"seconds_{state}" for state in STATES)
+        means = ", ".join(f"({name} / nullif({all_of}, 0))::DOUBLE" for name in ("served", "should"))
+        served = {
+            (fleet, repo): (mean, least, should)
+            for fleet, repo, mean, should, least in self._asked(
+                f"SELECT fleet, repo, {means}, served_least FROM repositories"
+            )
+        }
         times = self._times("repositories", "fleet, repo")
         return [(*key, *_shares(one), *served[key[0], key[1]], *_seconds(one)) for key, one in times.items()]
 
@@ -131,16 +129,20 @@ class ReportAvailability:
             yield (*key, one.begins, one.ends, one.seconds, one.finding, one.problem)
 
     def _coverage(self) -> list[Row]:
-        sums = "sum(made), sum(cut_short), sum(interrupted), sum(requests), sum(failures)"
-        made = {fleet: row for fleet, *row in self._asked(f"SELECT fleet, {sums} FROM runs GROUP BY ALL")}
+        own = f"run >= '{self.since.isoformat()}'"
+        sums = ", ".join(
+            f"sum({name}) FILTER ({own})" for name in ("deadline_hit", "interrupted", "requests", "failures")
+        )
+        held = "(sum(date_diff('microsecond', begins, ends)) / 1e6)::DOUBLE"
         found = list[Row]()
-        for fleet in sorted(made):
-            words = [word for word in self._seen.words if word.run.fleet == fleet]
-            every = usual([word.run.started for word in words])
+        for fleet, made, *counts, held_for, starts in self._asked(
+            f"SELECT fleet, count(*) FILTER ({own}), {sums}, {held}, list(run ORDER BY run) FROM runs"
+            " GROUP BY fleet ORDER BY fleet"
+        ):
+            every = usual(starts)
             interval = None if every is None else every.total_seconds()
             expected = None if not interval else round(self._span / interval)
-            observed = sum(word.seconds for word in words) / self._span
-            found.append((fleet, interval, expected, *map(int, made[fleet]), observed))
+            found.append((fleet, interval, expected, made, *(count or 0 for count in counts), held_for / self._span))
         return found
 
     def _summary(
@@ -158,18 +160,6 @@ class ReportAvailability:
             strata = [one for one in ours if one["role"] == "stratum1"]
             means = (_mean(one.get("availability") for one in some) for some in (strata, theirs))
             yield fleet, self.month, len({one["server"] for one in ours}), len(theirs), *means, happened, observed
-
-
-def _incidents(seen: Seen) -> Iterator[tuple[Key, list[Incident]]]:
-    key = "kind, fleet, server, address, role, repo, alias"
-    downs: dict[Key, list[Down]] = {}
-    for *one, number, begins, ends, finding, problem in seen.database.execute(
-        f"SELECT {key}, number, begins, ends, finding, problem FROM down ORDER BY {key}, number"
-    ).fetchall():
-        when = begins.astimezone(UTC), ends.astimezone(UTC)
-        downs.setdefault(tuple(one), []).append(Down(number, *when, finding or "", problem or ""))
-    for found, of_it in downs.items():
-        yield found, incidents(of_it)
 
 
 def _shares(times: Times) -> tuple[float | None, float | None]:

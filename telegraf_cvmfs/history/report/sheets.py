@@ -118,7 +118,8 @@ TERMS = (
         "word of a run",
         (
             "What a run saw counts from its begin until the next run of its fleet begins, but for at most twice the"
-            " median of that day's intervals between runs (UTC). All figures are of seconds, not of runs."
+            " median of that day's intervals between runs (UTC; for an hour that was rolled up, of those until its end)."
+            " All figures are of seconds, not of runs."
         ),
     ),
     ("up", "Health ok or warning: clients can use it."),
