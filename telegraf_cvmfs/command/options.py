@@ -44,7 +44,7 @@ COMMANDS: Mapping[str, Command] = {
     "report": Command(
         "history.command.report", "write what was available in a month, from the runs that a spool keeps"
     ),
-    "history": Command("history.command.package", "pack a span of a spool, or verify what was packed"),
+    "history": Command("history.command.history", "pack, verify, roll up, import or replay what a spool keeps"),
     "doctor": Command("doctor.command", "say where the chain to Grafana breaks, and what to do"),
     "demo": Command("demo.command", "serve the demo fleet on loopback until interrupted"),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -35,3 +36,14 @@ def progress(console: Console | None = None, *, colour: bool = True) -> Iterator
             bar.update(task, advance=read, total=total or None, description=tame(server, _LONGEST_NAME))
 
         yield moved
+
+
+@contextmanager
+def bar(noun: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Show on stderr how many of how many are done, where a person sees it; it leaves nothing behind."""
+    screen = Console(stderr=True)
+    shown = not quiet and sys.stderr is not None and screen.is_terminal
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn(noun, markup=False))
+    with Progress(*columns, console=screen, transient=True, redirect_stdout=False, disable=not shown) as shown_bar:
+        task = shown_bar.add_task(noun, total=None)
+        yield lambda done, total: shown_bar.update(task, completed=done, total=total)

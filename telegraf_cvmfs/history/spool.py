@@ -74,18 +74,32 @@ class Spool:
             self._warned = False
 
 
+def path_of(folder: Path, fleet: str, started: datetime) -> Path:
+    """Where a run lies in a spool; it began at an aware moment."""
+    began = started.astimezone(UTC)
+    return folder / quote(fleet, safe="") / f"{began:%Y-%m-%d}" / f"{began.strftime(_MOMENT)}.jsonl.gz"
+
+
 def write(folder: Path, run: Run) -> Path:
     """Write a run, whole or not at all; OSError if it cannot be written."""
-    started = run.started.astimezone(UTC)
-    path = folder / quote(run.fleet.name, safe="") / f"{started:%Y-%m-%d}" / f"{started.strftime(_MOMENT)}.jsonl.gz"
+    return write_rows(path_of(folder, run.fleet.name, run.started), rows_of(run))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> Path:
+    """Write the rows of a run, whole or not at all; OSError if they cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    text = "".join(f"{json.dumps(row, separators=(',', ':'))}\n" for row in rows_of(run))
+    text = "".join(f"{json.dumps(row, separators=(',', ':'))}\n" for row in rows)
     return write_whole(path, gzip.compress(text.encode(), _LEVEL, mtime=0), _READABLE)
 
 
 def rows_of(run: Run) -> Iterator[Row]:
     """A run as it stands in its file."""
-    for point in sorted(points(run), key=_order):
+    return rows_of_points(points(run))
+
+
+def rows_of_points(found: Iterable[Point]) -> Iterator[Row]:
+    """The points of a run as they stand in its file."""
+    for point in sorted(found, key=_order):
         head = {"schema": SCHEMA, "version": __version__} if point.measurement == SCRAPE else {}
         tags = {name: one_line(text) for name, text in point.tags.items()}
         fields = {
@@ -122,6 +136,11 @@ def kept(
     fleets = [one for one in folder.iterdir() if one.is_dir()] if fleet is None else [folder / quote(fleet, safe="")]
     days = (day for one in fleets if one.is_dir() for day in one.iterdir() if _may_hold(day.name, since, until))
     return sorted(run for day in days for run in _runs(day, since, until))
+
+
+def fleets(folder: Path) -> list[str]:
+    """The fleets that a spool has a folder of, in their order; OSError if it cannot be read."""
+    return sorted(unquote(one.name) for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
 
 
 def _may_hold(day: str, since: datetime | None, until: datetime | None) -> bool:

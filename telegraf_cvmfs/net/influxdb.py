@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from telegraf_cvmfs.model import FetchError
 from telegraf_cvmfs.net.deadline import Deadline
-from telegraf_cvmfs.net.question import Question, Reply, basic
+from telegraf_cvmfs.net.question import Question, Reply, Status, basic
 from telegraf_cvmfs.net.web import Web
 from telegraf_cvmfs.words.secrecy import Secrecy
 
@@ -90,6 +90,25 @@ class Database:
         except DeniedError as why:  # it may quote the statement
             literals = re.findall(r"'((?:[^'\\]|\\.)+)'", influxql) if secret else []
             raise DeniedError(Secrecy(literals).hide(str(why)), why.status) from None
+
+    def write(self, lines: str) -> None:
+        """Write line protocol with times in nanoseconds, by `/write` of version 1.
+
+        Raises:
+            UnreachableError: the server cannot be reached.
+            StrangeError, DeniedError: it does not take them.
+        """
+        asked = urlencode({"db": self.name, "precision": "ns"})
+        question = Question(f"{self.url.rstrip('/')}/write?{asked}", self._login, "POST", lines.encode())
+        try:
+            reply = Web(Deadline(PATIENCE), PATIENCE, LARGEST).ask(question)
+        except FetchError as why:
+            raise UnreachableError(str(why)) from why
+        if reply.status == Status.NO_CONTENT:
+            return
+        if not isinstance(reply.json(), dict):
+            raise StrangeError(reply.status)
+        raise DeniedError(reply.said(), reply.status)
 
     @property
     def _login(self) -> dict[str, str]:

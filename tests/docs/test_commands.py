@@ -28,6 +28,7 @@ from tests.grafana.command import board
 from tests.grafana.relay.receivers import HOOK, Fault, chat
 from tests.grafana.server import Grafana, grafana
 from tests.programs import seaweedfs as weed
+from tests.programs.influxdb import InfluxDB
 
 DOCUMENTS = {path.name: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 
@@ -42,6 +43,8 @@ TRIED = {
     ("fleet-file.md", "telegraf-cvmfs --config fleet.toml --check"),
     ("history.md", "telegraf-cvmfs demo --history 40d --spool try/spool"),
     ("history.md", "telegraf-cvmfs report --spool try/spool --to try/report"),
+    ("history.md", "telegraf-cvmfs history rollup --spool try/spool"),
+    ("history.md", "export INFLUXDB_URL=http://127.0.0.1:8086 INFLUXDB_DATABASE=cvmfs"),
     ("history.md", "telegraf-cvmfs history package --spool try/spool --since 2026-11-01 --to try/packages"),
 }  # fmt: skip
 """Document and first line of the blocks that the tests below run."""
@@ -226,11 +229,12 @@ def test_the_token_that_the_doctor_advises_is_one_that_the_doctor_can_use(clone:
 
 
 @pytest.mark.slow
-def test_the_page_about_history_ends_with_a_workbook_and_a_package_in_seaweedfs(
-    clone: Path, seaweedfs: Path, tmp_path_factory: pytest.TempPathFactory
+def test_the_page_about_history_goes_from_a_past_to_a_workbook_packages_rollups_and_influxdb(
+    clone: Path, seaweedfs: Path, influxdb: InfluxDB, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """In fewer steps than an hour or two: forty days of those take a minute."""
-    past, report, package = (text for text in blocks(DOCUMENTS["history.md"], "sh") if "pip" not in text)
+    """In fewer steps than an hour or two: forty days of those take a minute, and more to roll up."""
+    page = DOCUMENTS["history.md"]
+    past, report, rollup, influx, package = (text for text in blocks(page, "sh") if "pip" not in text)
     done = paste(past.replace("--history 40d", "--history 40d --step 12h") + report, clone, {})
     assert done.returncode == 0, done.stdout
     (book,) = (clone / "try" / "report").glob("demo-availability-*.xlsx")
@@ -239,10 +243,20 @@ def test_the_page_about_history_ends_with_a_workbook_and_a_package_in_seaweedfs(
     done = paste(package.replace("2026-11-01", since), clone, {})
     assert done.returncode == 0, done.stdout
     assert ": whole: " in done.stdout
-    (code,) = blocks(DOCUMENTS["history.md"], "python")
+    tables, code = blocks(page, "python")
     code = code.replace("datetime(2026, 11, 1, tzinfo=UTC)", f'datetime.fromisoformat("{since}T00:00:00+00:00")')
     with weed.running(seaweedfs, tmp_path_factory.mktemp("seaweedfs")) as there:
         (clone / "store.py").write_text(code.replace("http://s3.example.org:8333", there.endpoint))
         done = paste("python store.py", clone, {})
     assert done.returncode == 0, done.stdout
     assert re.search(r"^packages/cvmfs-\S+\.tar\.gz \d+ of \d+ times up$", done.stdout, re.MULTILINE), done.stdout
+    for day in sorted((clone / "try" / "spool" / "demo").iterdir())[:-3]:
+        shutil.rmtree(day)
+    (clone / "tables.py").write_text(tables)
+    influx = influx.replace("http://127.0.0.1:8086", influxdb.url).replace("=cvmfs", f"={influxdb.create_database()}")
+    done = paste(rollup + "python tables.py\n" + influx.replace("2026-11-01", since), clone, {})
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^demo: \d\d hours rolled up, 0 runs thinned$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^\d runs replayed, \d+ points$", done.stdout, re.MULTILINE), done.stdout
+    assert "interval_le_3600" in done.stdout
+    assert len((clone / "replicas.csv").read_text().splitlines()) > 10  # the demo's replicas

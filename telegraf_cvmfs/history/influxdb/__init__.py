@@ -1,0 +1,1 @@
+"""From a spool into an InfluxDB, and from there into a spool."""
