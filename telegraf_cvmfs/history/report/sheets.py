@@ -118,7 +118,7 @@ TERMS = (
         "word of a run",
         (
             "What a run saw counts from its begin until the next run of its fleet begins, but for at most twice the"
-            " median of that day's intervals between runs (UTC; for an hour that was rolled up, of those until its end)."
+            " median of that day's intervals between runs (UTC; for an hour that is rolled up, of those until its end)."
             " All figures are of seconds, not of runs."
         ),
     ),
