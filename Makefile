@@ -63,11 +63,11 @@ clean:
 # The stamps are as old as the last installation, so that nothing is asked of a package index until setup.cfg changes.
 
 $(VENV)/.set-up: setup.cfg pyproject.toml | $(IN)/python
-	$(PIP_INSTALL) --editable ".[curl,exporter,history]"
+	$(PIP_INSTALL) --editable ".[curl,exporter,history,statuspage]"
 	@touch $@
 
 $(VENV)/.set-up-for-tests: setup.cfg pyproject.toml | $(IN)/python
-	$(PIP_INSTALL) --editable ".[curl,exporter,history,test,dev]"
+	$(PIP_INSTALL) --editable ".[curl,exporter,history,statuspage,test,dev]"
 	@touch $(VENV)/.set-up $@
 
 $(VENV)/.set-up-for-fuzzing: $(VENV)/.set-up-for-tests

@@ -24,7 +24,17 @@ from tests.programs.influxdb import InfluxDB
 from tests.programs.loopback import only_loopback
 from tests.programs.telegraf import Texts
 
-PROGRAMS = {"telegraf", "older_telegraf", "influxd", "influxd2", "promtool", "chromium", "nginx", "debian_pycurl"}
+PROGRAMS = {
+    "telegraf",
+    "older_telegraf",
+    "influxd",
+    "influxd2",
+    "promtool",
+    "chromium",
+    "nginx",
+    "axe",
+    "debian_pycurl",
+}
 """Fixtures that ask for a real program."""
 
 
@@ -128,6 +138,11 @@ def chromium() -> Path:
 @pytest.fixture(scope="session")
 def nginx() -> Path:
     return _program(cache.nginx)
+
+
+@pytest.fixture(scope="session")
+def axe() -> Path:
+    return _program(cache.axe)
 
 
 @pytest.fixture(scope="session")

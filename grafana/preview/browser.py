@@ -32,16 +32,22 @@ class PictureError(Exception):
 def picture(chromium: Path, html: str, size: tuple[int, int], png: Path) -> None:
     """Write a PNG of the page at this width and height, whole or not at all; a PictureError if Chromium fails."""
     with tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-preview-") as name:
-        room = Path(name)
-        (room / "page.html").write_text(html, encoding="utf-8")
-        taken = room / "page.png"
+        page = Path(name) / "page.html"
+        page.write_text(html, encoding="utf-8")
+        picture_of(chromium, page.as_uri(), size, png)
+
+
+def picture_of(chromium: Path, url: str, size: tuple[int, int], png: Path) -> None:
+    """The same of a page that is somewhere."""
+    with tempfile.TemporaryDirectory(prefix="telegraf-cvmfs-preview-") as name:
+        taken = Path(name) / "page.png"
         command = [
             str(chromium),
             *OPTIONS,
-            f"--user-data-dir={room / 'profile'}",
+            f"--user-data-dir={Path(name) / 'profile'}",
             f"--window-size={size[0]},{size[1]}",
             f"--screenshot={taken}",
-            (room / "page.html").as_uri(),
+            url,
         ]
         said = _run(command)
         if not taken.is_file():

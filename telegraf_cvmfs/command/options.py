@@ -45,6 +45,7 @@ COMMANDS: Mapping[str, Command] = {
         "history.command.report", "write what was available in a month, from the runs that a spool keeps"
     ),
     "history": Command("history.command.history", "pack, verify, roll up, import or replay what a spool keeps"),
+    "statuspage": Command("statuspage.command", "make a public page that tells only what it may"),
     "doctor": Command("doctor.command", "say where the chain to Grafana breaks, and what to do"),
     "demo": Command("demo.command", "serve the demo fleet on loopback until interrupted"),
 }

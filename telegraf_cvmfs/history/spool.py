@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -160,8 +160,8 @@ def _runs(day: Path, since: datetime | None, until: datetime | None) -> Iterable
             yield Kept(started, unquote(day.parent.name), path)
 
 
-def read(path: Path) -> list[Row]:
-    """The rows of a run, its `cvmfs_scrape` first.
+def read(path: Path, measurements: Collection[str] = ()) -> list[Row]:
+    """The rows of a run, its `cvmfs_scrape` first; of these measurements alone, if some are named.
 
     Raises:
         SpoolError: it is damaged, or written by a program whose form is not known here.
@@ -172,7 +172,8 @@ def read(path: Path) -> list[Row]:
             body = file.read(LARGEST + 1)
         if len(body) > LARGEST:
             raise ValueError("it is too large")
-        rows = [json.loads(line) for line in body.splitlines()]
+        wanted = tuple(f'{{"measurement":"{one}"'.encode() for one in (SCRAPE, *measurements)) if measurements else b""
+        rows = [json.loads(line) for line in body.splitlines() if line.startswith(wanted)]
         if rows[0]["measurement"] != SCRAPE or rows[0]["schema"] != SCHEMA:
             raise ValueError(f"it is of another form than {SCHEMA}")
     except gzip.BadGzipFile as error:

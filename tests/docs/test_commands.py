@@ -45,6 +45,7 @@ TRIED = {
     ("history.md", "telegraf-cvmfs report --spool try/spool --to try/report"),
     ("history.md", "telegraf-cvmfs history rollup --spool try/spool"),
     ("history.md", "export INFLUXDB_URL=http://127.0.0.1:8086 INFLUXDB_DATABASE=cvmfs"),
+    ("statuspage.md", "telegraf-cvmfs demo --history 40d --spool try/past"),
     ("history.md", "telegraf-cvmfs history package --spool try/spool --since 2026-11-01 --to try/packages"),
 }  # fmt: skip
 """Document and first line of the blocks that the tests below run."""
@@ -65,6 +66,7 @@ NOT_HERE = {
     ("doctor.md", "sudo telegraf-cvmfs doctor"): "needs root; tests/integration/test_doctor walks a real chain",
     ("doctor.md", "sudo install -m 600 /dev/null /root/doctor.env"): "needs root, and opens an editor",
     ("history.md", 'pip install "telegraf-cvmfs[history]"'): "installs from a package index",
+    ("statuspage.md", 'pip install "telegraf-cvmfs[history,statuspage]"'): "installs from a package index",
     ("nagios.md", "telegraf-cvmfs --nagios --config /etc/telegraf-cvmfs/fleet.toml"): "tests/command/test_nagios runs these",
     ("native.md", "./stack native"): NATIVE,
     ("native.md", "./stack native status"): NATIVE,
@@ -260,3 +262,15 @@ def test_the_page_about_history_goes_from_a_past_to_a_workbook_packages_rollups_
     assert re.search(r"^\d runs replayed, \d+ points$", done.stdout, re.MULTILINE), done.stdout
     assert "interval_le_3600" in done.stdout
     assert len((clone / "replicas.csv").read_text().splitlines()) > 10  # the demo's replicas
+
+
+@pytest.mark.slow
+def test_the_public_page_of_the_demo_is_built_and_tells_nothing_else(clone: Path) -> None:
+    """In fewer steps than an hour or two."""
+    (text,) = (one for one in blocks(DOCUMENTS["statuspage.md"], "sh") if "pip" not in one)
+    done = paste(text.replace("--history 40d", "--history 40d --step 12h"), clone, {})
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^try/page: \d+ texts looked for, 0 found$", done.stdout, re.MULTILINE), done.stdout
+    page = (clone / "try" / "page" / "index.html").read_text()
+    assert "Asia" in page
+    assert "stratum1-down" not in page

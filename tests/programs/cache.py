@@ -23,6 +23,7 @@ from deploy.native.programs import (
     prometheus,
     telegraf,
 )
+from tests.programs.axe import axe
 from tests.programs.influxdb2_build import influxd2
 from tests.programs.seaweedfs import seaweedfs
 from tests.programs.victoriametrics import victoriametrics
@@ -31,6 +32,7 @@ __all__ = [
     "PROGRAMS",
     "SETTINGS",
     "Missing",
+    "axe",
     "influxd",
     "influxd2",
     "nginx",
@@ -124,6 +126,7 @@ PROGRAMS: Mapping[str, Callable[[], Path]] = {
     "node_exporter": node_exporter,
     "chromium": chromium,
     "nginx": nginx,
+    "axe": axe,
     "seaweedfs": seaweedfs,
     "victoriametrics": victoriametrics,
     "debian_pycurl": debian_pycurl,

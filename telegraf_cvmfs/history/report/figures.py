@@ -62,10 +62,12 @@ def mean_time_to_repair(found: Sequence[Incident]) -> float | None:
     return sum(one.seconds for one in found) / len(found) if found else None
 
 
-def percentile(share: float, buckets: Mapping[int, float], most: int | None) -> int | None:
-    """The lag that was not exceeded in this share of the time: the upper end of its bucket, and never above the most.
+def percentile(
+    share: float, buckets: Mapping[int, float], most: int | None, bounds: Sequence[int] = LAGS
+) -> int | None:
+    """What was not exceeded in this share of the time: the upper end of its bucket, and never above the most.
 
-    None where no lag is known.
+    None where nothing is known.
     """
     total = sum(buckets.values())
     if total <= 0 or most is None:
@@ -74,5 +76,5 @@ def percentile(share: float, buckets: Mapping[int, float], most: int | None) -> 
     for number, seconds in sorted(buckets.items()):
         reached += seconds
         if reached >= share * total:
-            return min(LAGS[number], most) if number < len(LAGS) else most
+            return min(bounds[number], most) if number < len(bounds) else most
     return most

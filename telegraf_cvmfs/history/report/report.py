@@ -11,9 +11,9 @@ from typing import Any
 from telegraf_cvmfs.history.instants import last_month
 from telegraf_cvmfs.history.report import sheets
 from telegraf_cvmfs.history.report.figures import Incident, Times, longest, mean_time_to_repair, percentile
-from telegraf_cvmfs.history.report.seen import listed, seen
 from telegraf_cvmfs.history.report.sheets import Sheet, Value
 from telegraf_cvmfs.history.rollup.columns import STATES, lag_columns
+from telegraf_cvmfs.history.rollup.seen import listed, seen
 from telegraf_cvmfs.history.rollup.words import usual
 
 _DECEMBER = 12

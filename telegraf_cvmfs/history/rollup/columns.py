@@ -104,6 +104,11 @@ def lag_columns() -> list[str]:
     return [name for name, _ in _buckets("lag", LAGS, "lag")]
 
 
+def interval_columns() -> list[str]:
+    """The columns of the histogram of times between snapshots, in the order of `INTERVALS`."""
+    return [name for name, _ in _buckets("interval", INTERVALS, "")]
+
+
 def _buckets(noun: str, bounds: Sequence[int], value: str) -> Iterator[tuple[str, str]]:
     yield f"{noun}_le_{bounds[0]}", f"{value} <= {bounds[0]}"
     for lower, upper in pairwise(bounds):
@@ -172,11 +177,10 @@ RUNS = Form(
     ),
 )
 OUTAGES = Form(
-    (SERVER, REPO),
+    (SERVER, REPO, REPOSITORY),
     f"{STATE} = 'down' AND seconds > 0",
-    {"kind": f"CASE measurement WHEN '{SERVER}' THEN 'server' ELSE 'replica' END"}
-    | _SERVER
-    | {"repo": "coalesce(repo, '')", "alias": "coalesce(alias, '')"},
+    {"kind": f"CASE measurement WHEN '{SERVER}' THEN 'server' WHEN '{REPO}' THEN 'replica' ELSE 'repository' END"}
+    | {name: f"coalesce({name}, '')" for name in ("fleet", "role", "server", "address", "repo", "alias")},
     (
         _least("begins", "begins", "TIMESTAMPTZ"),
         _most("ends", "ends", "TIMESTAMPTZ"),

@@ -29,7 +29,7 @@ from telegraf_cvmfs.whole_file import PUBLIC, whole_file, write_whole
 
 HOUR = timedelta(hours=1)
 LATE = timedelta(minutes=5)
-"""How long after an hour it is waited for runs that began in it."""
+"""How long after an hour it is waited for runs that began in it; one after it says how often runs are made."""
 
 Failed = Callable[[datetime, Exception], None]
 Moved = Callable[[int, int], None]
@@ -102,6 +102,15 @@ class Rollups:
                 found += [self.day(day)] if whole else of_hours
         return found
 
+    def whole_days(self, since: datetime, until: datetime) -> list[datetime]:
+        """The days of a span whose file is all that is rolled up of them."""
+        return [
+            day
+            for days in self._parts(since, until).values()
+            for day, hours in days.items()
+            if _fresh(self.day(day), [self.hour(hour) for hour in hours])
+        ]
+
     def _parts(self, since: datetime, until: datetime) -> dict[datetime, dict[datetime, list[datetime]]]:
         """The hours that have a file, by month and day."""
         found: dict[datetime, dict[datetime, list[datetime]]] = {}
@@ -132,7 +141,7 @@ class Rollups:
             ValueError: a file of rollups is none.
         """
         until, rolled = this_hour(now - LATE), self.bookmark or _EVER[0]
-        present = {run.started: run for run in kept(self.folder, None, until, self.fleet)}
+        present = {run.started: run for run in kept(self.folder, None, until + LATE, self.fleet)}
         known = {one.run: one for one in self.runs()}
         moments = sorted({*present, *known})
         runs, hours = _Runs(moments, present, known, self.fleet), list(_hours_of(moments, until))
@@ -240,7 +249,9 @@ class _Runs:
 
     def words(self, since: datetime, until: datetime) -> list[Word]:
         """What the runs in the spool say of a span."""
-        every = [self.present.get(one) or Kept(one, self.fleet, Path()) for one in self.within(since - BEFORE, until)]
+        every = [
+            self.present.get(one) or Kept(one, self.fleet, Path()) for one in self.within(since - BEFORE, until + LATE)
+        ]
         found = words(every, since, until) if every else []
         before = [run for run in every if run.started < since][-1:]
         if before and (not found or found[0].run.started >= since):

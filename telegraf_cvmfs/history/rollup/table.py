@@ -97,7 +97,8 @@ class Table:
         except duckdb.IOException as error:
             raise OSError(str(error)) from error
         except duckdb.Error as error:
-            raise ValueError(f"{paths}: no file of rollups: {error}") from error
+            more = f" or one of {len(files) - 1} more" if files[1:] else ""
+            raise ValueError(f"{files[0]}{more}: no file of rollups: {str(error).splitlines()[0]}") from error
         return self
 
     def regroup(self) -> Self:
@@ -153,7 +154,8 @@ class Table:
         except duckdb.IOException as error:
             raise OSError(str(error)) from error
         except duckdb.Error as error:
-            raise ValueError(f"{', '.join(map(str, files))}: not what a collector gathers: {error}") from error
+            said = str(error).splitlines()[0]
+            raise ValueError(f"{', '.join(map(str, files))}: not what a collector gathers: {said}") from error
 
 
 class TableServers(Table):
@@ -181,7 +183,7 @@ class TableRuns(Table):
 
 
 class TableOutages(Table):
-    """A row for each time that a server or a replica was down without a break that was seen."""
+    """A row for each time that a server, a replica or a repository was down without a break that was seen."""
 
     name = "outages"
 

@@ -1,0 +1,1 @@
+"""A public status page that tells only what is allowed: static files, made from kept runs."""
