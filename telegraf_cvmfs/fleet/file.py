@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from telegraf_cvmfs.fleet import maintenance, values
+from telegraf_cvmfs.fleet.access import ACCESS, access
 from telegraf_cvmfs.fleet.address import Address, server_address, server_name, several
 from telegraf_cvmfs.fleet.table import Convert, TomlFile
 from telegraf_cvmfs.model import (
@@ -110,6 +111,7 @@ _SERVER: Mapping[str, Convert] = {
     "via": values.via,
     "follow_redirects": values.boolean,
     "geoapi": values.boolean,
+    **dict.fromkeys(ACCESS, values.text),
 }
 _REPOSITORY: Mapping[str, Convert] = {"name": values.text, "keys": values.files, "snapshot_factor": values.factor}
 
@@ -197,7 +199,9 @@ def _servers(file: TomlFile, limits: Mapping[str, Limit], common: Mapping[str, A
         address: Address = table.pop("url")
         table.setdefault("name", server_name(address.url))
         every = table.pop("addresses", False)
-        server = Server(**vars(address), **{**common, **table}, limits=_limits(own, limits), all_addresses=every)
+        who = access(file, number, table)
+        moved = {**common, **table, "limits": _limits(own, limits), "all_addresses": every, "access": who}
+        server = Server(**vars(address), **moved)
         if server.name in servers:
             what = f"another server is named {masked(server.name)!r} already; give each a name of its own"
             raise file.error("server", number, "name" if "name" in file.data["server"][number] else "url", what)

@@ -38,6 +38,7 @@ from telegraf_cvmfs.model.finding import (
 )
 from telegraf_cvmfs.model.fleet import (
     PAUSE,
+    Access,
     Backend,
     Fleet,
     GeoAPI,

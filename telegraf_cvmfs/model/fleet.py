@@ -40,6 +40,22 @@ class Backend(enum.StrEnum):
 
 
 @dataclass(frozen=True)
+class Access:
+    """How a server is asked that wants to know who asks: files, read when it is asked first in a run.
+
+    `client_cert` and `client_key` are PEM, the key may be in the same file; `ca` has the authorities (PEM) that are
+    trusted instead of the usual ones. `headers_file` has a header a line, `Name: value`; `cookie_file` what stands
+    behind `Cookie:`.
+    """
+
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    ca: Path | None = None
+    headers_file: Path | None = None
+    cookie_file: Path | None = None
+
+
+@dataclass(frozen=True)
 class Server:
     """One server of the fleet.
 
@@ -47,7 +63,8 @@ class Server:
     lies at `<url><place>/<name>`, in the first of them unless it is known to be elsewhere. `limits` are the fleet's
     with this server's own over them. `via` is the URL of a proxy whose answers are read beside the direct ones. With
     `all_addresses` every machine behind the name is scraped by itself: as a server with that `address`. With
-    `follow_redirects` its clients have CVMFS_FOLLOW_REDIRECTS. Without `geoapi` it has none, by choice.
+    `follow_redirects` its clients have CVMFS_FOLLOW_REDIRECTS. Without `geoapi` it has none, by choice. `access` says
+    who asks, where it wants to know that.
     """
 
     url: str
@@ -63,6 +80,7 @@ class Server:
     places: tuple[str, ...] = ("/cvmfs", "")
     follow_redirects: bool = False
     geoapi: bool = True
+    access: Access = Access()
 
     @property
     def label(self) -> str:

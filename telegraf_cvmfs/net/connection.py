@@ -19,11 +19,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from telegraf_cvmfs.model import Cause, FetchError, Result
+from telegraf_cvmfs.model import Access, Cause, FetchError, Result
 from telegraf_cvmfs.net.answer import of_proxy
 from telegraf_cvmfs.net.budget import budget
 from telegraf_cvmfs.net.names import Names
-from telegraf_cvmfs.net.tls import authorities
+from telegraf_cvmfs.net.tls import authorities, own_context
 from telegraf_cvmfs.words.shortage import shortage
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Session(requests.Session):
 
     def __init__(self, connect: Connect, secure: Secure, connections: int, proxies: Mapping[str, str]) -> None:
         super().__init__()
+        self.own_headers: dict[str, str] = {}
+        """Those that say who asks."""
         self.trust_env = False  # else each request walks the environment for proxies and .netrc
         self.proxies.update(proxies)
         adapter = _Adapter(connect, secure, connections)
@@ -110,6 +112,15 @@ class Connector:
         raise FetchError(Result.CONNECTION_FAILED, why, cause=cause) from reason
 
 
+def context_of(access: Access) -> ssl.SSLContext:
+    """A TLS context for a server that wants to know who asks; FetchError if a file of it is of no use."""
+    context = own_context(access)
+    if access.ca is None:
+        _trust(context)
+    context.sslsocket_class = _TimedSSLSocket
+    return context
+
+
 def secure_context(authority: Path | None = None) -> ssl.SSLContext:
     """A TLS context with the system's authorities (`SSL_CERT_FILE`, `SSL_CERT_DIR`) and certifi's, or those of a file.
 
@@ -117,13 +128,17 @@ def secure_context(authority: Path | None = None) -> ssl.SSLContext:
     """
     context = ssl.create_default_context(cafile=authority)
     if authority is None:
-        files, folder = authorities()
-        for file in files:
-            context.load_verify_locations(file)
-        if folder is not None:
-            context.load_verify_locations(capath=folder)
+        _trust(context)
     context.sslsocket_class = _TimedSSLSocket
     return context
+
+
+def _trust(context: ssl.SSLContext) -> None:
+    files, folder = authorities()
+    for file in files:
+        context.load_verify_locations(file)
+    if folder is not None:
+        context.load_verify_locations(capath=folder)
 
 
 # --- sockets ----------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import contextlib
 import ssl
 import threading
 from dataclasses import replace
+from functools import partial
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 
 import requests
@@ -34,9 +35,9 @@ from telegraf_cvmfs.net.answer import (
 )
 from telegraf_cvmfs.net.budget import budget
 from telegraf_cvmfs.net.circumstances import Circumstances
-from telegraf_cvmfs.net.connection import Connector, Session, secure_context
+from telegraf_cvmfs.net.connection import Connector, Session, context_of, secure_context
 from telegraf_cvmfs.net.question import REDIRECTS, Status
-from telegraf_cvmfs.net.tls import cause_of_refusal
+from telegraf_cvmfs.net.tls import cause_of_refusal, own_headers
 from telegraf_cvmfs.net.transport import Carrier, Request, Sink, Threads
 from telegraf_cvmfs.words.secrecy import without_secrets
 from telegraf_cvmfs.words.shortage import shortage
@@ -63,8 +64,8 @@ class Fetches:
         Raises:
             FetchError: there is none.
         """
-        session = self._session(request.server, through_proxy=request.through_proxy)
         try:
+            session = self._session(request.server, through_proxy=request.through_proxy)
             with budget.within(self._circumstances.request_timeout, self._circumstances.deadline):
                 answer = self._follow(session, request)
         except FetchError as error:
@@ -91,7 +92,12 @@ class Fetches:
         proxy = server.via if through_proxy else self._circumstances.proxy_for(server.url)
         connector = Connector(self._circumstances.names, None if proxy else server.address)
         proxies = {"http": proxy, "https": proxy} if proxy else {}
-        return Session(connector.connect, self._secure, self._circumstances.connections, proxies)
+        access = server.access
+        own = any((access.client_cert, access.ca))
+        secure = partial(context_of, access) if own and server.url.startswith("https:") else self._secure
+        session = Session(connector.connect, secure, self._circumstances.connections, proxies)
+        session.own_headers = own_headers(access)
+        return session
 
     def _secure(self) -> ssl.SSLContext:
         """The one TLS context of the run, made when first needed: reading the authorities is slow."""
@@ -126,7 +132,7 @@ class Fetches:
         budget.allow(MAX_HEAD, f"more than {MAX_HEAD} bytes of headers")
         budget.kept = False
         try:
-            request = requests.Request(method, url, headers=HEADERS).prepare()
+            request = requests.Request(method, url, headers=HEADERS | session.own_headers).prepare()
             return session.send(request, stream=True, allow_redirects=False, timeout=budget.left())
         except FAILURES as error:
             raise failure(error) from error

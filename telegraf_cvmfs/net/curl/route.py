@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import pycurl
 
+from telegraf_cvmfs.model import Access
 from telegraf_cvmfs.net.answer import HEADERS, port_of
 from telegraf_cvmfs.net.curl.exchange import Exchange
+from telegraf_cvmfs.net.tls import own_context, own_headers
 
 _SUPPRESS_CONNECT_HEADERS = 265
 """CURLOPT_SUPPRESS_CONNECT_HEADERS, which has no name in pycurl."""
@@ -29,6 +31,7 @@ class Route:
     url: str
     proxy: str
     name: str
+    access: Access = field(default_factory=Access)
     idle: list[Exchange] = field(default_factory=list)
     multiplexes: bool = False
 
@@ -46,8 +49,9 @@ class Route:
         """An exchange that is idle, or a new one; `authorities` gives a file and a folder, for what is under TLS."""
         if self.idle:
             return self.idle.pop()
+        own = self._own()
         handle = pycurl.Curl()
-        for option, value in self._options(*(authorities() if self.secure else ("", ""))):
+        for option, value in self._options(*(authorities() if self.secure else ("", ""))) + own:
             handle.setopt(option, value)
         return Exchange(handle, on_page)
 
@@ -76,6 +80,22 @@ class Route:
     @property
     def _host(self) -> str:
         return urlsplit(self.url).hostname or ""
+
+    def _own(self) -> list[tuple[int, Any]]:
+        """What says who asks; FetchError if a file of it is of no use, which libcurl would not say so."""
+        access, options = self.access, list[tuple[int, Any]]()
+        if headers := own_headers(access):
+            options.append((pycurl.HTTPHEADER, [*_HEADERS, *(f"{name}: {text}" for name, text in headers.items())]))
+        if self.url.startswith("https:") and (access.client_cert or access.ca):
+            own_context(access)
+            files = (
+                (pycurl.SSLCERT, access.client_cert),
+                (pycurl.SSLKEY, access.client_key),
+                (pycurl.CAINFO, access.ca),
+            )
+            options += [(option, str(path)) for option, path in files if path is not None]
+            options += [(pycurl.CAPATH, None)] if access.ca else []
+        return options
 
     def _options(self, file: str, folder: str) -> list[tuple[int, Any]]:
         options: list[tuple[int, Any]] = [

@@ -120,7 +120,7 @@ class Curl:
         if key not in self._routes:
             proxy = server.via if request.through_proxy else self._circumstances.proxy_for(server.url)
             name = urlsplit(proxy).hostname if proxy else server.address or urlsplit(server.url).hostname
-            self._routes[key] = Route(server.url, proxy, name or "")
+            self._routes[key] = Route(server.url, proxy, name or "", server.access)
         return self._routes[key]
 
     def _begin(self, wanted: _Waiting) -> None:
