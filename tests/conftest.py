@@ -33,6 +33,7 @@ PROGRAMS = {
     "chromium",
     "nginx",
     "axe",
+    "systemd_analyze",
     "debian_pycurl",
 }
 """Fixtures that ask for a real program."""
@@ -143,6 +144,11 @@ def nginx() -> Path:
 @pytest.fixture(scope="session")
 def axe() -> Path:
     return _program(cache.axe)
+
+
+@pytest.fixture(scope="session")
+def systemd_analyze() -> Path:
+    return _program(cache.systemd_analyze)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,13 @@ def _unpack_chromium(room: Path) -> None:
     script.chmod(0o755)
 
 
+def systemd_analyze() -> Path:
+    """What says whether systemd understands a unit: this machine's, for it belongs to its systemd."""
+    if (found := shutil.which("systemd-analyze")) is None:
+        raise Missing("systemd-analyze is not on the PATH; it comes with systemd")
+    return Path(found)
+
+
 def debian_pycurl() -> Path:
     """The folder with Debian's pycurl, for Python 3.11, beside the libcurl on GnuTLS that it needs."""
     module = "usr/lib/python3/dist-packages/pycurl.cpython-311-x86_64-linux-gnu.so"
@@ -127,6 +134,7 @@ PROGRAMS: Mapping[str, Callable[[], Path]] = {
     "chromium": chromium,
     "nginx": nginx,
     "axe": axe,
+    "systemd_analyze": systemd_analyze,
     "seaweedfs": seaweedfs,
     "victoriametrics": victoriametrics,
     "debian_pycurl": debian_pycurl,

@@ -113,7 +113,7 @@ def behind_nginx(nginx: Path, site: Path, tmp_path: Path) -> Iterator[str]:
     (port,) = free_ports(1)
     ours = (ROOT / "deploy" / "nginx" / "statuspage.conf").read_text()
     ours = ours.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("    listen [::]:80;\n", "")
-    ours = ours.replace("/var/lib/telegraf-cvmfs/statuspage/site", str(site))
+    ours = ours.replace("/var/lib/telegraf-cvmfs/example/statuspage/site", str(site))
     paths = "".join(f"{kind}_temp_path tmp;\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (tmp_path / "nginx.conf").write_text(
         f"daemon off;\npid nginx.pid;\nuser root;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}{ours}}}\n"
