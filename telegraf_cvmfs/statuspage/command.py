@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 LISTEN = "127.0.0.1:9878"
 _ACTIONS = ("build", "serve", "check", "at")
+_SAID_AGAIN = 3600.0
+"""Seconds after which an error that stays is said again."""
+
 _LOOKED_AT = 200
 """Runs of which names are looked for."""
 
@@ -83,22 +86,43 @@ def _out(options: argparse.Namespace) -> Path:
 
 def _build(options: argparse.Namespace, settings: Settings, folder: Path, deadline: Deadline) -> int:
     from telegraf_cvmfs.history.exclusive import lock
-    from telegraf_cvmfs.statuspage.build import build
 
     out = _out(options)
     out.parent.mkdir(parents=True, exist_ok=True)
     with lock(out.with_name(f".{out.name}.lock")) as had:
         if not had:
             raise OutputError(f"statuspage build: another program builds {out}")
-        restless = False
-        while not deadline.passed:
-            built = build(folder, settings, out, now(), force=options.force)
-            restless = built.site.restless if built.site else restless
-            show([f"{out}: {built.tree.name}\n" if built.tree else f"{out}: nothing changed\n"])
-            if not options.forever:
-                break
-            _wait(deadline, settings.sooner if restless else settings.build)
+        if not options.forever:
+            _build_once(options, settings, folder, out)
+            return 0
+        _build_for_ever(options, settings, folder, deadline)
     return 0
+
+
+def _build_once(options: argparse.Namespace, settings: Settings, folder: Path, out: Path) -> bool | None:
+    """Whether something goes on on the page that was made; None where nothing changed."""
+    from telegraf_cvmfs.statuspage.build import build
+
+    built = build(folder, settings, out, now(), force=options.force)
+    show([f"{out}: {built.tree.name}\n" if built.tree else f"{out}: nothing changed\n"])
+    return None if built.site is None else built.site.restless
+
+
+def _build_for_ever(options: argparse.Namespace, settings: Settings, folder: Path, deadline: Deadline) -> None:
+    """Until a signal ends it: what cannot be done now may be later. An error that stays is said once an hour."""
+    from telegraf_cvmfs.history.spool import SpoolError
+    from telegraf_cvmfs.statuspage.build import NothingKeptError
+
+    restless, said, when = False, "", 0.0
+    while not deadline.passed:
+        try:
+            found = _build_once(options, settings, folder, _out(options))
+            restless, said = restless if found is None else found, ""
+        except (OSError, SpoolError, NothingKeptError) as error:
+            if str(error) != said or time.monotonic() - when >= _SAID_AGAIN:
+                said, when = str(error), time.monotonic()
+                logger(options)(f"E! statuspage: {said}")
+        _wait(deadline, settings.sooner if restless else settings.build)
 
 
 def _wait(deadline: Deadline, span: timedelta) -> None:

@@ -401,12 +401,17 @@ def test_a_build_that_goes_on_for_ever_sees_new_runs_and_ends_when_it_is_told(
     told: tuple[str | Path, ...], tmp_path: Path
 ) -> None:
     spool = tmp_path / "spool"
-    write(spool, seen(NOW))
+    spool.mkdir()
     (tmp_path / "statuspage.toml").write_text(SETTINGS.replace("[page]", '[page]\nbuild = "1s"\nsooner = "1s"'))
     asked = without_pauses("statuspage", "build", *told, "--spool", spool, "--forever")
-    with subprocess.Popen(asked, stdout=subprocess.PIPE, env=environment(), text=True) as process:
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(asked, **pipes, env=environment(), text=True) as process:
         try:
             assert process.stdout
+            assert process.stderr
+            assert "there is no run of fleet lab" in process.stderr.readline()
+            time.sleep(2.5)  # and once alone
+            write(spool, seen(NOW))
             assert process.stdout.readline().endswith(": 1\n")
             write(spool, seen(NOW + MINUTE))
             while (line := process.stdout.readline()).endswith("nothing changed\n"):
@@ -414,6 +419,7 @@ def test_a_build_that_goes_on_for_ever_sees_new_runs_and_ends_when_it_is_told(
             assert line.endswith(": 2\n")
             process.terminate()
             assert process.wait(20) == 0
+            assert process.stderr.read() == ""
         finally:
             process.kill()
 
