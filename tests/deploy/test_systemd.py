@@ -1,4 +1,4 @@
-"""The units for sites that have no Telegraf: known to systemd, hardened, and their commands work. Not run by systemd here."""
+"""The units for sites that have no Telegraf: known to systemd, hardened, and their commands work. Run by systemd by hand only."""
 
 from __future__ import annotations
 
@@ -48,6 +48,14 @@ def test_they_may_do_little(systemd_analyze: Path, instances: Path) -> None:
         exposure = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
         assert exposure, done.stderr
         assert float(exposure[1]) <= 2.0, unit.name
+
+
+def test_what_goes_wrong_is_in_the_journal_also_where_the_output_is_not_wanted() -> None:
+    for unit in SERVICES:
+        text = unit.read_text()
+        assert (
+            "StandardOutput=null" not in text or "StandardError=journal" in text
+        )  # else it goes where the output does
 
 
 def test_each_service_has_a_timer_that_says_when() -> None:
