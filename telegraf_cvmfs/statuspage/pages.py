@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from telegraf_cvmfs._version import __version__
+from telegraf_cvmfs.emit.phrases import size
 from telegraf_cvmfs.statuspage.settings import Settings
 from telegraf_cvmfs.statuspage.site import Day, Server, Site, State
 from telegraf_cvmfs.words.duration import in_words
@@ -64,7 +65,7 @@ class Pages:
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._templates.filters |= {
-            "moment": moment, "iso": _iso, "span": _span, "share": _share, "size": _size, "word": WORDS.__getitem__,
+            "moment": moment, "iso": _iso, "span": _span, "share": _share, "size": size, "word": WORDS.__getitem__,
             "shape": SHAPES.__getitem__, "stamp": lambda when: when.strftime(STAMP),
         }  # fmt: skip
         self._templates.globals |= {
@@ -174,11 +175,3 @@ def _span(span: timedelta) -> str:
 
 def _share(share: float) -> str:
     return "100 %" if share == 1 else f"{min(share * 100, 99.99):.2f} %"
-
-
-def _size(count: int) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:  # noqa: PLR2004  # SI
-            return f"{count:.0f} {unit}"
-        count /= 1000  # type: ignore[assignment]
-    return f"{count:.1f} GB"

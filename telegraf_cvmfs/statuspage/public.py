@@ -18,6 +18,7 @@ from telegraf_cvmfs.statuspage.incidents import Outage, incidents
 from telegraf_cvmfs.statuspage.reasons import reason
 from telegraf_cvmfs.statuspage.settings import Settings, slug
 from telegraf_cvmfs.statuspage.site import Past, Replica, Repository, Rhythm, Server, Site, State, Window, worst
+from telegraf_cvmfs.wire.repositories import is_repository_name
 
 MEASUREMENTS = (SERVER, REPO)
 """What is read of a run."""
@@ -60,7 +61,7 @@ def _is_told(row: Row, settings: Settings) -> bool:
     """Judged, of a server that may be told, and of a repository that may be."""
     if row["measurement"] != REPO or row["server"] not in settings.servers:
         return False
-    return "health" in row and settings.tells(row["repo"])
+    return "health" in row and settings.tells(row["repo"]) and is_repository_name(row["repo"])  # a page is called so
 
 
 def _state(row: Row) -> State:

@@ -85,6 +85,13 @@ def test_a_version_that_is_no_version_is_not_told(allowed: Settings) -> None:
     assert {one.version for one in site(rows, replace(allowed, fields=("version",))).servers} == {None}
 
 
+def test_a_name_that_is_no_repositorys_makes_no_page(allowed: Settings) -> None:
+    rows = [
+        row | {"repo": "atlas.../../x"} if row.get("repo") == "atlas.lab.example" else row for row in rows_of(seen(NOW))
+    ]
+    assert [one.name for one in site(rows, allowed).repositories] == ["software.lab.example"]
+
+
 def test_nothing_allowed_is_nothing_told() -> None:
     told = site(rows_of(seen(NOW)), NOTHING)
     assert (told.servers, told.repositories, told.state, told.verdict) == (

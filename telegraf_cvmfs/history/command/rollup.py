@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from telegraf_cvmfs.command.chosen import one_fleet, spool_folder
 from telegraf_cvmfs.command.progress import bar
 from telegraf_cvmfs.command.terminal import OutputError, logger, show
+from telegraf_cvmfs.emit.phrases import size
 from telegraf_cvmfs.history.exclusive import lock
 from telegraf_cvmfs.history.instants import iso, now
 from telegraf_cvmfs.history.spool import fleets
@@ -66,7 +67,9 @@ def _one(rollups: Rollups, keep: Sequence[Keep], options: argparse.Namespace) ->
         with bar(f"hours of {rollups.fleet}", quiet=options.quiet) as moved:
             hours = rollups.update(now(), told, moved)
         gone = rollups.thin(keep, now()) if keep else 0
-    show([f"{rollups.fleet}: {hours} hours rolled up, {gone} runs thinned\n"])
+    runs, of_runs, rolled = rollups.sizes()
+    done = f"{hours} hours rolled up, {gone} runs thinned"
+    show([f"{rollups.fleet}: {done}; {runs} runs in {size(of_runs)} and rollups in {size(rolled)} are kept\n"])
     return 1 if failed else 0
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -197,6 +197,12 @@ class Rollups:
                 day.rmdir()
         return len(gone)
 
+    def sizes(self) -> tuple[int, int, int]:
+        """How many runs are kept, in how many bytes, and the bytes of the rollups; OSError if it cannot be read."""
+        runs = kept(self.folder, None, None, self.fleet)
+        rollups = (path for path in self.root.rglob("*.parquet"))
+        return len(runs), _bytes(run.path for run in runs), _bytes(rollups)
+
     def _put_together(self) -> None:
         """Put together the days and months that are over, where they are not there or older than their parts."""
         until = self.bookmark or _EVER[0]
@@ -263,6 +269,15 @@ class _Runs:
         said = [(one.begins, one.ends) for one in map(self.known.get, self.within(since - BEFORE, until)) if one]
         late = [word for word in self.words(since, until) if word.own and word.run.started not in self.known]
         return [piece for word in late for piece in without(word, said)]
+
+
+def _bytes(paths: Iterable[Path]) -> int:
+    """What files have on the disk; one that went away meanwhile has nothing."""
+    found = 0
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            found += path.stat().st_size
+    return found
 
 
 def _ends(begins: datetime, first: Callable[[datetime], datetime]) -> datetime:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from telegraf_cvmfs.emit.phrases import size
 from telegraf_cvmfs.history import ReportAvailability, Rollups, SpoolError, TableReplicas, TableRuns
 from telegraf_cvmfs.history.exclusive import lock
 from telegraf_cvmfs.history.rollup.thin import thinned
@@ -214,13 +215,32 @@ def test_what_is_kept_for_how_long() -> None:
     assert left("2d all", MARCH + 2 * DAY + 40 * MINUTE, *hours) == [2, 3, 4, 5]
 
 
+def test_of_a_year_there_is_left_what_was_said_and_no_more() -> None:
+    """Runs five minutes apart, of which one in a thousand saw a change."""
+    now = MARCH + timedelta(days=500)
+    runs = [Kept(now - number * 5 * MINUTE, "cvmfs", Path(str(number))) for number in range(450 * 288)][::-1]
+    gone = set(thinned(runs, History().keep, now, lambda _run: True, lambda run: int(str(run.path)) % 1000 == 7))
+    stay = [run for run in runs if run not in gone]
+    ages = [now - run.started for run in stay]
+    changes = sum(int(str(run.path)) % 1000 == 7 for run in stay)
+    assert max(ages) <= 400 * DAY
+    assert sum(age <= 2 * DAY for age in ages) == 2 * 288 + 1
+    assert sum(2 * DAY < age <= 30 * DAY for age in ages) - 28 * 24 in range(12)
+    assert sum(age > 30 * DAY for age in ages) - 370 in range(110)
+    assert changes == 400 * 288 // 1000 + 1
+    assert len(stay) < 1800  # of 129,600: 200 MB of a fleet of 1,875 replicas
+
+
 # --- the command ------------------------------------------------------------------------------------
 
 
 def test_the_command_rolls_up_and_thins(folder: Path) -> None:
     done = command("history", "rollup", "--spool", folder, "--no-thin")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "cvmfs: 50 hours rolled up, 0 runs thinned\n"
+    runs = size(sum(one.path.stat().st_size for one in kept(folder)))
+    rollups = size(sum(path.stat().st_size for path in folder.rglob("*.parquet")))
+    said = f"cvmfs: 50 hours rolled up, 0 runs thinned; 144 runs in {runs} and rollups in {rollups} are kept\n"
+    assert done.stdout == said
     count = len(kept(folder))
     done = command("history", "rollup", "--spool", folder, "--keep", "4000d daily")
     assert done.returncode == 0
