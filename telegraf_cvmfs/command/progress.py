@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -39,11 +38,11 @@ def progress(console: Console | None = None, *, colour: bool = True) -> Iterator
 
 
 @contextmanager
-def bar(noun: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
-    """Show on stderr how many of how many are done, where a person sees it; it leaves nothing behind."""
-    screen = Console(stderr=True)
-    shown = not quiet and sys.stderr is not None and screen.is_terminal
+def bar(noun: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show on stderr how many of how many are done, if it is to be shown; it leaves nothing behind."""
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn(noun, markup=False))
-    with Progress(*columns, console=screen, transient=True, redirect_stdout=False, disable=not shown) as shown_bar:
-        task = shown_bar.add_task(noun, total=None)
-        yield lambda done, total: shown_bar.update(task, completed=done, total=total)
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, disable=not shown
+    ) as lines:
+        task = lines.add_task(noun, total=None)
+        yield lambda done, total: lines.update(task, completed=done, total=total)

@@ -125,10 +125,15 @@ def _dumb() -> bool:
     return os.environ.get("TERM", "") in ("dumb", "unknown")
 
 
+def watched(options: argparse.Namespace) -> bool:
+    """Does a person wait at a terminal that can show how far it is?"""
+    return not options.quiet and sys.stderr is not None and sys.stderr.isatty() and not _dumb()
+
+
 @contextlib.contextmanager
 def progress(options: argparse.Namespace) -> Iterator[Moved]:
     """A progress bar for a person who waits at a terminal; nothing otherwise. It is told of each repository read."""
-    if options.format == "human" and not options.quiet and sys.stderr.isatty() and not _dumb():
+    if options.format == "human" and watched(options):
         from telegraf_cvmfs.command import progress as bar
 
         with bar.progress(colour=options.color != "never") as moved:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
-from telegraf_cvmfs.model import Run, ServerVerdict
+from telegraf_cvmfs.model import Run, ServerVerdict, matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class View:
 
     def shows(self, repo: str) -> bool:
         """Is this repository shown?"""
-        return not self.only or any(fnmatchcase(repo, glob) for glob in self.only)
+        return not self.only or matches(repo, self.only)
 
     def _shows_server(self, verdict: ServerVerdict) -> bool:
         server = verdict.stratum.server

@@ -8,7 +8,7 @@ from typing import Any
 from telegraf_cvmfs.fleet.table import TomlFile
 from telegraf_cvmfs.model import Access
 from telegraf_cvmfs.whole_file import read_file
-from telegraf_cvmfs.words.headers import cookie, headers
+from telegraf_cvmfs.words.headers import READERS
 from telegraf_cvmfs.words.secrecy import masked
 
 ACCESS = ("client_cert", "client_key", "ca", "headers_file", "cookie_file")
@@ -36,10 +36,8 @@ def _fault(key: str, path: Path) -> str | None:
     """Why this is not what a key wants; None if it seems to be."""
     try:
         content = read_file(path, _LARGEST).decode("latin-1")
-        if key == "headers_file":
-            headers(content)
-        elif key == "cookie_file":
-            cookie(content)
+        if key in READERS:
+            READERS[key](content)
         elif "-----BEGIN " not in content:
             return "it is not in PEM form"
     except OSError as error:

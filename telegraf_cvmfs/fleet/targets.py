@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
-from telegraf_cvmfs.model import Entry, Fleet, Listed, Listing, Replica, Role, Server
+from telegraf_cvmfs.model import Entry, Fleet, Listed, Listing, Replica, Role, Server, matches
 
 
 def listed_replicas(fleet: Fleet, server: Server, listing: Listing) -> list[Replica]:
@@ -60,10 +59,6 @@ def _wanted(fleet: Fleet, server: Server) -> Callable[[str], bool]:
     def wanted(name: str) -> bool:
         if name in named:
             return True
-        return not _matches(name, ignored) and (not fleet.only or _matches(name, fleet.only))
+        return not matches(name, ignored) and (not fleet.only or matches(name, fleet.only))
 
     return wanted
-
-
-def _matches(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

@@ -49,7 +49,7 @@ from telegraf_cvmfs.model.fleet import (
     Server,
     TransportName,
 )
-from telegraf_cvmfs.model.maintenance import Maintenance
+from telegraf_cvmfs.model.maintenance import Maintenance, matches
 from telegraf_cvmfs.model.reading import Answer, Listed, Reading, Replica, Scrape, Stratum, Traffic
 from telegraf_cvmfs.model.result import Cause, Coded, GeoAPIStatus, Result
 from telegraf_cvmfs.model.signature import Key, Signature, Trust

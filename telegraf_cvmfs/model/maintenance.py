@@ -24,10 +24,11 @@ class Maintenance:
 
     def covers(self, server: str, repo: str | None, now: datetime) -> bool:
         """Is this replica of it, or with None the server itself, under maintenance now?"""
-        if not self.since <= now < self.until or not _matches(server, self.servers):
+        if not self.since <= now < self.until or not matches(server, self.servers):
             return False
-        return not self.repositories or (repo is not None and _matches(repo, self.repositories))
+        return not self.repositories or (repo is not None and matches(repo, self.repositories))
 
 
-def _matches(name: str, globs: Iterable[str]) -> bool:
+def matches(name: str, globs: Iterable[str]) -> bool:
+    """Whether one of these globs means a name; letters are large and small."""
     return any(fnmatchcase(name, glob) for glob in globs)

@@ -114,11 +114,7 @@ class Connector:
 
 def context_of(access: Access) -> ssl.SSLContext:
     """A TLS context for a server that wants to know who asks; FetchError if a file of it is of no use."""
-    context = own_context(access)
-    if access.ca is None:
-        _trust(context)
-    context.sslsocket_class = _TimedSSLSocket
-    return context
+    return _timed(own_context(access), usual=access.ca is None)
 
 
 def secure_context(authority: Path | None = None) -> ssl.SSLContext:
@@ -126,19 +122,19 @@ def secure_context(authority: Path | None = None) -> ssl.SSLContext:
 
     OSError, `ssl.SSLError` among them, if the file has none.
     """
-    context = ssl.create_default_context(cafile=authority)
-    if authority is None:
-        _trust(context)
+    return _timed(ssl.create_default_context(cafile=authority), usual=authority is None)
+
+
+def _timed(context: ssl.SSLContext, *, usual: bool) -> ssl.SSLContext:
+    """The context for our sockets, with the usual authorities where they are trusted."""
+    if usual:
+        files, folder = authorities()
+        for file in files:
+            context.load_verify_locations(file)
+        if folder is not None:
+            context.load_verify_locations(capath=folder)
     context.sslsocket_class = _TimedSSLSocket
     return context
-
-
-def _trust(context: ssl.SSLContext) -> None:
-    files, folder = authorities()
-    for file in files:
-        context.load_verify_locations(file)
-    if folder is not None:
-        context.load_verify_locations(capath=folder)
 
 
 # --- sockets ----------------------------------------------------------------------------------------

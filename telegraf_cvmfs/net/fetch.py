@@ -10,7 +10,7 @@ import contextlib
 import ssl
 import threading
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 
 import requests
@@ -94,7 +94,7 @@ class Fetches:
         proxies = {"http": proxy, "https": proxy} if proxy else {}
         access = server.access
         own = any((access.client_cert, access.ca))
-        secure = partial(context_of, access) if own and server.url.startswith("https:") else self._secure
+        secure = cache(partial(context_of, access)) if own and server.url.startswith("https:") else self._secure
         session = Session(connector.connect, secure, self._circumstances.connections, proxies)
         session.own_headers = own_headers(access)
         return session

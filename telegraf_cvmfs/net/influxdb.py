@@ -81,10 +81,7 @@ class Database:
             question = Question(url, self._login | form, "POST", asked.encode())
         else:
             question = Question(f"{url}?{asked}", self._login)
-        try:
-            reply = Web(Deadline(PATIENCE), PATIENCE, LARGEST).ask(question)
-        except FetchError as why:
-            raise UnreachableError(str(why)) from why
+        reply = _answer(question)
         try:
             return _series(reply)
         except DeniedError as why:  # it may quote the statement
@@ -100,10 +97,7 @@ class Database:
         """
         asked = urlencode({"db": self.name, "precision": "ns"})
         question = Question(f"{self.url.rstrip('/')}/write?{asked}", self._login, "POST", lines.encode())
-        try:
-            reply = Web(Deadline(PATIENCE), PATIENCE, LARGEST).ask(question)
-        except FetchError as why:
-            raise UnreachableError(str(why)) from why
+        reply = _answer(question)
         if reply.status == Status.NO_CONTENT:
             return
         if not isinstance(reply.json(), dict):
@@ -115,6 +109,13 @@ class Database:
         if self.token:
             return {"Authorization": f"Token {self.token}"}
         return {"Authorization": basic(self.user, self.password)} if self.user else {}
+
+
+def _answer(question: Question) -> Reply:
+    try:
+        return Web(Deadline(PATIENCE), PATIENCE, LARGEST).ask(question)
+    except FetchError as why:
+        raise UnreachableError(str(why)) from why
 
 
 def _series(reply: Reply) -> tuple[Series, ...]:

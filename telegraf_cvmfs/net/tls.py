@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from telegraf_cvmfs.model import Access, Cause, FetchError, Result
 from telegraf_cvmfs.whole_file import read_file
-from telegraf_cvmfs.words.headers import cookie, headers
+from telegraf_cvmfs.words.headers import READERS
 
 if TYPE_CHECKING:
     import ssl
@@ -47,17 +47,15 @@ _LARGEST = 1 << 16  # bytes of a file with headers
 def own_headers(access: Access) -> dict[str, str]:
     """The headers that say who asks; FetchError, which is our own fault, if a file of them is of no use."""
     found: dict[str, str] = {}
-    for path, read, what in (
-        (access.headers_file, headers, "headers_file"),
-        (access.cookie_file, cookie, "cookie_file"),
-    ):
+    for key, read in READERS.items():
+        path: Path | None = getattr(access, key)
         if path is not None:
             try:
                 found |= read(read_file(path, _LARGEST).decode("latin-1"))
             except OSError as error:
-                raise _ours(what, path, error.strerror or str(error)) from error
+                raise _ours(key, path, error.strerror or str(error)) from error
             except ValueError as error:
-                raise _ours(what, path, str(error)) from error
+                raise _ours(key, path, str(error)) from error
     return found
 
 

@@ -49,21 +49,21 @@ def build(source: Path, settings: Settings, out: Path, now: datetime, *, force: 
     if not runs:
         raise NothingKeptError(f"there is no run of fleet {settings.fleet} in {source}")
     own, tree = _own(settings.folder), Tree(out)
-    form = _form(settings, own)
+    form, before_it, there = _form(settings, own), tree.inputs, tree.now
     inputs = {"form": form, "run": runs[-1].path.name, "days": str(now.date())}
-    if not force and {name: tree.inputs.get(name) for name in inputs} == inputs:
+    if not force and {name: before_it.get(name) for name in inputs} == inputs:
         return Built(None, None)
     pages = Pages(settings, own)
     shown = site(read(runs[-1].path, MEASUREMENTS), settings, before(source, settings, now))
     old = _old_runs(runs, settings, now)
     files = pages.whole(shown, now, [one.started for one in old])
     around = {one.started.strftime(STAMP): _around(old, number) for number, one in enumerate(old)}
-    known = tree.inputs.get("around", {}) if tree.inputs.get("form") == form else {}
+    known = before_it.get("around", {}) if before_it.get("form") == form else {}
     linked = set[str]()
     for number, one in enumerate(old):
         stamp = one.started.strftime(STAMP)
         path = f"at/{stamp}/index.html"
-        if known.get(stamp) == around[stamp] and (tree.now or out).joinpath(path).is_file():
+        if known.get(stamp) == around[stamp] and there is not None and (there / path).is_file():
             linked.add(path)
         else:
             files[path] = _run(pages, one, settings, _neighbours(old, number))

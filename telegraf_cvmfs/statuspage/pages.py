@@ -13,9 +13,8 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from telegraf_cvmfs._version import __version__
 from telegraf_cvmfs.emit.phrases import size
-from telegraf_cvmfs.statuspage.settings import Settings
+from telegraf_cvmfs.statuspage.settings import Settings, slug
 from telegraf_cvmfs.statuspage.site import Day, Server, Site, State
 from telegraf_cvmfs.words.duration import in_words
 
@@ -65,18 +64,18 @@ class Pages:
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         self._templates.filters |= {
-            "moment": moment, "iso": _iso, "span": _span, "share": _share, "size": size, "word": WORDS.__getitem__,
-            "shape": SHAPES.__getitem__, "stamp": lambda when: when.strftime(STAMP),
+            "moment": moment, "iso": _iso, "span": in_words, "share": _share, "size": size, "word": WORDS.__getitem__,
+            "shape": SHAPES.__getitem__, "slug": slug, "stamp": lambda when: when.strftime(STAMP),
         }  # fmt: skip
         self._templates.globals |= {
-            "assets": self.assets, "settings": settings, "version": __version__, "states": State,
+            "assets": self.assets, "settings": settings, "states": State,
             "about": own.get("about.html", b"").decode(errors="replace"), "bars": bars,
         }  # fmt: skip
 
     def whole(self, site: Site, built: datetime, runs: Sequence[datetime]) -> Files:
         """All files but those of old runs, of which the moments are given, the oldest first."""
         recent = [one for one in site.incidents if one.ends is None or one.ends > site.scraped - WEEK]
-        common = {"site": site, "built": built, "latest": runs[-1] if runs else None}
+        common = {"site": site, "built": built}
         found = {
             "index.html": self._page("index.html", "", **common, incidents=recent),
             "incidents.html": self._page("incidents.html", "", **common),
@@ -87,11 +86,13 @@ class Pages:
             "badges/fleet.svg": self._badge("CernVM-FS", site.state),
         }
         for server in site.servers:
-            found[f"servers/{server.slug}.html"] = self._page("server.html", "../", **common, server=server)
+            its = {"server": server, "incidents": [one for one in site.incidents if one.server == server.name]}
+            found[f"servers/{server.slug}.html"] = self._page("server.html", "../", **common, **its)
             found[f"badges/servers/{server.slug}.svg"] = self._badge(server.name, server.state)
-        for one in site.repositories:
-            found[f"repositories/{one.name}.html"] = self._page("repository.html", "../", **common, repository=one)
-            found[f"badges/repositories/{one.name}.svg"] = self._badge(one.name, one.state)
+        for repo in site.repositories:
+            its = {"repository": repo, "incidents": [one for one in site.incidents if repo.name in one.repositories]}
+            found[f"repositories/{repo.name}.html"] = self._page("repository.html", "../", **common, **its)
+            found[f"badges/repositories/{repo.name}.svg"] = self._badge(repo.name, repo.state)
         if self.settings.url:
             found["feed.atom"] = self._page("feed.atom", "", **common)
         return found | self._files | dict(self._days(runs, common))
@@ -99,7 +100,7 @@ class Pages:
     def run(self, site: Site, previous: datetime | None, following: datetime | None) -> bytes:
         """The page of an old run."""
         around = {"previous": previous, "following": following}
-        return self._page("run.html", "../../", site=site, built=None, latest=None, **around)
+        return self._page("run.html", "../../", site=site, built=None, **around)
 
     def _days(self, runs: Sequence[datetime], common: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
         days: dict[date, list[datetime]] = {}
@@ -167,10 +168,6 @@ def moment(when: datetime) -> str:
 
 def _iso(when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _span(span: timedelta) -> str:
-    return in_words(span)
 
 
 def _share(share: float) -> str:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatchcase
 
 from telegraf_cvmfs.history.spool import Row
+from telegraf_cvmfs.model import matches
 from telegraf_cvmfs.points.schema import REPO, SERVER
 from telegraf_cvmfs.statuspage.incidents import Outage, incidents
 from telegraf_cvmfs.statuspage.reasons import reason
@@ -151,15 +151,11 @@ def _windows(
 ) -> Iterator[Window]:
     """Those that are not over, and cover something that is told."""
     for one in sorted(settings.maintenance, key=lambda each: each.since):
-        covered = {row["server"] for row in rows if _matches(row["server"], one.servers)}
-        names = [each.name for each in repositories if _matches(each.name, one.repositories)]
+        covered = {row["server"] for row in rows if matches(row["server"], one.servers)}
+        names = [each.name for each in repositories if matches(each.name, one.repositories)]
         if one.until > scraped and covered and bool(names) == bool(one.repositories):
             why = one.why or None if "why" in settings.fields else None
             yield Window(one.since, one.until, sorted({settings.servers[name] for name in covered}), names, why)
-
-
-def _matches(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 def _moment(seconds: int | None) -> datetime | None:

@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from telegraf_cvmfs.fleet import maintenance, values
 from telegraf_cvmfs.fleet.table import Convert, TomlFile
-from telegraf_cvmfs.model import Keep, Maintenance
+from telegraf_cvmfs.model import Keep, Maintenance, matches
 
 FIELDS: Mapping[str, str] = {
     "finding": "why something is not ok, as one of a fixed list of phrases",
@@ -60,7 +59,7 @@ class Settings:
 
     def tells(self, repo: str) -> bool:
         """Whether a repository is on the page."""
-        return any(fnmatchcase(repo, glob) for glob in self.repositories)
+        return matches(repo, self.repositories)
 
     @property
     def stale_after(self) -> timedelta:

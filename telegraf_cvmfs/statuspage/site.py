@@ -176,30 +176,27 @@ class Site:
 
     @property
     def verdict(self) -> str:
-        """In one sentence."""
-        return verdict(self)
+        """How the fleet is, in one sentence."""
+        count = len(self.repositories)
+        if not count:
+            return "Nothing is known of any repository."
+        bad = {state: sum(one.state is state for one in self.repositories) for state in State}
+        if bad[State.CRITICAL]:
+            return f"{_many(bad[State.CRITICAL], count)} not served as they should be by any server."
+        if bad[State.WARNING]:
+            return f"All repositories are served; {_few(bad[State.WARNING])} by fewer servers than they should be."
+        if bad[State.UNKNOWN]:
+            return f"It is not known whether {_few(bad[State.UNKNOWN])} of {count} repositories can be used."
+        if bad[State.MAINTENANCE]:
+            return "All repositories are served, or under maintenance as announced."
+        return (
+            f"All {count} repositories are served as they should be." if count > 1 else "It is served as it should be."
+        )
 
 
 def worst(states: Iterable[State]) -> State:
     """The most serious of them; unknown if there are none."""
     return max(states, key=SERIOUS.index, default=State.UNKNOWN)
-
-
-def verdict(site: Site) -> str:
-    """How a fleet is, in one sentence."""
-    count = len(site.repositories)
-    if not count:
-        return "Nothing is known of any repository."
-    bad = {state: sum(one.state is state for one in site.repositories) for state in State}
-    if bad[State.CRITICAL]:
-        return f"{_many(bad[State.CRITICAL], count)} not served as they should be by any server."
-    if bad[State.WARNING]:
-        return f"All repositories are served; {_few(bad[State.WARNING])} by fewer servers than they should be."
-    if bad[State.UNKNOWN]:
-        return f"It is not known whether {_few(bad[State.UNKNOWN])} of {count} repositories can be used."
-    if bad[State.MAINTENANCE]:
-        return "All repositories are served, or under maintenance as announced."
-    return f"All {count} repositories are served as they should be." if count > 1 else "It is served as it should be."
 
 
 def _many(bad: int, count: int) -> str:

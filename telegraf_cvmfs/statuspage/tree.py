@@ -46,14 +46,6 @@ class Tree:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def old(self, path: str) -> bytes | None:
-        """A file of the tree that is shown; None if it is not there."""
-        now = self.now
-        try:
-            return None if now is None else (now / path).read_bytes()
-        except OSError:
-            return None
-
     def write(self, files: Mapping[str, bytes], linked: set[str], inputs: Mapping[str, Any]) -> Path:
         """Write a tree of these files and of those that are taken from the one that is shown, and show it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"[\x21-\x7e\x80-\xff](?:[\x20-\x7e\x80-\xff\t]*[\x21-\x7e\x80-\xff])?")
@@ -36,3 +37,7 @@ def cookie(text: str) -> dict[str, str]:
     if not _VALUE.fullmatch(value) or "=" not in value:
         raise ValueError("it is not one line such as `name=value; other=value`")
     return {"Cookie": value}
+
+
+READERS: Mapping[str, Callable[[str], dict[str, str]]] = {"headers_file": headers, "cookie_file": cookie}
+"""How the file of each of these keys of a server is read."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ from tests.exporter.test_exporter import exporter
 from tests.grafana.relay.receivers import chat, make_certificate
 from tests.grafana.relay.test_service import SECRET, config, running, service
 from tests.programs.command import environment, run
+from tests.programs.nginx import nginx_running
 from tests.programs.prometheus import alertmanager_running, comes, prometheus_running
 
 pytestmark = pytest.mark.slow
@@ -206,29 +205,3 @@ def test_nginx_before_the_exporter_has_tls_and_a_login(nginx: Path, promtool: Pa
         [promtool, "check", "config", tmp_path / "prometheus.yaml"], capture_output=True, check=False
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
-
-
-@contextmanager
-def nginx_running(nginx: Path, folder: Path, port: int) -> Iterator[None]:
-    bodies = "".join(
-        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;" if os.geteuid() == 0 else ""
-    text = f"daemon off; {user} pid {folder}/pid; error_log stderr; events {{}} http {{ access_log off; {bodies} include site.conf; }}"
-    (folder / "nginx.conf").write_text(text)
-    command: list[str | Path] = [nginx, "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        try:
-            comes(lambda: process.poll() is not None or _listens(port))
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            yield
-        finally:
-            process.terminate()
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-    except OSError:
-        return False
-    return True

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.nginx import free_port
 from telegraf_cvmfs.fleet.file import load
 from telegraf_cvmfs.model import Access, Answer, ConfigError, FetchError, Result, Role, Server, TransportName
 from telegraf_cvmfs.net.deadline import Deadline
@@ -21,28 +19,20 @@ from telegraf_cvmfs.net.transport import Request
 from telegraf_cvmfs.words.headers import cookie, headers
 from tests.builders import hostile
 from tests.builders.asking import BOTH, Asking
-from tests.builders.demo_runs import waits
 from tests.programs.command import run as command
+from tests.programs.nginx import nginx_running
 
 SECRET = "a-token-that-nobody-sees"  # noqa: S105  # it is one to look for
 NGINX = """
-daemon off;
-pid nginx.pid;
-{user}
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
-    server {{
-        listen 127.0.0.1:{port} ssl;
-        ssl_certificate {folder}/good/certificate.pem;
-        ssl_certificate_key {folder}/good/key.pem;
-        ssl_client_certificate {authority};
-        ssl_verify_client {wanted};
-        location / {{
-            default_type text/plain;
-            return 200 "$ssl_client_verify $http_authorization $http_x_site $http_cookie";
-        }}
+server {{
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};
+    ssl_client_certificate {authority};
+    ssl_verify_client {wanted};
+    location / {{
+        default_type text/plain;
+        return 200 "$ssl_client_verify $http_authorization $http_x_site $http_cookie";
     }}
 }}
 """
@@ -62,23 +52,11 @@ def served(nginx: Path, folder: Path, wanted: str) -> Iterator[tuple[str, Path]]
     """The URL of an nginx that wants a certificate, and the authority of its own and of those that it takes."""
     authority = hostile.certified(folder).authority
     certificate, key = pem(folder / "good")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    user = f"user {getpass.getuser()};" if os.getuid() == 0 else ""
-    text = NGINX.format(folder=folder, port=port, authority=authority, user=user, wanted=wanted)
-    text = text.replace(f"{folder}/good/certificate.pem", str(certificate)).replace(f"{folder}/good/key.pem", str(key))
-    (folder / "nginx.conf").write_text(text)
-    with subprocess.Popen([nginx, "-p", folder, "-c", folder / "nginx.conf", "-e", "stderr"]) as process:
-        try:
-            assert waits(lambda: connected(port))
-            yield f"https://127.0.0.1:{port}", authority
-        finally:
-            process.terminate()
-
-
-def connected(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    port = free_port()
+    text = NGINX.format(port=port, certificate=certificate, key=key, authority=authority, wanted=wanted)
+    (folder / "site.conf").write_text(text)
+    with nginx_running(nginx, folder, port):
+        yield f"https://127.0.0.1:{port}", authority
 
 
 def asked(url: str, access: Access, transport: TransportName) -> Answer | FetchError:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +10,13 @@ from pathlib import Path
 import pytest
 import requests
 
+from benchmarks.nginx import free_port
 from telegraf_cvmfs.history.spool import write
 from telegraf_cvmfs.statuspage.build import build
 from tests import ROOT
 from tests.builders.statuspage import NOW, SECRETS, lived, seen, settings
 from tests.programs.axe import page, served, violations
-from tests.programs.seaweedfs import free_ports
+from tests.programs.nginx import nginx_running
 
 DARK = "--blink-settings=preferredColorScheme=0"
 TELEPHONE = "--window-size=500,900"
@@ -110,27 +109,12 @@ def test_125_repositories_make_no_page_wider_than_a_telephone(chromium: Path, tm
 @pytest.fixture
 def behind_nginx(nginx: Path, site: Path, tmp_path: Path) -> Iterator[str]:
     """The URL of the shipped configuration, but for its port, folder and name."""
-    (port,) = free_ports(1)
+    port = free_port()
     ours = (ROOT / "deploy" / "nginx" / "statuspage.conf").read_text()
     ours = ours.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("    listen [::]:80;\n", "")
-    ours = ours.replace("/var/lib/telegraf-cvmfs/example/statuspage/site", str(site))
-    paths = "".join(f"{kind}_temp_path tmp;\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    (tmp_path / "nginx.conf").write_text(
-        f"daemon off;\npid nginx.pid;\nuser root;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}{ours}}}\n"
-    )
-    process = subprocess.Popen([nginx, "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-e", "stderr"])
-    try:
-        for _ in range(200):
-            try:
-                requests.get(f"http://127.0.0.1:{port}/robots.txt", timeout=5)
-                break
-            except requests.ConnectionError:
-                assert process.poll() is None
-                time.sleep(0.05)
+    (tmp_path / "site.conf").write_text(ours.replace("/var/lib/telegraf-cvmfs/example/statuspage/site", str(site)))
+    with nginx_running(nginx, tmp_path, port):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def test_nginx_serves_it_as_shipped(behind_nginx: str, site: Path) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from telegraf_cvmfs.command.chosen import one_fleet, spool_folder
 from telegraf_cvmfs.command.progress import bar
-from telegraf_cvmfs.command.terminal import OutputError, show
+from telegraf_cvmfs.command.terminal import OutputError, show, watched
 from telegraf_cvmfs.history.instants import now
 from telegraf_cvmfs.history.spool import SpoolError, kept
 from telegraf_cvmfs.model import ConfigError
@@ -48,7 +48,7 @@ def replay(options: argparse.Namespace, deadline: Deadline) -> int:
         from telegraf_cvmfs.history.influxdb.transfer import replay as replayed
 
         runs = kept(folder, options.since, options.until)
-        with bar("runs", quiet=options.quiet) as moved:
+        with bar("runs", shown=watched(options)) as moved:
             points = replayed(runs, database, moved)
     show([f"{len(runs)} runs replayed, {points} points\n"])
     return 0
@@ -70,7 +70,7 @@ def import_(options: argparse.Namespace, deadline: Deadline) -> int:
     with _database(options) as database:
         from telegraf_cvmfs.history.influxdb.transfer import import_runs
 
-        with bar("hours", quiet=options.quiet) as moved:
+        with bar("hours", shown=watched(options)) as moved:
             count = import_runs(database, folder, options.since.astimezone(UTC), until.astimezone(UTC), moved)
     show([f"{count} runs imported\n"])
     return 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from telegraf_cvmfs.command.chosen import one_fleet, spool_folder
 from telegraf_cvmfs.command.progress import bar
-from telegraf_cvmfs.command.terminal import OutputError, logger, show
+from telegraf_cvmfs.command.terminal import OutputError, logger, show, watched
 from telegraf_cvmfs.emit.phrases import size
 from telegraf_cvmfs.history.exclusive import lock
 from telegraf_cvmfs.history.instants import iso, now
@@ -64,7 +64,7 @@ def _one(rollups: Rollups, keep: Sequence[Keep], options: argparse.Namespace) ->
         if not had:
             log(f"E! {_WHAT}: {rollups.fleet}: another program rolls up here")
             return 1
-        with bar(f"hours of {rollups.fleet}", quiet=options.quiet) as moved:
+        with bar(f"hours of {rollups.fleet}", shown=watched(options)) as moved:
             hours = rollups.update(now(), told, moved)
         gone = rollups.thin(keep, now()) if keep else 0
     runs, of_runs, rolled = rollups.sizes()

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 from telegraf_cvmfs.emit.line_protocol import lines
-from telegraf_cvmfs.history.influxdb.database import Influx
+from telegraf_cvmfs.history.influxdb.database import Influx, point_of
 from telegraf_cvmfs.history.spool import Kept, Row, path_of, read, rows_of_points, write_rows
 from telegraf_cvmfs.points.rows import EPOCH, Point
-from telegraf_cvmfs.points.schema import FIELDS, PUBLISH, SCRAPE, TAGS
+from telegraf_cvmfs.points.schema import FIELDS, PUBLISH, SCRAPE
 
 BATCH = 5000
 """Lines that are written at once, as InfluxDB advises."""
@@ -50,12 +50,8 @@ def replay(runs: Sequence[Kept], database: Influx, moved: Moved) -> int:
 def points_of(rows: Iterable[Row]) -> Iterator[Point]:
     """The points that rows of a spool were; what is not known is left out, for a newer program may have written it."""
     for row in rows:
-        measurement = row["measurement"]
-        if measurement not in FIELDS:
-            continue
-        tags = {name: row[name] for name in TAGS[measurement] if name in row}
-        fields = {one.name: one.type(row[one.name]) for one in FIELDS[measurement] if one.name in row}
-        yield Point(measurement, tags, fields, EPOCH + timedelta(microseconds=row["time"] // 1000))
+        if (measurement := row["measurement"]) in FIELDS:
+            yield point_of(measurement, row, row, EPOCH + timedelta(microseconds=row["time"] // 1000))
 
 
 def import_runs(database: Influx, folder: Path, since: datetime, until: datetime, moved: Moved) -> int:

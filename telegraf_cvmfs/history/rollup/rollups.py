@@ -22,7 +22,7 @@ from telegraf_cvmfs.history.instants import iso, this_day, this_hour, this_month
 from telegraf_cvmfs.history.query import opened
 from telegraf_cvmfs.history.rollup.table import TableRuns, all_tables, put_together, take_runs, write_together
 from telegraf_cvmfs.history.rollup.thin import thinned
-from telegraf_cvmfs.history.rollup.words import BEFORE, Word, without, words
+from telegraf_cvmfs.history.rollup.words import BEFORE, EVER, Word, without, words
 from telegraf_cvmfs.history.spool import Kept, SpoolError, kept
 from telegraf_cvmfs.model import Keep
 from telegraf_cvmfs.whole_file import PUBLIC, whole_file, write_whole
@@ -34,7 +34,6 @@ LATE = timedelta(minutes=5)
 Failed = Callable[[datetime, Exception], None]
 Moved = Callable[[int, int], None]
 _HOURS, _DAYS, _MONTHS = "%Y%m%dT%HZ", "%Y-%m-%d", "%Y-%m"
-_EVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def _unmoved(_done: int, _total: int) -> None:
@@ -88,7 +87,7 @@ class Rollups:
             return None
         return said if said.tzinfo is not None else None
 
-    def files(self, since: datetime = _EVER[0], until: datetime = _EVER[1]) -> list[Path]:
+    def files(self, since: datetime = EVER[0], until: datetime = EVER[1]) -> list[Path]:
         """The largest files that cover what is rolled up of a span of whole hours: months, days, hours."""
         found = list[Path]()
         for month, days in self._parts(since, until).items():
@@ -140,7 +139,7 @@ class Rollups:
             OSError: the spool cannot be read, or a rollup not be written.
             ValueError: a file of rollups is none.
         """
-        until, rolled = this_hour(now - LATE), self.bookmark or _EVER[0]
+        until, rolled = this_hour(now - LATE), self.bookmark or EVER[0]
         present = {run.started: run for run in kept(self.folder, None, until + LATE, self.fleet)}
         known = {one.run: one for one in self.runs()}
         moments = sorted({*present, *known})
@@ -186,7 +185,7 @@ class Rollups:
             OSError: the spool cannot be read, or a file not be removed.
             ValueError: a file of rollups is none.
         """
-        until = self.bookmark or _EVER[0]
+        until = self.bookmark or EVER[0]
         known = {one.run: one for one in self.runs()}
         runs = kept(self.folder, None, until, self.fleet)
         gone = list(thinned(runs, keep, now, lambda run: run.started in known, lambda run: known[run.started].changed))
@@ -205,8 +204,8 @@ class Rollups:
 
     def _put_together(self) -> None:
         """Put together the days and months that are over, where they are not there or older than their parts."""
-        until = self.bookmark or _EVER[0]
-        for month, days in self._parts(*_EVER).items():
+        until = self.bookmark or EVER[0]
+        for month, days in self._parts(*EVER).items():
             for day, hours in days.items():
                 if _ends(day, this_day) <= until:
                     self._put(self.day(day), [self.hour(hour) for hour in hours])

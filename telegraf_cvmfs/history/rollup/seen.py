@@ -16,10 +16,8 @@ from duckdb import DuckDBPyConnection
 from telegraf_cvmfs.history.query import check, opened
 from telegraf_cvmfs.history.rollup.rollups import HOUR, Rollups
 from telegraf_cvmfs.history.rollup.table import all_tables, put_together, take_runs
-from telegraf_cvmfs.history.rollup.words import BEFORE, Word, without, words
+from telegraf_cvmfs.history.rollup.words import BEFORE, EVER, Word, without, words
 from telegraf_cvmfs.history.spool import SpoolError, fleets, kept
-
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def seen(source: Path, since: datetime, until: datetime, fleet: str | None = None) -> DuckDBPyConnection:
@@ -50,7 +48,7 @@ def seen(source: Path, since: datetime, until: datetime, fleet: str | None = Non
 
 def _not_rolled_up(rollups: Rollups, since: datetime, until: datetime) -> Iterator[Word]:
     runs = kept(rollups.folder, since - BEFORE, until, rollups.fleet)
-    said = [(_EVER, rollups.bookmark or _EVER), *((hour, hour + HOUR) for hour in rollups.hours(since, until))]
+    said = [(EVER[0], rollups.bookmark or EVER[0]), *((hour, hour + HOUR) for hour in rollups.hours(since, until))]
     for word in words(runs, since, until):
         own = word.own and not any(begins <= word.run.started < ends for begins, ends in said)
         yield from without(Word(word.run, word.begins, word.ends, own), said)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -17,7 +17,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from telegraf_cvmfs.history.query import damage_named, literal, opened, quoted, together
 from telegraf_cvmfs.history.rollup.columns import FORMS, READ, STATE, Form
-from telegraf_cvmfs.history.rollup.words import Word, words
+from telegraf_cvmfs.history.rollup.words import EVER, Word, words
 from telegraf_cvmfs.history.spool import Kept
 from telegraf_cvmfs.points.schema import FIELDS, REPO, REPOSITORY, SERVER, TAGS
 
@@ -30,7 +30,6 @@ _AT_ONCE = 48
 _SECONDS = "(date_diff('microsecond', begins, ends) * 0.000001::DECIMAL(7,6))::DECIMAL(18,6) AS seconds"
 _LOOKS = f"measurement IN ('{SERVER}', '{REPO}', '{REPOSITORY}')"
 _SEEN = "measurement, role, server, address, repo, alias, health, maintenance, finding"
-_EVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Table:
@@ -145,7 +144,7 @@ class Table:
             measurement = _measurement(self._form, head)
             texts = "SELECT DISTINCT fleet, time::TIMESTAMPTZ FROM csv ORDER BY ALL"
             runs = [Kept(run.astimezone(UTC), fleet, Path()) for fleet, run in self._database.execute(texts).fetchall()]
-            _words(self._database, words(runs, *_EVER))
+            _words(self._database, words(runs, *EVER))
             wanted = ", ".join(
                 f"{quoted(name) if name in head else 'NULL'}::{kind} AS {name}" for name, kind in READ.items()
             )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, pairwise
 from statistics import median
 
@@ -21,6 +21,9 @@ BEFORE = timedelta(days=1)
 """How long before a span runs are looked for whose word may reach into it."""
 
 Span = tuple[datetime, datetime]
+
+EVER: Span = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""All of time."""
 
 
 @dataclass(frozen=True, slots=True)

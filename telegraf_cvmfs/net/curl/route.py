@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,7 +50,7 @@ class Route:
         """An exchange that is idle, or a new one; `authorities` gives a file and a folder, for what is under TLS."""
         if self.idle:
             return self.idle.pop()
-        own = self._own()
+        own = self._own
         handle = pycurl.Curl()
         for option, value in self._options(*(authorities() if self.secure else ("", ""))) + own:
             handle.setopt(option, value)
@@ -81,6 +82,7 @@ class Route:
     def _host(self) -> str:
         return urlsplit(self.url).hostname or ""
 
+    @cached_property
     def _own(self) -> list[tuple[int, Any]]:
         """What says who asks; FetchError if a file of it is of no use, which libcurl would not say so."""
         access, options = self.access, list[tuple[int, Any]]()
